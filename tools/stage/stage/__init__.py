@@ -1,0 +1,1 @@
+"""What every stage must do because it is a stage: errors, options, streams, atomic output."""

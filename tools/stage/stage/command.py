@@ -1,0 +1,70 @@
+"""The click group of a tool: stdout carries one JSON object, stderr the talk, the exit code the outcome."""
+
+import dataclasses
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from stage.errors import StageError, UsageError, translated
+from stage.options import log_to_stderr
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised so that temporaries are removed on the way out."""
+
+
+class Tool(click.Group):
+    """A click group whose failures end in one line, ``error: <where>: <what>; fix: <how>``, and a code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a subcommand, print what it returns as JSON, and exit with the code of the outcome."""
+        log_to_stderr()
+        try:
+            with _sigterm_raised():
+                result = super().main(*args, **{**extra, "standalone_mode": False})
+                if dataclasses.is_dataclass(result) and not isinstance(result, type):
+                    click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
+                sys.exit(result if isinstance(result, int) else 0)
+        except click.ClickException as error:
+            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else self.name
+            message = error.format_message().rstrip(".")
+            fail(UsageError(where, message[:1].lower() + message[1:], f"see {where} --help"))
+        except StageError as error:
+            fail(error)
+        except (OSError, MemoryError) as error:
+            fail(translated(error) or error)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("error: interrupted; fix: run it again", err=True)
+            sys.exit(130)
+        except Terminated:
+            click.echo("error: terminated; fix: run it again", err=True)
+            sys.exit(143)
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print the closing line of a failure and exit with its code; raise what is no stage error."""
+    if not isinstance(error, StageError):
+        raise error
+    if logging.getLogger().level <= logging.DEBUG:
+        logging.getLogger().debug("", exc_info=error)
+    click.echo(f"error: {error}", err=True)
+    sys.exit(error.code)
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    def terminate(_: int, __: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,58 @@
+"""One exception per exit code; the code says what the caller should do next."""
+
+import errno
+
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+
+
+class StageError(Exception):
+    """A failure a person can mend: where it is, what it is, how to fix it."""
+
+    code = 1
+
+    def __init__(self, where: object, what: str, fix: str) -> None:
+        self.where, self.what, self.fix = str(where), what, fix
+        super().__init__(f"{where}: {what}; fix: {fix}".replace("\n", " "))
+
+
+# fmt: off
+class UsageError(StageError): code = 2
+class InputMissing(StageError): code = 10
+class ChecksumMismatch(StageError): code = 11
+class NetworkFailed(StageError): code = 12
+class SourceRefused(StageError): code = 13
+class PolicyViolation(StageError): code = 14
+class BadRows(StageError): code = 20
+class EmptyInput(StageError): code = 21
+class SchemaMismatch(StageError): code = 22
+class CorruptFile(StageError): code = 23
+class DatabaseUnreachable(StageError): code = 30
+class LockHeld(StageError): code = 31
+class DatabaseRefused(StageError): code = 32
+class ReleaseRefused(StageError): code = 40
+class PushFailed(StageError): code = 41
+class VerificationFailed(StageError): code = 42
+class TagExists(StageError): code = 43
+class DiskFull(StageError): code = 50
+class OutOfMemory(StageError): code = 51
+# fmt: on
+
+
+def translated(error: OSError | MemoryError) -> StageError | None:
+    """Return the stage error that an operating system error means, or None if it is a bug."""
+    if isinstance(error, MemoryError):
+        return OutOfMemory("memory", "not enough memory to go on", "raise the memory limit, or use a smaller batch")
+    where = error.filename or "output"
+    if error.errno in DISK:
+        reason = "no space left" if error.errno != errno.EIO else "input/output error"
+        return DiskFull(
+            where, f"cannot write: {reason}", "free some disk space (df -h) or mend the disk, then run again"
+        )
+    if error.errno in UNWRITABLE:
+        return UsageError(where, "permission denied", "run as the owner of this file, or change its mode")
+    if error.errno == errno.ENOENT and error.filename:
+        return InputMissing(where, "no such file or folder", "check the path, or run the stage that makes it")
+    if error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}:
+        return UsageError(where, (error.strerror or "wrong kind of file").lower(), "check the path")
+    return None

@@ -1,0 +1,67 @@
+"""Read settings: one section of a ``params.yaml``, checked against a frozen dataclass."""
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from stage.errors import UsageError
+
+T = TypeVar("T")
+SCALARS = (str, int, float, bool)
+
+
+def section(path: Path, name: str) -> dict[str, Any]:
+    """Return the section ``name`` of a YAML file; an absent section is empty.
+
+    Raises UsageError where the file is not a mapping of mappings.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(path, f"not valid YAML: {error}", "correct the file") from error
+    value = document.get(name, {}) if isinstance(document, dict) else None
+    if not isinstance(value, dict):
+        raise UsageError(path, f"section {name} must be a mapping", f"write {name}: followed by indented keys")
+    return value
+
+
+def build(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Make the dataclass ``kind`` from a mapping; keys with dashes name fields with underscores.
+
+    Raises UsageError for an unknown or missing key and for a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
+    given = {str(key).replace("-", "_"): value for key, value in values.items()}
+    if unknown := sorted(set(given) - set(fields)):
+        known = ", ".join(name.replace("_", "-") for name in fields)
+        raise UsageError(where, f"unknown key {unknown[0].replace('_', '-')}", f"use one of: {known}")
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in given:
+            raise UsageError(where, f"{name.replace('_', '-')} is missing", f"add {name.replace('_', '-')}:")
+    return kind(**{name: _cast(hints[name], value, f"{where}.{name}") for name, value in given.items()})
+
+
+def _cast(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return _cast(next(option for option in arguments if option is not type(None)), value, where)
+    if hint is Any:
+        return value
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return build(typing.cast(type, hint), value, where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_cast(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _cast(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint in SCALARS and type(value) is hint:
+        return value
+    expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
+    raise UsageError(where, f"{value!r} is not a {expected}", f"write a {expected}")
