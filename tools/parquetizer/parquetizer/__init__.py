@@ -1,1 +1,6 @@
-"""TODO."""
+"""Turn raw files into training-ready ones, with a manifest of every sample."""
+
+from parquetizer.settings import Column, Input, TableSettings
+from parquetizer.table import TableResult, table
+
+__all__ = ["Column", "Input", "TableResult", "TableSettings", "table"]

@@ -32,6 +32,9 @@ class Tool(click.Group):
                 if dataclasses.is_dataclass(result) and not isinstance(result, type):
                     click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
                 sys.exit(result if isinstance(result, int) else 0)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            fail(UsageError(error.ctx.command_path, "no command given", f"{error.ctx.command_path} --help"))
         except click.ClickException as error:
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else self.name
             message = error.format_message().rstrip(".")

@@ -12,6 +12,7 @@ from stage import params
 from stage.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def talk(command: F) -> F:
@@ -33,34 +34,36 @@ def talk(command: F) -> F:
     )(command)
 
 
-def settings(section: str, *structured: str) -> Callable[[F], F]:
+def params_file(section: str) -> Callable[[F], F]:
+    """Add a required --params FILE, whose section the command reads with ``stage.params``."""
+    return click.option("--params", type=FILE, required=True, help=f"YAML file; its section {section} says what to do.")
+
+
+def settings(section: str) -> Callable[[F], F]:
     """Add --params FILE: option values from one section of a YAML file (flag > environment > file > default).
 
-    ``structured`` names the section's keys that are no options; they are left to the command, which reads them with
-    ``stage.params``. Any other key is refused.
+    A key that is no option of the command is refused.
     """
 
     def load(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
         if value is None:
             return None
         found = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
-        options = {option.name for option in context.command.params}
+        options = [option.name for option in context.command.params if option.name]
         for key in found:
-            if key not in options and key not in structured:
+            if key not in options:
                 raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", "remove or correct it")
-        context.default_map = {key: item for key, item in found.items() if key in options}
+        context.default_map = found
         return value
 
-    def decorate(command: F) -> F:
-        return click.option(
-            "--params",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            is_eager=True,
-            callback=load,
-            help=f"YAML file; its section {section} gives settings.",
-        )(command)
-
-    return decorate
+    return click.option(
+        "--params",
+        type=FILE,
+        is_eager=True,
+        expose_value=False,
+        callback=load,
+        help=f"YAML file; its section {section} gives settings.",
+    )
 
 
 def log_to_stderr() -> None:

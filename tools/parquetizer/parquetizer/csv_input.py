@@ -1,0 +1,81 @@
+"""Read a CSV file as Arrow batches of declared types, refusing whatever does not fit."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from stage.errors import BadRows, EmptyInput, SchemaMismatch
+
+from parquetizer.csv_bytes import CheckedBytes
+from parquetizer.csv_diagnosis import first_bad_row
+from parquetizer.settings import TableSettings
+
+BLOCK = 1 << 20  # bytes read at a time; a header must fit into one
+
+
+def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a CSV file in batches of the given schema, in file order.
+
+    Raises BadRows (with the line), SchemaMismatch for a header that is not the schema's, EmptyInput without rows.
+    """
+    rows = 0
+    with CheckedBytes(path, settings.encoding, settings.quote, settings.multiline) as source:
+        _check_header(path, source.peek(BLOCK), schema, settings)
+        try:
+            for batch in _reader(source, schema, settings):
+                _check_values(batch, settings)
+                rows += batch.num_rows
+                yield batch
+        except pa.ArrowInvalid as error:
+            raise first_bad_row(path, schema, settings) or BadRows(path, str(error), "correct the file") from error
+    if not rows:
+        raise EmptyInput(path, "no rows after the header", "check that the source sent the whole file")
+
+
+def _reader(source: CheckedBytes, schema: pa.Schema, settings: TableSettings) -> pa_csv.CSVStreamingReader:
+    return pa_csv.open_csv(
+        pa.PythonFile(source, mode="r"),
+        # A row must fit into a block, or Arrow gives up.
+        read_options=pa_csv.ReadOptions(block_size=max(BLOCK, 2 * settings.max_field_bytes)),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=settings.delimiter, quote_char=settings.quote, newlines_in_values=settings.multiline
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=schema,
+            include_columns=schema.names,
+            null_values=settings.null_values,
+            strings_can_be_null=True,
+            check_utf8=False,  # CheckedBytes has done it
+        ),
+    )
+
+
+def _check_values(batch: pa.RecordBatch, settings: TableSettings) -> None:
+    """Raise ArrowInvalid at what Arrow reads and we refuse; the diagnosis then finds the row."""
+    for column in batch.columns:
+        if pa.types.is_floating(column.type):
+            if not pc.all(pc.is_finite(column), min_count=0).as_py():
+                raise pa.ArrowInvalid("not a finite number")
+        elif pa.types.is_string(column.type):
+            longest = pc.max(pc.binary_length(column)).as_py() or 0
+            if longest > settings.max_field_bytes:
+                raise pa.ArrowInvalid("field too long")
+
+
+def _check_header(path: Path, first: bytes, schema: pa.Schema, settings: TableSettings) -> None:
+    text = io.StringIO(first.decode(), newline="")
+    names = next(filter(None, csv.reader(text, delimiter=settings.delimiter, quotechar=settings.quote)), None)
+    if names is None:
+        raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
+    where = f"{path}:1"
+    declared = set(schema.names)
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise SchemaMismatch(where, f"column {repeated[0]!r} stands twice", "correct the header")
+    if missing := [name for name in schema.names if name not in names]:
+        raise SchemaMismatch(where, f"column {missing[0]!r} is missing (found {names})", "correct dataset.columns")
+    if extra := [name for name in names if name not in declared]:
+        raise SchemaMismatch(where, f"column {extra[0]!r} is not declared", "add it to dataset.columns")

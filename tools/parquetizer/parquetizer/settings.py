@@ -1,0 +1,90 @@
+"""What params.yaml says of a table: its columns, its raw files and how they are written."""
+
+import codecs
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from stage import params
+from stage.errors import UsageError
+
+TYPES = {
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    **{name: pa.type_for_alias(name) for name in ("int8", "int16", "int32", "int64")},
+    **{name: pa.type_for_alias(name) for name in ("uint8", "uint16", "uint32", "uint64")},
+    **{name: pa.type_for_alias(name) for name in ("float32", "float64")},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of the processed table, in the place it has there."""
+
+    name: str
+    type: str
+    description: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """A raw file, and the values of columns that it does not have."""
+
+    file: str
+    constants: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSettings:
+    """The dialect of the raw files, and which of them make the table, in which order."""
+
+    inputs: tuple[Input, ...]
+    columns: tuple[Column, ...]
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    multiline: bool = False
+    null_values: tuple[str, ...] = ()
+    max_field_bytes: int = 1 << 19
+    key: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> "TableSettings":
+        """Read the sections ``parquetizer`` and ``dataset`` of a params file.
+
+        Raises UsageError where they do not describe a table.
+        """
+        columns = params.section(path, "dataset").get("columns", [])
+        settings = params.build(cls, {**params.section(path, "parquetizer"), "columns": columns}, f"{path} parquetizer")
+        settings._check(str(path))
+        return settings
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the processed table."""
+        return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
+
+    def _check(self, where: str) -> None:
+        names = [column.name for column in self.columns]
+        if not names or not self.inputs:
+            raise UsageError(where, "no columns or no inputs", "list dataset.columns and parquetizer.inputs")
+        for column in self.columns:
+            if column.type not in TYPES:
+                raise UsageError(
+                    where, f"column {column.name} has unknown type {column.type}", f"use one of: {', '.join(TYPES)}"
+                )
+        if len(set(names)) < len(names):
+            raise UsageError(where, "two columns have the same name", "name each column once in dataset.columns")
+        for name in (*self.key, *(name for given in self.inputs for name in given.constants)):
+            if name not in names:
+                raise UsageError(where, f"{name} is no column", f"use one of: {', '.join(names)}")
+        for mark, name in ((self.delimiter, "delimiter"), (self.quote, "quote")):
+            if len(mark) != 1 or not mark.isascii():
+                raise UsageError(where, f"{name} {mark!r} is not one ASCII character", f"correct {name}")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise UsageError(
+                where, f"unknown encoding {self.encoding}", "use a name Python knows, as latin-1"
+            ) from error

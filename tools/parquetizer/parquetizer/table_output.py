@@ -1,0 +1,86 @@
+"""Write a table of Arrow batches as CSV or Parquet."""
+
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+ROWS = 1 << 17  # of a row group
+
+
+class TableWriter(Protocol):
+    """Takes batches and closes."""
+
+    def write(self, batch: pa.RecordBatch) -> None: ...
+    def close(self) -> None: ...
+
+
+class ParquetTable:
+    """A Parquet file with page checksums and row groups of ``ROWS`` rows."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self._rows += batch.num_rows
+        while self._rows >= ROWS:
+            table = pa.Table.from_batches(self._waiting, self._schema)
+            self._writer.write_table(table.slice(0, ROWS), ROWS)
+            self._waiting = table.slice(ROWS).to_batches()
+            self._rows -= ROWS
+
+    def close(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), ROWS)
+        self._writer.close()
+
+
+class CsvTable:
+    """A CSV file (RFC 4180, but lines end in ``\\n``): floats as the shortest text that reads back as the same number.
+
+    Text is quoted only where it must be; a missing value is an empty field.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = path.open("wb")
+        self._write_lines(pa.array([",".join(_quoted(pa.array(schema.names)).to_pylist())]))
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        fields = [_text(column).fill_null("") for column in batch.columns]
+        self._write_lines(pc.binary_join_element_wise(*fields, ","))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write_lines(self, lines: pa.StringArray) -> None:
+        if len(lines):
+            whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+            self._file.write(whole.buffers()[2])
+            self._file.write(b"\n")
+
+
+def open_table(path: Path, suffix: str, schema: pa.Schema) -> AbstractContextManager[TableWriter]:
+    """Open a writer for the format that ``suffix`` names: ``.csv``, else Parquet."""
+    return closing(CsvTable(path, schema) if suffix == ".csv" else ParquetTable(path, schema))
+
+
+def _text(column: pa.Array) -> pa.Array:
+    if pa.types.is_string(column.type):
+        return _quoted(column)
+    if pa.types.is_floating(column.type):
+        # Python's repr is the definition of shortest; each distinct value of a batch is formatted once.
+        distinct = column.dictionary_encode()
+        return pa.array([repr(value) for value in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
+    return column.cast(pa.string())
+
+
+def _quoted(column: pa.Array) -> pa.Array:
+    doubled = pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '""'), '"', "")
+    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), doubled, column)

@@ -1,0 +1,206 @@
+"""The sample manifest, ``samples.parquet``: one row per sample, beside the files that hold the samples."""
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from samples.encoding import digests, encode
+
+ROWS = 1 << 16  # rows of a row group, and of a step in memory
+META = b"data-registry"
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.binary(16)),
+        ("content_hash", pa.binary(32)),
+        ("split", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("source", pa.string()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What the footer of a manifest says: the samples' schema, their key, and the files by SHA-256."""
+
+    path: Path
+    rows: int
+    columns: list[list[str]]  # [name, Arrow type]
+    key: list[str]
+    files: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """Consecutive samples of one split, file and source."""
+
+    rows: int
+    split: str
+    file: str
+    source: str
+    first: int
+
+
+class ManifestWriter(AbstractContextManager["ManifestWriter"]):
+    """Write a manifest from batches of samples, in the order of the samples.
+
+    ``key`` names the columns that identify a sample (none: all of them). Ids can only be given once all samples are
+    known, for equals are numbered; until then the digests lie in an unnamed file beside ``path``, 32 or 64 bytes a
+    sample, and eight bytes a sample in memory. Hashing runs in a thread of its own, one batch behind the caller.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, key: Sequence[str] = ()) -> None:
+        self._path, self._schema, self._key = path, schema, list(key)
+        self._runs: list[_Run] = []
+        self._next: dict[str, int] = {}
+        self._prefixes: list[npt.NDArray[np.uint64]] = []
+        self._hasher = ThreadPoolExecutor(1)
+        self._behind: Future[None] | None = None
+        self._spool: BinaryIO = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 (closed in __exit__)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hasher.shutdown()
+        self._spool.close()
+
+    def add(self, batch: pa.RecordBatch, *, split: str, file: str, source: str) -> None:
+        """Add the samples of a batch: the next rows of ``file``.
+
+        Raises UnsupportedType where a column has no canonical encoding.
+        """
+        self._catch_up()
+        self._behind = self._hasher.submit(self._hash, batch)
+        first = self._next.get(file, 0)
+        self._next[file] = first + batch.num_rows
+        self._runs.append(_Run(batch.num_rows, split, file, source, first))
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self._behind.result()
+
+    def _hash(self, batch: pa.RecordBatch) -> None:
+        content = digests(encode(batch))
+        key = digests(encode(batch.select(self._key))) if self._key else content
+        self._spool.write((np.hstack((content, key)) if self._key else content).data)
+        self._prefixes.append(_prefixes(key))
+
+    def finish(self, files: Mapping[str, str]) -> int:
+        """Write the manifest; ``files`` gives the SHA-256 of each file it speaks of. Return the number of samples."""
+        self._catch_up()
+        meta = {
+            "columns": [[field.name, str(field.type)] for field in self._schema],
+            "key": self._key,
+            "files": dict(sorted(files.items())),
+        }
+        schema = SCHEMA.with_metadata({META: json.dumps(meta, ensure_ascii=False)})
+        plain = ["split", "file", "source"]
+        with pq.ParquetWriter(
+            self._path,
+            schema,
+            compression={name: "zstd" if name in plain else "none" for name in schema.names},
+            use_dictionary=plain,
+            column_encoding={"row": "DELTA_BINARY_PACKED"},
+            write_page_checksum=True,
+        ) as writer:
+            for table in self._tables():
+                writer.write_table(table.replace_schema_metadata(schema.metadata))
+        return sum(run.rows for run in self._runs)
+
+    def _tables(self) -> Iterator[pa.Table]:
+        """Yield the rows of the manifest in order, ``ROWS`` at a time."""
+        repeated = _repeated(self._prefixes)
+        seen: dict[bytes, int] = {}
+        width = 64 if self._key else 32
+        self._spool.seek(0)
+        for runs in _steps(self._runs):
+            rows = sum(run.rows for run in runs)
+            block = np.frombuffer(self._spool.read(rows * width), np.uint8).reshape(rows, width)
+            ids = _sample_ids(np.ascontiguousarray(block[:, -32:]), repeated, seen)
+            columns = [
+                pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(ids)]),
+                _fixed(np.ascontiguousarray(block[:, :32])),
+                _constant(runs, "split"),
+                _constant(runs, "file"),
+                pa.array(np.concatenate([np.arange(run.first, run.first + run.rows) for run in runs])),
+                _constant(runs, "source"),
+            ]
+            yield pa.table(columns, schema=SCHEMA)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the footer of a manifest. Raises ValueError where the file is none."""
+    with pq.ParquetFile(path) as file:
+        meta: dict[str, Any] | None = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
+        if meta is None:
+            raise ValueError(f"{path} is not a sample manifest")
+        return Manifest(path, file.metadata.num_rows, meta["columns"], meta["key"], meta["files"])
+
+
+def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], seen: dict[bytes, int]) -> bytes:
+    """Return 16 bytes a row: the SHA-256 of key digest and occurrence number, cut to 128 bits."""
+    numbers = np.zeros(len(keys), ">u4")
+    prefixes = _prefixes(keys)
+    places = np.searchsorted(repeated, prefixes)
+    for index in np.flatnonzero(np.append(repeated, 0)[places] == prefixes) if len(repeated) else ():
+        digest = keys[index].tobytes()
+        numbers[index] = seen[digest] = seen.get(digest, -1) + 1
+    message = memoryview(np.hstack((keys, numbers.view(np.uint8).reshape(-1, 4))).tobytes())
+    sha256 = hashlib.sha256
+    return b"".join([sha256(message[start : start + 36]).digest()[:16] for start in range(0, len(message), 36)])
+
+
+def _prefixes(digest: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    return digest[:, :8].copy().view(np.uint64).ravel()
+
+
+def _repeated(prefixes: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
+    """Return the digest prefixes that occur more than once."""
+    if not prefixes:
+        return np.empty(0, np.uint64)
+    ordered = np.concatenate(prefixes)
+    prefixes.clear()
+    ordered.sort()
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _steps(runs: list[_Run]) -> Iterator[list[_Run]]:
+    """Cut the runs into steps of at most ``ROWS`` rows."""
+    step: list[_Run] = []
+    room = ROWS
+    for run in runs:
+        done = 0
+        while done < run.rows:
+            rows = min(room, run.rows - done)
+            step.append(dataclasses.replace(run, rows=rows, first=run.first + done))
+            done, room = done + rows, room - rows
+            if not room:
+                yield step
+                step, room = [], ROWS
+    if step:
+        yield step
+
+
+def _constant(runs: list[_Run], name: str) -> pa.Array:
+    values = [getattr(run, name) for run in runs]
+    return pa.array(values, pa.string()).take(pa.array(np.repeat(np.arange(len(runs)), [run.rows for run in runs])))
+
+
+def _fixed(block: npt.NDArray[np.uint8]) -> pa.Array:
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(block.shape[1]), len(block), [None, pa.py_buffer(block)])
