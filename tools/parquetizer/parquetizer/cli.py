@@ -1,14 +1,15 @@
 """The command line of the parquetizer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import pyarrow as pa
 from stage.command import Tool
 from stage.options import params_file, talk
 
-if TYPE_CHECKING:
-    from parquetizer.table import TableResult
+from parquetizer import table as library
+from parquetizer.settings import TableSettings
+from parquetizer.table import TableResult
 
 cli = Tool("parquetizer", help="Turn raw files into training-ready ones, with a manifest of every sample.")
 
@@ -22,16 +23,11 @@ writable = click.Path(dir_okay=False, path_type=Path)
 @click.argument("samples", type=writable, required=False)
 @params_file("parquetizer")
 @talk
-def table(raw: Path, output: Path, samples: Path | None, params: Path) -> "TableResult":
+def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableResult:
     """Write the table OUTPUT (.csv or .parquet) from the CSV files in RAW.
 
     With SAMPLES, write the sample manifest there too. Columns and their types are declared in dataset.columns, the
     files and their dialect in the section parquetizer; nothing is guessed, and a row that does not fit is an error.
     """
-    import pyarrow  # takes a while to load: not for --help
-
-    from parquetizer import table as library
-    from parquetizer.settings import TableSettings
-
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # gives memory back sooner: a third less at the peak
+    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner: a third less at the peak
     return library(raw, output, samples, TableSettings.read(params))

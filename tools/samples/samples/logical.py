@@ -10,43 +10,41 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from samples.manifest import read_manifest
-
-ROWS_IN_MEMORY = 1 << 20
+from samples.ranges import Rows, by_first_byte, fixed_width
 
 
 def logical_hash(path: Path) -> str:
-    """Return the logical hash of the data set that a manifest describes, as 64 hex digits.
+    """Return the logical hash of the data set that a manifest describes, as 64 hex digits."""
+    digest = hashlib.sha256(_line(read_manifest(path).columns))
+    for split in sorted(_splits(path), key=str.encode):
+        digest.update(_line(split))
 
-    Memory stays within about 150 MB: a large manifest is read several times, a range of sample ids each time.
-    """
-    manifest = read_manifest(path)
-    digest = hashlib.sha256()
-    digest.update(json.dumps(manifest.columns, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        names = sorted(_split_names(file), key=str.encode)
-        ranges = min(256, -(-manifest.rows // ROWS_IN_MEMORY))
-        for split in names:
-            digest.update(json.dumps(split, ensure_ascii=False).encode() + b"\n")
-            for part in range(ranges):
-                digest.update(_ordered(file, split, 256 * part // ranges, 256 * (part + 1) // ranges))
+        def rows_of(batch: pa.RecordBatch, split: str = split) -> Rows:
+            chosen = batch.filter(pc.field("split") == split)
+            rows = np.empty(chosen.num_rows, [("whole", "S48")])
+            rows["whole"] = (
+                np.hstack(
+                    [fixed_width(chosen[name], width).view("u1").reshape(-1, width) for name, width in PAIR.items()]
+                )
+                .view("S48")
+                .ravel()
+            )
+            return rows
+
+        for rows in by_first_byte(path, ["split", *PAIR], rows_of, by="whole"):
+            digest.update(rows.tobytes())
     return digest.hexdigest()
 
 
-def _split_names(file: pq.ParquetFile) -> set[str]:
-    return {name for batch in file.iter_batches(columns=["split"]) for name in pc.unique(batch["split"]).to_pylist()}
+PAIR = {"sample_id": 16, "content_hash": 32}
 
 
-def _ordered(file: pq.ParquetFile, split: str, low: int, high: int) -> bytes:
-    """Return id and content hash of the split's samples whose id starts with a byte in [low, high), in order."""
-    pairs = []
-    for batch in file.iter_batches(columns=["split", "sample_id", "content_hash"]):
-        mask = pc.equal(batch["split"], split).to_numpy(zero_copy_only=False)
-        pair = np.hstack((_bytes(batch["sample_id"], 16), _bytes(batch["content_hash"], 32)))
-        pairs.append(pair[mask & (pair[:, 0] >= low) & (pair[:, 0] < high)])
-    rows = np.vstack(pairs) if pairs else np.empty((0, 48), np.uint8)
-    return np.sort(rows.view("S48").ravel()).tobytes()
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _bytes(column: pa.Array, width: int) -> np.ndarray:
-    buffer = column.buffers()[1]
-    return np.frombuffer(buffer, np.uint8, len(column) * width, column.offset * width).reshape(-1, width)
+def _splits(path: Path) -> set[str]:
+    with pq.ParquetFile(path) as file:
+        return {
+            name for batch in file.iter_batches(columns=["split"]) for name in pc.unique(batch["split"]).to_pylist()
+        }

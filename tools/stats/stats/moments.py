@@ -1,0 +1,39 @@
+"""Count, mean, spread and extremes of a numeric column, from batches, in constant memory."""
+
+import math
+
+import numpy as np
+
+from stats.median import Floats, count_digits
+
+
+class Moments:
+    """Running count, mean, sum of squared deviations and extremes; and counts of digits, for the median.
+
+    Batches are merged after Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances" (1979).
+    """
+
+    def __init__(self) -> None:
+        self.count = self.missing = 0
+        self.mean = self.squares = 0.0
+        self.min, self.max = math.inf, -math.inf
+        self.digits = count_digits(np.empty(0))
+
+    def add(self, values: Floats, missing: int = 0) -> None:
+        """Take the finite values of a batch; ``missing`` counts the others."""
+        self.missing += missing
+        if not len(values):
+            return
+        mean, count = float(values.mean()), len(values)
+        apart, total = mean - self.mean, self.count + count
+        self.squares += float(np.square(values - mean).sum()) + apart**2 * self.count * count / total
+        self.mean += apart * count / total
+        self.count = total
+        self.min, self.max = min(self.min, float(values.min())), max(self.max, float(values.max()))
+        self.digits += count_digits(values)
+
+    @property
+    def std(self) -> float | None:
+        """The sample standard deviation (ddof = 1, as pandas has it), or None for fewer than two values."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None

@@ -1,0 +1,52 @@
+"""Where a data set comes from: its pinned sources, the settings and the tools that made it."""
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from stage.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A raw file: its pin, and the addresses it may come from."""
+
+    name: str
+    sha256: str
+    bytes: int
+    urls: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What must be known to build the same data set again. No time, no host: the same inputs give the same record."""
+
+    sources: list[Source]
+    params: dict[str, Any]
+    tools: dict[str, str]
+    sample: bool  # built from the synthetic sample data that the repository bundles
+
+
+def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Provenance:
+    """Collect the provenance from ``sources.csv``, ``params.yaml`` and the images of the tools.
+
+    Raises UsageError where ``sources.csv`` is not one.
+    """
+    found: dict[str, Source] = {}
+    with sources.open(encoding="utf-8", newline="") as file:
+        try:
+            for row in csv.DictReader(file):
+                source = Source(row["name"], row["sha256"], int(row["bytes"]), [])
+                found.setdefault(source.name, source).urls.append(row["url"])
+        except (KeyError, ValueError) as error:
+            raise UsageError(sources, f"not a list of sources: {error}", "columns are name,url,sha256,bytes") from error
+    document = yaml.safe_load(params.read_text(encoding="utf-8"))
+    return Provenance(
+        sources=list(found.values()),
+        params={name: section for name, section in document.items() if name != "dataset"},
+        tools=dict(sorted(tools.items())),
+        sample=any(url.startswith("file:") for source in found.values() for url in source.urls),
+    )

@@ -1,0 +1,176 @@
+"""Measure a table: moments of its numeric columns, counts of its categories, and what is wrong with it."""
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from samples import Manifest, find_duplicates, logical_hash
+from stage.errors import CorruptFile, EmptyInput, SchemaMismatch, UsageError
+
+from stats.median import Floats, medians
+from stats.metadata import rounded, write_json
+from stats.moments import Moments
+from stats.provenance import Provenance
+from stats.settings import Dataset, TableStats
+from stats.table_input import checked_manifest, read_table
+
+log = logging.getLogger(__name__)
+
+DISTINCT = 10_000  # values of a distribution that a person could still read
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSummary:
+    """What was found."""
+
+    output: str
+    rows: int
+    duplicates: int
+    warnings: int
+    logical_hash: str
+
+
+def summarise_table(
+    table: Path, samples: Path, output: Path, dataset: Dataset, settings: TableStats, provenance: Provenance
+) -> TableSummary:
+    """Write ``metadata.json`` for a table and its manifest, in one pass over the table (one more for the medians).
+
+    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where table, manifest and params disagree.
+    """
+    manifest = checked_manifest(samples, table)
+    _check_columns(table, manifest, dataset, settings)
+    numbers = {name: Moments() for name, kind in manifest.columns if _is_number(kind)}
+    counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
+    missing: Counter[str] = Counter()
+    rows = 0
+    for batch in read_table(table, manifest):
+        rows += batch.num_rows
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            missing[name] += column.null_count
+            if name in numbers:
+                values = _finite(column)
+                numbers[name].add(values, len(column) - len(values))
+            if name in counts:
+                _count(counts[name], column, name)
+    if not rows:
+        raise EmptyInput(table, "no rows", "run the parquetizer again")
+    if rows != manifest.rows:
+        raise CorruptFile(samples, f"{manifest.rows} samples for {rows} rows", "run the parquetizer again")
+    try:
+        duplicates, identity = find_duplicates(samples), logical_hash(samples)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise CorruptFile(samples, str(error), "run the parquetizer again") from error
+    warnings = list(_warnings(numbers, missing, duplicates.samples, rows))
+    for warning in warnings:
+        log.warning("%s: %s", table, warning)
+    features = [column for column in dataset.columns if column.name != dataset.target]
+    figures = _figures(numbers, table, manifest)
+    write_json(
+        output,
+        {
+            "dataset": {
+                key: getattr(dataset, key) for key in ("name", "title", "description", "source", "citation", "licence")
+            },
+            "schema": {
+                "features": {
+                    column.name: {"dtype": column.type, "description": column.description} for column in features
+                },
+                **_target_schema(dataset),
+            },
+            "summary": {
+                "num_samples": rows,
+                "num_features": len(features),
+                **{f"{name}_distribution": _sorted(counter) for name, counter in counts.items()},
+            },
+            "statistics": {
+                "features": {column.name: figures[column.name] for column in features if column.name in figures},
+                **({"target": figures[dataset.target]} if dataset.target in figures else {}),
+            },
+            "checks": {
+                "schema": "as declared",
+                "duplicates": {"samples": duplicates.samples, "groups": duplicates.groups},
+                "split_leaks": duplicates.leaks,
+                "missing": {name: missing[name] for name, _ in manifest.columns if missing[name]},
+                "warnings": warnings,
+            },
+            "files": {
+                name: {"sha256": digest, "bytes": table.stat().st_size} for name, digest in manifest.files.items()
+            },
+            "provenance": dataclasses.asdict(provenance),
+            "logical_hash": identity,
+        },
+    )
+    return TableSummary(output.as_posix(), rows, duplicates.samples, len(warnings), identity)
+
+
+def _figures(numbers: dict[str, Moments], table: Path, manifest: Manifest) -> dict[str, dict[str, float | None]]:
+    def again(names: list[str]) -> Iterator[tuple[str, Floats]]:
+        for batch in read_table(table, manifest, names):
+            yield from ((name, _finite(batch[name])) for name in names)
+
+    middle = medians({name: moments.digits for name, moments in numbers.items()}, again)
+    return {
+        name: {
+            "mean": rounded(moments.mean) if moments.count else None,
+            "std": rounded(moments.std),
+            "min": rounded(moments.min) if moments.count else None,
+            "max": rounded(moments.max) if moments.count else None,
+            "median": rounded(middle.get(name)),
+        }
+        for name, moments in numbers.items()
+    }
+
+
+def _check_columns(table: Path, manifest: Manifest, dataset: Dataset, settings: TableStats) -> None:
+    found, declared = [name for name, _ in manifest.columns], [column.name for column in dataset.columns]
+    if found != declared:
+        raise SchemaMismatch(table, f"its columns are {found}, declared are {declared}", "correct dataset.columns")
+    for name in (*settings.distributions, *([dataset.target] if dataset.target else [])):
+        if name not in declared:
+            raise UsageError("stats.distributions or dataset.target", f"{name} is no column", f"use one of {declared}")
+
+
+def _warnings(numbers: dict[str, Moments], missing: Counter[str], duplicates: int, rows: int) -> Iterator[str]:
+    if duplicates:
+        yield f"{duplicates} of {rows} samples repeat an earlier one"
+    for name, moments in numbers.items():
+        if not moments.count:
+            yield f"{name} has no finite value"
+        elif not_finite := moments.missing - missing[name]:
+            yield f"{name} has {not_finite} values that are not finite; its statistics leave them out"
+
+
+def _target_schema(dataset: Dataset) -> dict[str, Any]:
+    for column in dataset.columns:
+        if column.name == dataset.target:
+            target: dict[str, Any] = {"name": column.name, "dtype": column.type, "description": column.description}
+            return {"target": {**target, **({"range": list(dataset.target_range)} if dataset.target_range else {})}}
+    return {}
+
+
+def _count(counter: Counter[Any], column: pa.Array, name: str) -> None:
+    counted = pc.value_counts(column)
+    counter.update(dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)))
+    if len(counter) > DISTINCT:
+        raise UsageError("stats.distributions", f"{name} has over {DISTINCT} different values", "take it off the list")
+
+
+def _sorted(counter: Counter[Any]) -> dict[str, int]:
+    return {str(value): counter[value] for value in sorted(counter, key=lambda value: (value is None, value))}
+
+
+def _finite(column: pa.Array) -> Floats:
+    values = column.drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    finite: Floats = values[np.isfinite(values)]
+    return finite
+
+
+def _is_number(kind: str) -> bool:
+    arrow = pa.type_for_alias(kind)
+    return bool(pa.types.is_integer(arrow) or pa.types.is_floating(arrow))
