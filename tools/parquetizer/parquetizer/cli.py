@@ -7,9 +7,8 @@ import pyarrow as pa
 from stage.command import Tool
 from stage.options import params_file, talk
 
-from parquetizer import table as library
 from parquetizer.settings import TableSettings
-from parquetizer.table import TableResult
+from parquetizer.table import TableResult, parquetize_table
 
 cli = Tool("parquetizer", help="Turn raw files into training-ready ones, with a manifest of every sample.")
 
@@ -30,4 +29,4 @@ def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableR
     files and their dialect in the section parquetizer; nothing is guessed, and a row that does not fit is an error.
     """
     pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner: a third less at the peak
-    return library(raw, output, samples, TableSettings.read(params))
+    return parquetize_table(raw, output, samples, TableSettings.read(params))

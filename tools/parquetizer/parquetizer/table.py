@@ -27,7 +27,7 @@ class TableResult:
     sha256: str
 
 
-def table(
+def parquetize_table(
     raw: Path, output: Path, samples: Path | None, settings: TableSettings, name: str | None = None
 ) -> TableResult:
     """Write ``output`` (.csv or .parquet) from files in ``raw``, and the manifest ``samples`` if a path is given.

@@ -47,6 +47,7 @@ class _Search:
 
     def __init__(self, counts: Counts) -> None:
         self.median: float | None = None
+        self._above: float = np.inf
         total = int(counts.sum())
         self._rank, self._even = (total - 1) // 2, total % 2 == 0
         self._known, self._prefix = 0, 0
@@ -76,7 +77,7 @@ class _Search:
         self._rank -= int(below[digit - 1]) if digit else 0
         self._known, self._prefix = self._known + 1, self._prefix << BITS | digit
         self._inside: list[Floats] = []
-        self._above: float = np.inf
+        self._above = np.inf
         self._counts: Counts | None = None
         self._keep: int | None = None
         if self._known == 64 // BITS:  # all values inside are equal: two of them tell as much as all
