@@ -1,1 +1,1 @@
-"""TODO."""
+"""Build, release, verify and explain datasets with git and DVC."""

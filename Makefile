@@ -1,0 +1,35 @@
+# The front door. A recipe is one command; what it does is Python in tools/registry. Variables given
+# on the command line reach it through the environment.
+
+.DEFAULT_GOAL := help
+.PHONY: help help-all dataset demo images lock test lint faults bench
+
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
+
+help-all: # Every target
+	@sed -nE 's/^([a-z-]+):.*# /\1\t/p' Makefile | expand -t 12
+
+demo: ## Everything, end to end, on sample data: no Docker, no network
+	@tools/run registry demo
+
+dataset: ## Build one dataset: make dataset DS=wine-quality [SOURCE=auto|upstream|sample]
+	@tools/run registry dataset
+
+images: ## Build the tools' container images
+	@tools/run registry images
+
+test: ## Everything that can be tested on this machine
+	@tools/run tests pytest tests
+
+lint: ## Style and types
+	@tools/run tests pytest tests/repo -k "style or types"
+
+faults: # Every fault, in full: kills, full disks, fuzz (up to 40 minutes)
+	@tools/run tests pytest tests -m slow
+
+bench: # Speed and memory against the obvious way, as ratios
+	@tools/run tests python tests/bench/run.py
+
+lock: # Write the tools' locks from their pyproject.toml
+	@tools/run tests python tests/lock.py

@@ -1,0 +1,88 @@
+"""The command line of the registry, behind the make targets."""
+
+import logging
+import subprocess
+
+import click
+from stage.command import Tool, fail
+from stage.errors import NetworkFailed, StageError
+from stage.options import talk
+
+from registry.containers import build_images, engine_answers
+from registry.datasets import Dataset, find_datasets
+from registry.images import read_images, refresh_images
+from registry.pipeline import StageFailed, reproduce
+from registry.scratch import make_scratch, run_in
+from registry.summary import summary
+from registry.toolbox import repository
+
+log = logging.getLogger(__name__)
+
+cli = Tool("registry", help="Build, release, verify and explain datasets with git and DVC.")
+
+
+@cli.command()
+@click.argument("name", metavar="DATASET", envvar="DS", default="")
+@click.option(
+    "--source",
+    envvar="SOURCE",
+    show_envvar=True,
+    type=click.Choice(["auto", "upstream", "sample"]),
+    default="auto",
+    show_default=True,
+    help="upstream: what sources.csv names; sample: the bundled one, in .demo/; auto: that, if no source answers.",
+)
+@talk
+def dataset(name: str, source: str) -> None:
+    """Build DATASET (or all): fetch, process and analyse whatever has changed."""
+    root = repository()
+    changed = refresh_images(root)
+    for tool, image in changed.items():
+        log.info("%s has changed: now %s", tool, image)
+    for each in find_datasets(root, name):
+        if source == "sample":
+            _build_sample(each)
+            continue
+        try:
+            stages = reproduce(each, root)
+        except StageFailed as error:
+            if error.code != NetworkFailed.code or source == "upstream" or not each.sample_sources.exists():
+                raise
+            log.warning("No source of %s answered, so data/ stays as it was.", name)
+            log.warning("Building its bundled SYNTHETIC sample in .demo/ instead; SOURCE=upstream makes this an error.")
+            _build_sample(each)
+        else:
+            steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
+            click.echo(summary(each, stages, root, steps))
+
+
+@cli.command()
+@talk
+def images() -> None:
+    """Write data/images.yaml, and build the images that it names where an engine answers."""
+    root = repository()
+    refresh_images(root)
+    if not engine_answers():
+        log.warning("No Docker engine answers: data/images.yaml is current, no image was built.")
+        return
+    built = read_images(root)
+    build_images(root, built)
+    click.echo("\n".join(built.values()))
+
+
+@cli.command()
+@talk
+def demo() -> None:
+    """Show the whole journey on sample data, in .demo/, without Docker."""
+    from registry.demo import demo as library
+
+    try:
+        click.echo(library(repository()))
+    except subprocess.CalledProcessError as error:
+        command = " ".join(map(str, error.cmd))
+        fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
+
+
+def _build_sample(dataset: Dataset) -> None:
+    clone = make_scratch(repository())
+    run_in(clone, "tools/run", "registry", "dataset", dataset.name)

@@ -1,0 +1,60 @@
+"""The whole journey on sample data, as ``make demo`` shows it."""
+
+import filecmp
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from stage.errors import VerificationFailed
+
+from registry.datasets import Dataset, find_datasets
+from registry.scratch import commit, make_scratch, run_in
+
+
+def demo(root: Path) -> str:
+    """Build every sample in a scratch copy, push it, and get it back as a consumer; return the closing line.
+
+    Raises VerificationFailed where the consumer gets other bytes.
+    """
+    started = time.monotonic()
+    os.environ["RUNTIME"] = "host"  # the demo needs no Docker, and shows the same with and without
+    clone = root / ".demo" / "repo"
+    samples = [dataset for dataset in find_datasets(root, "all") if dataset.sample_sources.exists()]
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("Make a scratch copy of the repository, with sample data", lambda: make_scratch(root)),
+        *((f"Build {each.name}: fetch, process, analyse", _make(clone, f"DS={each.name}")) for each in samples),
+        (f"Build {samples[0].name} again: nothing has changed", _make(clone, f"DS={samples[0].name}")),
+        ("Push the data to a folder remote, and the rest to a git origin", lambda: _publish(clone)),
+        *((f"Get {each.name} elsewhere, as a consumer does", lambda each=each: _get(clone, each)) for each in samples),
+    ]
+    for number, (title, step) in enumerate(steps, 1):
+        click.secho(f"\n[{number}/{len(steps)}] {title}", bold=True, err=True)
+        step()
+    return f"\nDone in {time.monotonic() - started:.0f} s, all of it in .demo/. Next: make dataset DS={samples[0].name}"
+
+
+def _make(clone: Path, *variables: str) -> Callable[[], object]:
+    return lambda: _show(clone, "make", "dataset", *variables)
+
+
+def _publish(clone: Path) -> None:
+    _show(clone, "dvc", "push", "--quiet")
+    commit(clone, "Sample data")
+
+
+def _get(clone: Path, dataset: Dataset) -> None:
+    file = next(path for path in dataset.outputs() if "processed" in path.parts)
+    path = file.relative_to(dataset.folder.parents[1])
+    consumer = clone.parent / "consumer"
+    consumer.mkdir(exist_ok=True)
+    _show(consumer, "dvc", "get", "--quiet", str(clone.parent / "origin.git"), str(path), "-o", path.name)
+    if not filecmp.cmp(consumer / path.name, clone / path, shallow=False):
+        raise VerificationFailed(consumer / path.name, "other bytes than were released", "report this as a bug")
+    click.echo(f"same bytes: {path.name}", err=True)
+
+
+def _show(folder: Path, *command: str) -> None:
+    click.secho(f"$ {' '.join(command)}", dim=True, err=True)
+    run_in(folder, *command)

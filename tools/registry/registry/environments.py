@@ -1,0 +1,61 @@
+"""The virtual environment of a tool, made on first use from its lock. Standard library only."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from registry.toolbox import Tool
+
+
+def environment(tool: Tool, root: Path) -> Path:
+    """Return the tool's virtual environment, made anew where its lock has changed.
+
+    Two processes that need it at once make it once. Raises CalledProcessError where pip fails.
+    """
+    folder = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs")) / tool.name
+    wanted = _stamp(tool)
+    if _made(folder) == wanted:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _made(folder) != wanted:
+            print(f"{tool.name}: making its environment (once, some seconds)", file=sys.stderr, flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, with_pip=True)
+            _install(folder, tool)
+            (folder / ".stamp").write_text(wanted)
+    return folder
+
+
+def _install(folder: Path, tool: Tool) -> None:
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "--require-hashes", "-r", str(tool.folder / "requirements.lock")], check=True, stdout=sys.stderr
+    )
+    editable = [argument for package in tool.packages if _has_package(package) for argument in ("-e", str(package))]
+    # The build backend is in the lock, so nothing unpinned is fetched to install our own packages.
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
+
+
+def _has_package(folder: Path) -> bool:
+    return "[build-system]" in (folder / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def _stamp(tool: Tool) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in [tool.folder / "requirements.lock", *(package / "pyproject.toml" for package in tool.packages)]:
+        digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _made(folder: Path) -> str:
+    try:
+        return (folder / ".stamp").read_text()
+    except FileNotFoundError:
+        return ""

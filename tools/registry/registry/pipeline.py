@@ -1,0 +1,72 @@
+"""Build datasets with DVC."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stage.errors import StageError
+
+from registry.datasets import Dataset
+
+log = logging.getLogger(__name__)
+
+
+class StageFailed(StageError):
+    """A stage ended with an exit code of its own, which is passed on."""
+
+    def __init__(self, dataset: Dataset, code: int) -> None:
+        self.code = code
+        super().__init__(dataset.name, f"a stage failed with exit {code}", "see its error line above")
+
+
+def reproduce(dataset: Dataset, root: Path) -> list[str]:
+    """Run the stages of a dataset whose inputs have changed, and return their names.
+
+    Raises StageFailed where one fails.
+    """
+    # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
+    from dvc.exceptions import DvcException, ReproductionError
+    from dvc.repo import Repo
+
+    with exclusive(root), contextlib.redirect_stdout(sys.stderr), Repo(str(root)) as repo:
+        try:
+            stages = repo.reproduce(targets=[str(dataset.pipeline)])
+        except ReproductionError as error:
+            raise StageFailed(dataset, _exit_code(error)) from error
+        except DvcException as error:
+            raise StageError(dataset.name, str(error), "correct dvc.yaml or params.yaml") from error
+    dataset.check_lock()
+    return [stage.name for stage in stages]
+
+
+@contextlib.contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold the clone's lock: DVC is not made for two writers in one clone."""
+    with (_private(root / ".dvc" / "tmp") / "registry.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting for another run in %s", root)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _exit_code(error: BaseException) -> int:
+    """Return the exit code of the stage that failed; DVC has it only in the text of its error."""
+    cause: BaseException | None = error
+    while cause:
+        if found := re.search(r"exited with (\d+)$", str(cause)):
+            return int(found[1])
+        cause = cause.__cause__
+    return 1

@@ -1,0 +1,50 @@
+"""What a person wants to know after a build."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from registry.datasets import Dataset
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def summary(dataset: Dataset, stages: list[str], root: Path, next_steps: list[str]) -> str:
+    """Return the summary of a build, for a terminal of 80 columns."""
+    found = dataset.metadata()
+    lines = [
+        ("built", ", ".join(stages) if stages else "nothing to do, all stages are current"),
+        ("data", "SYNTHETIC SAMPLE, not the real data" if found["provenance"]["sample"] else "from its pinned sources"),
+        ("samples", _samples(found)),
+        ("checks", "; ".join(_checks(found["checks"]))),
+        *(("files", f"{path.relative_to(root)}  {size(path)}") for path in dataset.outputs()),
+        ("identity", f"{found['logical_hash'][:16]} (logical hash)"),
+        *(("next", step) for step in next_steps),
+    ]
+    return "\n".join([dataset.name, *_aligned(lines)])
+
+
+def size(path: Path) -> str:
+    """Return the size of a file or folder, as people write it."""
+    files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
+    number = float(sum(entry.stat().st_size for entry in files))
+    unit = 0
+    while number >= 1000 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if number >= 10 or not unit else f"{number:.1f} {UNITS[unit]}"
+
+
+def _samples(found: dict) -> str:  # type: ignore[type-arg]  # metadata.json, as read
+    if "splits" in found:
+        return ", ".join(f"{split['num_samples']} {name}" for name, split in found["splits"].items())
+    return f"{found['summary']['num_samples']} rows, {found['summary']['num_features']} features"
+
+
+def _checks(checks: dict) -> Iterator[str]:  # type: ignore[type-arg]  # metadata.json, as read
+    yield from checks["warnings"] or ["nothing to report"]
+
+
+def _aligned(lines: list[tuple[str, str]]) -> Iterator[str]:
+    before = ""
+    for label, text in lines:
+        yield f"  {'' if label == before else label:<10}{text}"
+        before = label

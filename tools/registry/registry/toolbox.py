@@ -1,0 +1,82 @@
+"""The tools of the repository: where they are, what they need, and the hash of what they are made of.
+
+Standard library only, for ``tools/run`` works before anything is installed.
+"""
+
+import dataclasses
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+
+IMAGE = "data-registry/{name}:src-{hash}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    """A tool and the table ``tool.data-registry`` of its pyproject.toml."""
+
+    name: str
+    folder: Path
+    shared: tuple[str, ...]  # packages of tools/ that are installed with it
+    network: bool  # whether its container may use the network
+    env: tuple[str, ...]  # the variables that reach it; "*" is all
+    paths: tuple[str, ...]  # those of them that may name a file or folder
+
+    @property
+    def in_container(self) -> bool:
+        """Whether the tool has an image at all."""
+        return (self.folder / "Dockerfile").is_file()
+
+    @property
+    def packages(self) -> list[Path]:
+        """The folders to install: shared packages first, then the tool."""
+        return [*((self.folder.parent / name).resolve() for name in self.shared), self.folder]
+
+    def source_hash(self) -> str:
+        """Return 12 hex digits over everything that decides what the tool does: code, lock, Dockerfile, shared code."""
+        digest = hashlib.sha256()
+        for path in sorted(path for folder in self.packages for path in _sources(folder)):
+            digest.update(f"{path.relative_to(self.folder.parent).as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:12]
+
+    def image(self) -> str:
+        """Return the name of the image that these sources make."""
+        return IMAGE.format(name=self.name, hash=self.source_hash())
+
+
+def repository() -> Path:
+    """Return the repository's root: REGISTRY_ROOT, or the nearest folder upwards that has ``tools/run``."""
+    if given := os.environ.get("REGISTRY_ROOT"):
+        return Path(given)
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "tools" / "run").is_file():
+            return folder
+    raise FileNotFoundError(2, "not inside a data registry", str(Path.cwd()))
+
+
+def find_tools(root: Path) -> dict[str, Tool]:
+    """Return the tools of the repository by name."""
+    names = sorted(path.parent.name for path in (root / "tools").glob("*/requirements.lock"))
+    return {name: read_tool(root / "tools" / name) for name in names}
+
+
+def read_tool(folder: Path) -> Tool:
+    """Read one tool's folder."""
+    table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["data-registry"]
+    return Tool(
+        name=folder.name,
+        folder=folder,
+        shared=tuple(table["shared"]),
+        network=table["network"],
+        env=tuple(table["env"]),
+        paths=tuple(table["paths"]),
+    )
+
+
+def _sources(folder: Path) -> list[Path]:
+    package = folder / folder.name.replace("-", "_")
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    named = [folder / name for name in ("pyproject.toml", "requirements.lock", "Dockerfile")]
+    return files + [path for path in named if path.is_file()]
