@@ -1,0 +1,67 @@
+"""What tests of several kinds share: the repository, the mirror, an engine, a clone to build in."""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from registry.containers import build_images, engine_answers, has_image
+from registry.scratch import copy_working_tree
+from registry.toolbox import find_tools, repository
+
+GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+
+
+@functools.cache
+def has_engine() -> bool:
+    return engine_answers()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("docker") and not has_engine():
+            item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return repository()
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real raw files, named by their SHA-256, that FETCH_MIRROR names."""
+    given = os.environ.get("FETCH_MIRROR", "")
+    if not given or not (repository() / given).is_dir():
+        pytest.skip("FETCH_MIRROR names no folder of real raw files")
+    return (repository() / given).resolve()
+
+
+@pytest.fixture(scope="session")
+def images(root: Path) -> dict[str, str]:
+    """The tools' images, built from the sources as they are."""
+    wanted = {name: tool.image() for name, tool in find_tools(root).items() if tool.in_container}
+    if missing := {name: image for name, image in wanted.items() if not has_image(image)}:
+        build_images(root, missing)
+    return wanted
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run([*GIT, *arguments], cwd=folder, check=True, text=True, capture_output=True).stdout
+
+
+def make_clone(root: Path, folder: Path) -> Path:
+    """Copy the working tree to a repository of its own, everything committed."""
+    copy_working_tree(root, folder)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "As it stands")
+    return folder
+
+
+def environ(root: Path, **changes: str) -> dict[str, str]:
+    """The environment of a person at the keyboard, whose virtual environments are ready."""
+    dropped = {"REGISTRY_ROOT", "FETCH_MIRROR", "RUNTIME", "SOURCE", "DS", "MAKEFLAGS", "MAKELEVEL"}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return {**kept, "REGISTRY_ENVS": os.environ.get("REGISTRY_ENVS", str(root / ".venvs")), **changes}

@@ -57,11 +57,14 @@ def dataset(name: str, source: str) -> None:
 
 
 @cli.command()
+@click.option("--no-build", is_flag=True, help="Only write data/images.yaml.")
 @talk
-def images() -> None:
+def images(no_build: bool) -> None:
     """Write data/images.yaml, and build the images that it names where an engine answers."""
     root = repository()
     refresh_images(root)
+    if no_build:
+        return
     if not engine_answers():
         log.warning("No Docker engine answers: data/images.yaml is current, no image was built.")
         return

@@ -35,9 +35,10 @@ def build_images(root: Path, images: Mapping[str, str]) -> None:
 def docker_command(tool: Tool, image: str, arguments: list[str], folder: Path, environ: Mapping[str, str]) -> list[str]:
     """Return the ``docker run`` for a tool on the dataset in ``folder``, with as few rights as can be.
 
-    Values of variables stay out of the command line: docker takes them from its own environment.
+    Values of variables stay out of the command line: docker takes them from its own environment. There is no --init:
+    a tool is one process that handles SIGTERM itself, as it must in a pod, and not every engine has an init.
     """
-    command = ["docker", "run", "--rm", "--init", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
+    command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
     command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", "bridge" if tool.network else "none"]
     command += ["--volume", f"{folder}:/data", "--env", "HOME=/tmp"]

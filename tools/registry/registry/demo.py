@@ -4,12 +4,13 @@ import filecmp
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 from stage.errors import VerificationFailed
 
-from registry.datasets import Dataset, find_datasets
+from registry.datasets import find_datasets
 from registry.scratch import commit, make_scratch, run_in
 
 
@@ -23,11 +24,17 @@ def demo(root: Path) -> str:
     clone = root / ".demo" / "repo"
     samples = [dataset for dataset in find_datasets(root, "all") if dataset.sample_sources.exists()]
     steps: list[tuple[str, Callable[[], object]]] = [
-        ("Make a scratch copy of the repository, with sample data", lambda: make_scratch(root)),
-        *((f"Build {each.name}: fetch, process, analyse", _make(clone, f"DS={each.name}")) for each in samples),
-        (f"Build {samples[0].name} again: nothing has changed", _make(clone, f"DS={samples[0].name}")),
-        ("Push the data to a folder remote, and the rest to a git origin", lambda: _publish(clone)),
-        *((f"Get {each.name} elsewhere, as a consumer does", lambda each=each: _get(clone, each)) for each in samples),
+        ("Make a scratch copy of the repository, with sample data", partial(make_scratch, root)),
+        *(
+            (f"Build {each.name}: fetch, process, analyse", partial(_show, clone, "make", "dataset", f"DS={each.name}"))
+            for each in samples
+        ),
+        (
+            f"Build {samples[0].name} again: nothing has changed",
+            partial(_show, clone, "make", "dataset", f"DS={samples[0].name}"),
+        ),
+        ("Push the data to a folder remote, and the rest to a git origin", partial(_publish, clone)),
+        *((f"Get {each.name} elsewhere, as a consumer does", partial(_get, clone, each.name)) for each in samples),
     ]
     for number, (title, step) in enumerate(steps, 1):
         click.secho(f"\n[{number}/{len(steps)}] {title}", bold=True, err=True)
@@ -35,21 +42,19 @@ def demo(root: Path) -> str:
     return f"\nDone in {time.monotonic() - started:.0f} s, all of it in .demo/. Next: make dataset DS={samples[0].name}"
 
 
-def _make(clone: Path, *variables: str) -> Callable[[], object]:
-    return lambda: _show(clone, "make", "dataset", *variables)
-
-
 def _publish(clone: Path) -> None:
     _show(clone, "dvc", "push", "--quiet")
     commit(clone, "Sample data")
 
 
-def _get(clone: Path, dataset: Dataset) -> None:
+def _get(clone: Path, name: str) -> None:
+    (dataset,) = find_datasets(clone, name)
     file = next(path for path in dataset.outputs() if "processed" in path.parts)
-    path = file.relative_to(dataset.folder.parents[1])
+    path = file.relative_to(clone)
     consumer = clone.parent / "consumer"
     consumer.mkdir(exist_ok=True)
-    _show(consumer, "dvc", "get", "--quiet", str(clone.parent / "origin.git"), str(path), "-o", path.name)
+    # As a URL: DVC would take a path inside this repository for the repository itself.
+    _show(consumer, "dvc", "get", "--quiet", (clone.parent / "origin.git").as_uri(), str(path), "-o", path.name)
     if not filecmp.cmp(consumer / path.name, clone / path, shallow=False):
         raise VerificationFailed(consumer / path.name, "other bytes than were released", "report this as a bug")
     click.echo(f"same bytes: {path.name}", err=True)

@@ -35,22 +35,19 @@ def environment(tool: Tool, root: Path) -> Path:
 
 def _install(folder: Path, tool: Tool) -> None:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "--require-hashes", "-r", str(tool.folder / "requirements.lock")], check=True, stdout=sys.stderr
-    )
-    editable = [argument for package in tool.packages if _has_package(package) for argument in ("-e", str(package))]
-    # The build backend is in the lock, so nothing unpinned is fetched to install our own packages.
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
-
-
-def _has_package(folder: Path) -> bool:
-    return "[build-system]" in (folder / "pyproject.toml").read_text(encoding="utf-8")
+    lock = str(tool.folder / "requirements.lock")
+    subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, stdout=sys.stderr)
+    if tool.name == "tests":  # type checkers and doctests look for installed packages
+        editable = [argument for package in tool.packages[:-1] for argument in ("-e", str(package))]
+        # The build backend is in the lock, so nothing unpinned is fetched to install our own packages.
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
 
 
 def _stamp(tool: Tool) -> str:
-    digest = hashlib.sha256(sys.version.encode())
-    for path in [tool.folder / "requirements.lock", *(package / "pyproject.toml" for package in tool.packages)]:
-        digest.update(f"{path}\0".encode() + path.read_bytes())
+    """Return what the environment depends on. The tools' own code is not in it: it is run from where it is."""
+    digest = hashlib.sha256(sys.version.encode() + (tool.folder / "requirements.lock").read_bytes())
+    for package in tool.packages if tool.name == "tests" else ():
+        digest.update(f"{package}\0".encode() + (package / "pyproject.toml").read_bytes())
     return digest.hexdigest()
 
 

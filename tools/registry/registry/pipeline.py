@@ -34,7 +34,8 @@ def reproduce(dataset: Dataset, root: Path) -> list[str]:
     from dvc.exceptions import DvcException, ReproductionError
     from dvc.repo import Repo
 
-    with exclusive(root), contextlib.redirect_stdout(sys.stderr), Repo(str(root)) as repo:
+    _quieten()
+    with exclusive(root), _stdout_to_stderr(), Repo(str(root)) as repo:
         try:
             stages = repo.reproduce(targets=[str(dataset.pipeline)])
         except ReproductionError as error:
@@ -55,6 +56,28 @@ def exclusive(root: Path) -> Iterator[None]:
             log.info("waiting for another run in %s", root)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _quieten() -> None:
+    """Let DVC say only which stages it runs, once; our summary says the rest."""
+    logging.getLogger("dvc").handlers.clear()
+    if not log.isEnabledFor(logging.DEBUG):
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        logging.getLogger("dvc.stage.run").setLevel(logging.INFO)
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send what DVC and the stages print to stderr: stdout is for the summary."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _private(folder: Path) -> Path:

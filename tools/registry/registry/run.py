@@ -46,13 +46,23 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
                 build_images(root, {tool.name: image})
             command = docker_command(tool, image, arguments, Path.cwd(), environ)
             os.execvpe("docker", command, {**os.environ, **environ})
-    folder = environment(tool, root)
-    program = str(folder / "bin" / (arguments.pop(0) if tool.name == "tests" else tool.name))
+    programs = environment(tool, root) / "bin"
+    if tool.name == "tests":
+        command = [str(programs / arguments[0]), *arguments[1:]]
+    else:
+        command = [str(programs / "python"), "-P", "-c", _launcher(tool), *arguments]
     if tool.env == ("*",):
-        environ = {**os.environ, "REGISTRY_ROOT": str(root), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        environ = {**os.environ, "REGISTRY_ROOT": str(root), "PATH": f"{programs}:{os.environ['PATH']}"}
     else:
         environ |= {name: os.environ[name] for name in ALWAYS if name in os.environ}
-    os.execve(program, [program, *arguments], environ)
+    os.execve(command[0], command, environ)
+
+
+def _launcher(tool: Tool) -> str:
+    """Return the program that a console script would be, for code that is run from where it is."""
+    folders = [str(package) for package in tool.packages]
+    module = tool.name.replace("-", "_")
+    return f"import sys; sys.path[:0] = {folders}; sys.argv[0] = {tool.name!r}; from {module}.cli import cli; cli()"
 
 
 def _current_image(tool: Tool, root: Path) -> str:

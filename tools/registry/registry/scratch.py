@@ -20,10 +20,7 @@ def make_scratch(root: Path) -> Path:
     world = root / ".demo"
     shutil.rmtree(world, ignore_errors=True)
     clone = world / "repo"
-    for name in _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if name and (root / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, clone / name)
+    copy_working_tree(root, clone)
     for dataset in find_datasets(clone, "all"):
         if dataset.sample_sources.exists():
             shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
@@ -41,6 +38,14 @@ def make_scratch(root: Path) -> Path:
     _git(clone, "remote", "add", "origin", str(world / "origin.git"))
     commit(clone, "Scratch copy with sample data")
     return clone
+
+
+def copy_working_tree(root: Path, target: Path) -> None:
+    """Copy the files that git tracks or would track, as they are now."""
+    for name in _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if name and (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
 
 
 def commit(clone: Path, message: str) -> None:

@@ -1,0 +1,52 @@
+"""The READMEs say what is: help texts are current, links lead somewhere, commands exist."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from registry.toolbox import repository
+
+ROOT = repository()
+READMES = sorted(path for path in ROOT.rglob("*.md") if not {".venvs", ".demo", ".local"} & set(path.parts))
+HELP = re.compile(r"```text\n\$ (?P<command>[a-z -]+ --help)\n(?P<text>.*?)```", re.DOTALL)
+
+
+def help_text(command: str) -> str:
+    environ = {**os.environ, "COLUMNS": "80", "LC_ALL": "C.UTF-8"}
+    return subprocess.run(command.split(), text=True, capture_output=True, check=True, env=environ).stdout
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_readme_shows_the_current_help(readme: Path) -> None:
+    """With UPDATE_READMES=1 the texts are written instead of compared."""
+    text = readme.read_text(encoding="utf-8")
+    current = HELP.sub(lambda found: f"```text\n$ {found['command']}\n{help_text(found['command'])}```", text)
+    if os.environ.get("UPDATE_READMES"):
+        readme.write_text(current, encoding="utf-8")
+    assert text == current or os.environ.get("UPDATE_READMES")
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(readme: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#[^)]*)?\)", readme.read_text(encoding="utf-8")):
+        assert not target or (readme.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("tool", ["fetcher", "parquetizer", "stats", "registry"])
+def test_every_command_of_a_tool_is_in_its_readme(tool: str) -> None:
+    commands = re.findall(r"^  ([a-z-]+)  ", help_text(f"{tool} --help").partition("Commands:")[2], re.MULTILINE)
+    assert commands
+    text = (ROOT / "tools" / tool / "README.md").read_text(encoding="utf-8")
+    for command in commands:
+        assert f"{tool} {command}" in text or f"make {command}" in text
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_make_targets_exist(readme: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for target in re.findall(
+        r"(?:^ {4}|`)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", readme.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        assert target in targets

@@ -1,0 +1,82 @@
+"""Finding datasets, and what people are told of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from registry.datasets import find_datasets
+from registry.summary import size, summary
+from stage.errors import ReleaseRefused, UsageError
+
+STAGES = {"fetcher": {"outs": [{"path": "raw"}]}, "stats": {"outs": [{"path": "metadata.json"}]}}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("apples", "pears"):
+        folder = tmp_path / "data" / name
+        (folder / "raw").mkdir(parents=True)
+        (folder / "raw" / "a.csv").write_text("x" * 1500)
+        (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {stage: {"cmd": "true"} for stage in STAGES}}))
+        (folder / "dvc.lock").write_text(yaml.safe_dump({"stages": STAGES}))
+        metadata = {
+            "summary": {"num_samples": 3, "num_features": 2},
+            "checks": {"warnings": []},
+            "provenance": {"sample": name == "pears"},
+            "logical_hash": "0123456789abcdef" * 4,
+        }
+        (folder / "metadata.json").write_text(json.dumps(metadata))
+    return tmp_path
+
+
+def test_by_name_and_all(tree: Path) -> None:
+    assert [each.name for each in find_datasets(tree, "pears")] == ["pears"]
+    assert [each.name for each in find_datasets(tree, "all")] == ["apples", "pears"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "nope", "../apples", "apples/", "Apples", "-x", "a" * 64, "apples\n", "$(touch x)"]
+)
+def test_other_names_are_refused_with_the_known_ones(tree: Path, name: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        find_datasets(tree, name)
+    assert refused.value.fix == "use one of: apples, pears, all"
+
+
+def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
+    apples, pears = find_datasets(tree, "all")
+    said = summary(apples, ["stats"], tree, ["make help"])
+    assert said.splitlines() == [
+        "apples",
+        "  built     stats",
+        "  data      from its pinned sources",
+        "  samples   3 rows, 2 features",
+        "  checks    nothing to report",
+        "  files     data/apples/raw  1.5 kB",
+        f"            data/apples/metadata.json  {size(apples.folder / 'metadata.json')}",
+        "  identity  0123456789abcdef (logical hash)",
+        "  next      make help",
+    ]
+    assert "SYNTHETIC SAMPLE" in summary(pears, [], tree, []) and "nothing to do" in summary(pears, [], tree, [])
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12 kB"), (5 * 10**6, "5.0 MB")]
+)
+def test_sizes_read_well(tmp_path: Path, number: int, text: str) -> None:
+    (tmp_path / "file").write_bytes(bytes(number))
+    assert size(tmp_path / "file") == text
+
+
+def test_cut_lock_is_refused(tree: Path) -> None:
+    """Fault V11: a dvc.lock that lost its end is still valid YAML."""
+    (apples,) = find_datasets(tree, "apples")
+    apples.check_lock()
+    (apples.folder / "dvc.lock").write_text(yaml.safe_dump({"stages": {"fetcher": STAGES["fetcher"]}}))
+    with pytest.raises(ReleaseRefused, match="stage stats is missing; fix: make dataset DS=apples"):
+        apples.check_lock()
+    for text in ("", "{}\n"):
+        (apples.folder / "dvc.lock").write_text(text)
+        with pytest.raises(ReleaseRefused, match="stage fetcher is missing"):
+            apples.check_lock()

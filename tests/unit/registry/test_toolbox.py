@@ -1,0 +1,98 @@
+"""What the registry knows of the tools: their hash, their images, what data/images.yaml says."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from registry.images import read_images, refresh_images
+from registry.toolbox import Tool, find_tools, repository
+
+
+@pytest.fixture
+def tree(root: Path, tmp_path: Path) -> Path:
+    """A copy of the tools, with data/images.yaml written for them."""
+    shutil.copytree(root / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "data").mkdir()
+    refresh_images(tmp_path)
+    return tmp_path
+
+
+def hashes(tree: Path) -> dict[str, str]:
+    return {name: tool.source_hash() for name, tool in find_tools(tree).items()}
+
+
+def changed(tree: Path, before: dict[str, str]) -> set[str]:
+    return {name for name, value in hashes(tree).items() if before[name] != value}
+
+
+def append(path: Path, text: str = "\n# changed\n") -> None:
+    path.write_text(path.read_text() + text)
+
+
+def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None:
+    assert hashes(tree) == hashes(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "tools"),
+    [
+        ("parquetizer/parquetizer/table.py", {"parquetizer"}),
+        ("parquetizer/Dockerfile", {"parquetizer"}),
+        ("parquetizer/requirements.lock", {"parquetizer"}),
+        ("samples/samples/encoding.py", {"parquetizer", "stats"}),
+        ("stage/stage/output.py", {"fetcher", "parquetizer", "stats", "registry"}),
+        ("parquetizer/README.md", set()),
+        ("samples/vectors.json", set()),
+        ("README.md", set()),
+    ],
+)
+def test_a_change_touches_exactly_the_tools_made_of_it(tree: Path, file: str, tools: set[str]) -> None:
+    before = hashes(tree)
+    append(tree / "tools" / file)
+    assert changed(tree, before) == tools
+
+
+def test_a_new_module_changes_the_hash_and_bytecode_does_not(tree: Path) -> None:
+    before = hashes(tree)
+    cache = tree / "tools/stats/stats/__pycache__"
+    cache.mkdir()
+    (cache / "table.pyc").write_bytes(b"x")
+    assert changed(tree, before) == set()
+    (tree / "tools/stats/stats/more.py").write_text("")
+    assert changed(tree, before) == {"stats"}
+
+
+def test_moving_code_between_files_changes_the_hash(tree: Path) -> None:
+    """Names and lengths are part of it, so that no two trees look alike by concatenation."""
+    before = hashes(tree)
+    (tree / "tools/stats/stats/moments.py").rename(tree / "tools/stats/stats/moment.py")
+    assert changed(tree, before) == {"stats"}
+
+
+def test_refresh_names_what_changed_and_is_idempotent(tree: Path) -> None:
+    assert refresh_images(tree) == {}
+    append(tree / "tools/stats/stats/table.py")
+    assert list(refresh_images(tree)) == ["stats"]
+    written = (tree / "data/images.yaml").stat().st_mtime_ns
+    assert refresh_images(tree) == {} and (tree / "data/images.yaml").stat().st_mtime_ns == written
+    assert read_images(tree)["stats"] == f"data-registry/stats:src-{find_tools(tree)['stats'].source_hash()}"
+
+
+def test_every_tool_says_what_it_needs(root: Path) -> None:
+    tools = find_tools(root)
+    assert {name: tool.network for name, tool in tools.items()} == {
+        "fetcher": True,
+        "parquetizer": False,
+        "registry": True,
+        "stats": False,
+    }
+    assert all(isinstance(tool, Tool) and set(tool.paths) <= set(tool.env) for tool in tools.values())
+
+
+def test_repository_is_found_from_below(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGISTRY_ROOT", raising=False)
+    monkeypatch.chdir(root / "data" / "wine-quality")
+    assert repository() == root
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="not inside a data registry"):
+        repository()

@@ -1,0 +1,176 @@
+"""tools/run: what reaches a tool, in which runtime, and what is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import environ
+from registry.containers import docker_command
+from registry.images import refresh_images
+from registry.toolbox import Tool
+
+PROBE = """\
+import json, os, sys
+def cli(): print(json.dumps({"env": dict(os.environ), "argv": sys.argv, "cwd": os.getcwd()}))
+"""
+
+
+@pytest.fixture
+def tree(root: Path, tmp_path: Path) -> Path:
+    """A repository with one tool, `probe`, that tells what it was given; its environment needs nothing."""
+    tree = tmp_path / "tree"
+    for name in ("run", "registry"):
+        copy = shutil.copy if name == "run" else shutil.copytree
+        (tree / "tools").mkdir(parents=True, exist_ok=True)
+        copy(root / "tools" / name, tree / "tools" / name)
+    (tree / "tools/registry/requirements.lock").unlink()
+    for folder, env in (("tools/probe", '["PROBE_PATH", "PROBE_SECRET"]'), ("tests", '["*"]')):
+        (tree / folder / "probe").mkdir(parents=True)
+        (tree / folder / "requirements.lock").write_text("")
+        (tree / folder / "pyproject.toml").write_text(
+            f'[tool.data-registry]\nshared = []\nnetwork = false\nenv = {env}\npaths = ["PROBE_PATH"]\n'
+        )
+    (tree / "tools/probe/probe/cli.py").write_text(PROBE)
+    (tree / "tools/probe/Dockerfile").write_text("FROM scratch\n")
+    (tree / "data").mkdir()
+    refresh_images(tree)
+    made = tree / ".venvs" / "probe"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    return tree
+
+
+def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs"), **variables}
+    command = [tree / "tools/run", *arguments]
+    return subprocess.run(command, cwd=cwd or tree, env=known, text=True, capture_output=True)
+
+
+def stamped(tree: Path) -> Path:
+    from registry.environments import _stamp
+    from registry.toolbox import read_tool
+
+    (tree / ".venvs/probe/.stamp").write_text(_stamp(read_tool(tree / "tools/probe")))
+    return tree
+
+
+def test_tool_gets_its_arguments_its_folder_and_only_declared_variables(tree: Path, tmp_path: Path) -> None:
+    shown = run(stamped(tree), "probe", "--flag", "a b", "$(x)", cwd=tmp_path, PROBE_SECRET="s", OTHER_SECRET="t")
+    told = json.loads(shown.stdout)
+    assert told["argv"] == ["probe", "--flag", "a b", "$(x)"] and told["cwd"] == str(tmp_path)
+    assert told["env"]["PROBE_SECRET"] == "s" and "t" not in told["env"].values()
+    assert not {"OTHER_SECRET", "REGISTRY_ENVS", "RUNTIME", "PYTHONPATH"} & set(told["env"])
+
+
+@pytest.mark.parametrize(
+    ("given", "arrives"),
+    [
+        ("../mirror", "{tree}/../mirror"),
+        ("/abs/x", "/abs/x"),
+        ("https://h/x", "https://h/x"),
+        ("s3://b/x", "s3://b/x"),
+        ("", ""),
+    ],
+)
+def test_relative_paths_start_at_the_repository(tree: Path, tmp_path: Path, given: str, arrives: str) -> None:
+    told = json.loads(run(stamped(tree), "probe", cwd=tmp_path, PROBE_PATH=given).stdout)
+    expected = arrives.format(tree=tree)
+    assert told["env"]["PROBE_PATH"] == (os.path.normpath(expected) if expected.startswith(str(tree)) else expected)
+
+
+def test_a_file_in_the_data_folder_is_not_imported(tree: Path, tmp_path: Path) -> None:
+    """A dataset may hold json.py; the tool must not run it."""
+    (tmp_path / "json.py").write_text("raise SystemExit('imported')")
+    assert run(stamped(tree), "probe", cwd=tmp_path).returncode == 0
+
+
+def test_changed_tool_is_not_run_under_its_old_name(tree: Path) -> None:
+    (stamped(tree) / "tools/probe/probe/more.py").write_text("")
+    refused = run(tree, "probe")
+    assert refused.returncode == 40 and refused.stdout == ""
+    assert refused.stderr == "error: data/images.yaml: probe has changed since it was written; fix: make images\n"
+
+
+def test_environment_is_made_once_and_again_when_the_lock_changes(tree: Path) -> None:
+    first = run(tree, "probe")
+    assert first.returncode == 0 and "making its environment" in first.stderr
+    assert run(tree, "probe").stderr == ""
+    (tree / "tools/probe/requirements.lock").write_text("# changed\n")
+    refresh_images(tree)
+    assert "making its environment" in run(tree, "probe").stderr
+
+
+def test_two_that_need_an_environment_at_once_make_it_once(tree: Path) -> None:
+    known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
+    both = [
+        subprocess.Popen([tree / "tools/run", "probe"], env=known, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(b"making its environment" in text for text in said) == 1
+
+
+def test_lock_without_hashes_is_refused(tree: Path) -> None:
+    (tree / "tools/probe/requirements.lock").write_text("click==8.5.1\n")
+    refresh_images(tree)
+    refused = run(tree, "probe")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("error: probe: ") and "failed with exit 1" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        ([], 2, "Usage: tools/run TOOL ARGS..."),
+        (["--help"], 0, "Usage: tools/run TOOL ARGS..."),
+        (["nope"], 2, "error: tools/run: no tool nope; fix: use one of: probe, tests"),
+        (["../probe"], 2, "error: tools/run: no tool ../probe; fix: use one of: probe, tests"),
+    ],
+)
+def test_usage(tree: Path, arguments: list[str], code: int, line: str) -> None:
+    shown = run(tree, *arguments)
+    assert shown.returncode == code and shown.stderr.startswith(line)
+
+
+def test_unknown_runtime_is_usage(tree: Path) -> None:
+    refused = run(stamped(tree), "probe", RUNTIME="pod")
+    assert refused.returncode == 2
+    assert refused.stderr == "error: RUNTIME: 'pod' is unknown; fix: RUNTIME=container or RUNTIME=host\n"
+
+
+def test_without_an_engine_the_tool_runs_on_the_host(tree: Path) -> None:
+    shown = run(stamped(tree), "probe", RUNTIME="", DOCKER_HOST="unix:///nowhere.sock")
+    assert json.loads(shown.stdout)["argv"] == ["probe"]
+
+
+def test_container_has_as_few_rights_as_can_be(tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    tool = Tool("probe", tmp_path, (), False, ("PROBE_PATH", "PROBE_SECRET"), ("PROBE_PATH",))
+    given = {"PROBE_PATH": str(mirror), "PROBE_SECRET": "s3cret"}
+    command = docker_command(tool, "image:tag", ["go", "--now"], tmp_path, given)
+    text = " ".join(command)
+    for part in (
+        "--read-only",
+        "--cap-drop ALL",
+        "--security-opt no-new-privileges",
+        "--network none",
+        "--pids-limit",
+        f"--user {os.getuid()}:{os.getgid()}",
+        f"--volume {tmp_path}:/data",
+        f"--volume {mirror}:/mnt/PROBE_PATH:ro --env PROBE_PATH=/mnt/PROBE_PATH",
+        "--env PROBE_SECRET ",
+    ):
+        assert part in text
+    assert command[-3:] == ["image:tag", "go", "--now"]
+    assert "s3cret" not in text and "docker.sock" not in text and "host" not in text
+
+
+def test_only_a_tool_that_needs_it_has_a_network(tmp_path: Path) -> None:
+    tool = Tool("probe", tmp_path, (), True, (), ())
+    command = docker_command(tool, "image", [], tmp_path, {})
+    assert command[command.index("--network") + 1] == "bridge"
