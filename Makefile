@@ -2,7 +2,7 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset demo images lock test lint faults bench
+.PHONY: help help-all dataset demo push pull images lock test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -15,6 +15,12 @@ demo: ## Everything, end to end, on sample data: no Docker, no network
 
 dataset: ## Build one dataset: make dataset DS=wine-quality [SOURCE=auto|upstream|sample]
 	@tools/run registry dataset
+
+push: ## Send a dataset's data to the remote: make push DS=... [ENV=local|docker|minikube]
+	@tools/run registry push
+
+pull: ## Fetch it from there, every byte verified
+	@tools/run registry pull
 
 images: ## Build the tools' container images
 	@tools/run registry images

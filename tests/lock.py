@@ -7,27 +7,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-from registry.toolbox import Tool, find_tools, read_tool, repository
+from registry.toolbox import find_tools, read_tool, repository
 
 BACKEND = "flit_core==4.2.0\n"  # in every lock, so that installing our own packages fetches nothing
 
 
-def lock(tool: Tool) -> None:
-    """Write one lock, keeping the versions that it has where they still fit."""
-    folders = [tool.folder, *tool.packages]
+def lock(folder: Path, folders: list[Path], more: str = "") -> None:
+    """Write the lock of what the folders declare, keeping the versions that it has where they still fit."""
     sources = sorted({str(folder / "pyproject.toml") for folder in folders})
     flags = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate", "-q"]
-    target = tool.folder / "requirements.lock"
+    target = folder / "requirements.lock"
     subprocess.run(
         ["uv", "pip", "compile", *flags, *sys.argv[1:], *sources, "-", "-o", str(target)],
-        input=BACKEND,
+        input=more,
         text=True,
         check=True,
         stdout=subprocess.DEVNULL,
     )
 
 
+def main() -> None:
+    root = repository()
+    for tool in [*find_tools(root).values(), read_tool(root / "tests")]:
+        lock(tool.folder, [tool.folder, *tool.packages], BACKEND)
+    for project in sorted(root.glob("compose/*/pyproject.toml")):
+        lock(project.parent, [project.parent])
+
+
 if __name__ == "__main__":
-    root: Path = repository()
-    for each in [*find_tools(root).values(), read_tool(root / "tests")]:
-        lock(each)
+    main()

@@ -8,6 +8,7 @@ from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
+from registry import remotes
 from registry.containers import build_images, engine_answers
 from registry.datasets import Dataset, find_datasets
 from registry.images import read_images, refresh_images
@@ -54,6 +55,40 @@ def dataset(name: str, source: str) -> None:
         else:
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))
+
+
+REMOTE = click.option(
+    "--remote",
+    envvar="DVC_REMOTE",
+    show_envvar=True,
+    default="local",
+    show_default=True,
+    help="As .dvc/config names it.",
+)
+
+
+@cli.command()
+@click.argument("name", metavar="DATASET", envvar="DS", default="")
+@REMOTE
+@talk
+def push(name: str, remote: str) -> None:
+    """Send the data of DATASET (or all) to the remote, and make sure that all of it is there."""
+    root = repository()
+    for each in find_datasets(root, name):
+        done = remotes.push(each, root, remote)
+        click.echo(f"{each.name}: {done.moved} of {done.objects} objects sent to {remote}, all are there")
+
+
+@cli.command()
+@click.argument("name", metavar="DATASET", envvar="DS", default="")
+@REMOTE
+@talk
+def pull(name: str, remote: str) -> None:
+    """Fetch the data of DATASET (or all) from the remote, and verify every byte."""
+    root = repository()
+    for each in find_datasets(root, name):
+        done = remotes.pull(each, root, remote)
+        click.echo(f"{each.name}: {done.moved} of {done.objects} objects fetched from {remote}, all verified")
 
 
 @cli.command()

@@ -32,7 +32,9 @@ def build_images(root: Path, images: Mapping[str, str]) -> None:
     subprocess.run(command, check=True, cwd=root, env={**os.environ, **tags}, stdout=sys.stderr)
 
 
-def docker_command(tool: Tool, image: str, arguments: list[str], folder: Path, environ: Mapping[str, str]) -> list[str]:
+def docker_command(
+    tool: Tool, image: str, arguments: list[str], folder: Path, environ: Mapping[str, str], network: str = "bridge"
+) -> list[str]:
     """Return the ``docker run`` for a tool on the dataset in ``folder``, with as few rights as can be.
 
     Values of variables stay out of the command line: docker takes them from its own environment. There is no --init:
@@ -40,7 +42,7 @@ def docker_command(tool: Tool, image: str, arguments: list[str], folder: Path, e
     """
     command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
     command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-    command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", "bridge" if tool.network else "none"]
+    command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", network if tool.network else "none"]
     command += ["--volume", f"{folder}:/data", "--env", "HOME=/tmp"]
     for name, value in environ.items():
         if name in tool.paths and Path(value).exists():

@@ -8,10 +8,14 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stage.errors import StageError
 
 from registry.datasets import Dataset
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +33,9 @@ def reproduce(dataset: Dataset, root: Path) -> list[str]:
 
     Raises StageFailed where one fails.
     """
-    # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
-    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
-    from dvc.exceptions import DvcException, ReproductionError
-    from dvc.repo import Repo
+    with dvc_repository(root) as repo:
+        from dvc.exceptions import DvcException, ReproductionError
 
-    _quieten()
-    with exclusive(root), _stdout_to_stderr(), Repo(str(root)) as repo:
         try:
             stages = repo.reproduce(targets=[str(dataset.pipeline)])
         except ReproductionError as error:
@@ -44,6 +44,18 @@ def reproduce(dataset: Dataset, root: Path) -> list[str]:
             raise StageError(dataset.name, str(error), "correct dvc.yaml or params.yaml") from error
     dataset.check_lock()
     return [stage.name for stage in stages]
+
+
+@contextlib.contextmanager
+def dvc_repository(root: Path) -> "Iterator[Repo]":
+    """Open the clone in DVC, alone; what DVC and the stages print goes to stderr."""
+    # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
+    from dvc.repo import Repo
+
+    _quieten()
+    with exclusive(root), _stdout_to_stderr(), Repo(str(root)) as repo:
+        yield repo
 
 
 @contextlib.contextmanager
@@ -61,6 +73,8 @@ def exclusive(root: Path) -> Iterator[None]:
 def _quieten() -> None:
     """Let DVC say only which stages it runs, once; our summary says the rest."""
     logging.getLogger("dvc").handlers.clear()
+    for name in ("aiobotocore", "botocore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if not log.isEnabledFor(logging.DEBUG):
         logging.getLogger("dvc").setLevel(logging.WARNING)
         logging.getLogger("dvc.stage.run").setLevel(logging.INFO)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from registry.containers import build_images, docker_command, engine_answers, has_image
+from registry.environ import NETWORK, inside_network, load_environment
 from registry.environments import environment
 from registry.images import read_images
 from registry.toolbox import Tool, find_tools, read_tool
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> NoReturn:
         print(f"Usage: {USAGE}\n\nTools: {', '.join(tools)}", file=sys.stderr)
         sys.exit(0 if arguments else 2)
     name, *rest = arguments
+    try:
+        load_environment(root)
+    except ValueError as error:
+        _fail(2, "ENV", f"{error} is unknown", "ENV=local, docker or minikube")
     if name not in tools:
         _fail(2, "tools/run", f"no tool {name}", f"use one of: {', '.join(tools)}")
     try:
@@ -44,7 +49,9 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
             if not has_image(image):
                 print(f"{tool.name}: building {image} (once)", file=sys.stderr, flush=True)
                 build_images(root, {tool.name: image})
-            command = docker_command(tool, image, arguments, Path.cwd(), environ)
+            network = NETWORK if tool.network and os.environ.get("ENV") == "docker" else "bridge"
+            environ = inside_network(environ, root) if network == NETWORK else environ
+            command = docker_command(tool, image, arguments, Path.cwd(), environ, network)
             os.execvpe("docker", command, {**os.environ, **environ})
     programs = environment(tool, root) / "bin"
     if tool.name == "tests":

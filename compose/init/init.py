@@ -1,0 +1,137 @@
+"""Set up the Compose stack: buckets, databases, roles. Run again, it changes nothing that is already right."""
+
+import logging
+import os
+import sys
+from urllib.parse import urlsplit
+
+import minio
+import psycopg
+import tenacity
+from minio.commonconfig import ENABLED
+from minio.versioningconfig import VersioningConfig
+from psycopg import sql
+
+BUCKETS = ("dvcstore", "mlflow")
+PATIENCE = 50  # seconds until a service must answer
+
+ADDRESSES = """\
+Everything is up, on this machine alone (credentials: .env.docker).
+
+  object storage   http://localhost:{MINIO_PORT}   console http://localhost:{MINIO_CONSOLE_PORT}
+  vector index     localhost:{PGVECTOR_PORT}          databases vectors and mlflow
+  MLflow           http://localhost:{MLFLOW_PORT}
+
+Next:
+  ENV=docker make dataset DS=wine-quality    build a dataset
+  ENV=docker make push DS=wine-quality       store its data
+  docker compose down                        stop; the data stays (down -v deletes it)"""
+
+log = logging.getLogger("init")
+patiently = tenacity.retry(
+    stop=tenacity.stop_after_delay(PATIENCE),
+    wait=tenacity.wait_fixed(0.5),
+    retry=tenacity.retry_if_exception_type((psycopg.OperationalError, OSError, minio.error.MinioException)),
+    reraise=True,
+)
+
+
+@patiently
+def make_buckets() -> None:
+    """Make the buckets, versioned, so that what a release points to cannot be overwritten."""
+    endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    client = minio.Minio(
+        endpoint=endpoint.netloc,
+        access_key=os.environ["AWS_ACCESS_KEY_ID"],
+        secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        secure=endpoint.scheme == "https",
+    )
+    for name in BUCKETS:
+        if not client.bucket_exists(bucket_name=name):
+            client.make_bucket(bucket_name=name)
+            log.info("bucket %s made", name)
+        if client.get_bucket_versioning(bucket_name=name).status != ENABLED:
+            client.set_bucket_versioning(bucket_name=name, config=VersioningConfig(ENABLED))
+
+
+@patiently
+def make_roles() -> None:
+    """Make databases and roles, each role with no more than its work needs."""
+    vectors = os.environ["PGVECTOR_DATABASE"]
+    roles = {
+        "loader": os.environ["PGVECTOR_PASSWORD"],
+        "reader": os.environ["PGVECTOR_READER_PASSWORD"],
+        "mlflow": os.environ["MLFLOW_DB_PASSWORD"],
+    }
+    with _connected(vectors) as connection:
+        for role, password in roles.items():
+            _make_role(connection, role, password)
+        _make_role(connection, "owner", None)
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'mlflow'").fetchone():
+            connection.execute("CREATE DATABASE mlflow OWNER mlflow")
+        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datallowconn").fetchall():
+            _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+        _run(connection, "GRANT CONNECT ON DATABASE {} TO owner, loader, reader", vectors)
+        _run(connection, "GRANT ALL ON DATABASE {} TO mlflow", "mlflow")
+        for statement in VECTORS:
+            connection.execute(statement)
+
+
+# In the database of the vector index. Tables belong to owner; loader acts as it, reader reads what it makes.
+VECTORS: tuple[psycopg.abc.QueryNoTemplate, ...] = (
+    "CREATE EXTENSION IF NOT EXISTS vector",
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    "GRANT USAGE, CREATE ON SCHEMA public TO owner",
+    "GRANT USAGE ON SCHEMA public TO loader, reader",
+    "GRANT owner TO loader",
+    "ALTER ROLE loader SET lock_timeout = '5s'",
+    "ALTER ROLE loader SET idle_in_transaction_session_timeout = '10min'",
+    "ALTER ROLE reader SET statement_timeout = '30s'",
+    "ALTER ROLE reader SET idle_in_transaction_session_timeout = '1min'",
+    "ALTER ROLE reader SET default_transaction_read_only = on",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO reader",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE loader IN SCHEMA public GRANT SELECT ON TABLES TO reader",
+)
+
+
+def _make_role(connection: psycopg.Connection, role: str, password: str | None) -> None:
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+        _run(connection, "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS", role)
+        log.info("role %s made", role)
+    if password:
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+        connection.execute(statement)
+
+
+def _run(connection: psycopg.Connection, statement: str, name: str) -> None:
+    connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def _connected(database: str) -> psycopg.Connection:
+    return psycopg.connect(
+        host=os.environ["PGVECTOR_HOST"],
+        port=os.environ["PGVECTOR_PORT"],
+        dbname=database,
+        user=os.environ["PGVECTOR_ADMIN_USER"],
+        password=os.environ["PGVECTOR_ADMIN_PASSWORD"],
+        connect_timeout=3,
+        autocommit=True,
+    )
+
+
+def main() -> None:
+    """Set the services up (``setup``), or say where they are (``addresses``)."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries are ours to tell of
+    if sys.argv[1:] == ["addresses"]:
+        sys.stdout.write(ADDRESSES.format_map(os.environ) + "\n")
+        return
+    for step in (make_buckets, make_roles):
+        try:
+            step()
+        except (psycopg.Error, OSError, minio.error.MinioException) as error:
+            sys.exit(f"error: {step.__name__}: {error}; fix: docker compose logs minio pgvector".replace("\n", " "))
+
+
+if __name__ == "__main__":
+    main()
