@@ -44,10 +44,10 @@ class Tool(click.Group):
         except (OSError, MemoryError) as error:
             fail(translated(error) or error)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("error: interrupted; fix: run it again", err=True)
+            click.echo(f"error: {self.name}: interrupted; fix: run it again", err=True)
             sys.exit(130)
         except Terminated:
-            click.echo("error: terminated; fix: run it again", err=True)
+            click.echo(f"error: {self.name}: terminated; fix: run it again", err=True)
             sys.exit(143)
 
 
@@ -55,8 +55,7 @@ def fail(error: BaseException) -> NoReturn:
     """Print the closing line of a failure and exit with its code; raise what is no stage error."""
     if not isinstance(error, StageError):
         raise error
-    if logging.getLogger().level <= logging.DEBUG:
-        logging.getLogger().debug("", exc_info=error)
+    logging.getLogger().debug("", exc_info=error)
     click.echo(f"error: {error}", err=True)
     sys.exit(error.code)
 

@@ -46,9 +46,8 @@ def translated(error: OSError | MemoryError) -> StageError | None:
     where = error.filename or "output"
     if error.errno in DISK:
         reason = "no space left" if error.errno != errno.EIO else "input/output error"
-        return DiskFull(
-            where, f"cannot write: {reason}", "free some disk space (df -h) or mend the disk, then run again"
-        )
+        cure = "free some disk space (df -h) or mend the disk, then run again"
+        return DiskFull(where, f"cannot write: {reason}", cure)
     if error.errno in UNWRITABLE:
         return UsageError(where, "permission denied", "run as the owner of this file, or change its mode")
     if error.errno == errno.ENOENT and error.filename:

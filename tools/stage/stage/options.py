@@ -1,5 +1,6 @@
 """Options that read alike on every tool."""
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -18,20 +19,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def talk(command: F) -> F:
     """Add -v and -q: how much a tool says on stderr."""
 
-    def verbose(context: click.Context, _: click.Parameter, value: bool) -> None:
+    def set_level(_: click.Context, option: click.Parameter, value: bool) -> None:
         if value:
-            logging.getLogger().setLevel(logging.DEBUG)
+            logging.getLogger().setLevel(logging.DEBUG if option.name == "verbose" else logging.WARNING)
 
-    def quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
-        if value:
-            logging.getLogger().setLevel(logging.WARNING)
-
-    command = click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=quiet, help="Say only warnings."
-    )(command)
-    return click.option(
-        "-v", "--verbose", is_flag=True, expose_value=False, callback=verbose, help="Say more; show tracebacks."
-    )(command)
+    flag = functools.partial(click.option, is_flag=True, expose_value=False, callback=set_level)
+    quiet = flag("-q", "--quiet", help="Say only warnings.")
+    verbose = flag("-v", "--verbose", help="Say more; show tracebacks.")
+    return verbose(quiet(command))
 
 
 def params_file(section: str) -> Callable[[F], F]:
@@ -49,7 +44,7 @@ def settings(section: str) -> Callable[[F], F]:
         if value is None:
             return None
         found = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
-        options = [option.name for option in context.command.params if option.name]
+        options = [o.name for o in context.command.params if isinstance(o, click.Option) and o.expose_value]
         for key in found:
             if key not in options:
                 raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", "remove or correct it")

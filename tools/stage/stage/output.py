@@ -5,13 +5,15 @@ holds a lock on the temporary, so the next run can tell the leftovers of a kille
 """
 
 import ctypes
+import errno
 import fcntl
+import glob
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
@@ -44,32 +46,29 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 def publish_folder(ready: Path, target: Path) -> None:
     """Flush the folder ``ready`` to disk and put it in the place of ``target``, which is removed."""
-    for entry in sorted(ready.rglob("*")):
+    for entry in (*sorted(ready.rglob("*")), ready):
         sync(entry)
-    sync(ready)
-    if target.exists():
-        _exchange(ready, target)
-        sync(target.parent)
-        shutil.rmtree(ready)
-    else:
+    try:
         os.rename(ready, target)
-        sync(target.parent)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:  # what rename says of a folder that holds something
+            raise
+        _exchange(ready, target)
+    sync(target.parent)
+    _remove(ready)
 
 
 def sync(path: Path) -> None:
     """Flush a file or folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def _temporary(target: Path, folder: bool) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.tmp-"
-    for leftover in target.parent.glob(f"{prefix}*"):
+    for leftover in target.parent.glob(f"{glob.escape(prefix)}*"):
         _sweep(leftover)
     path, descriptor = _locked(target.parent, prefix, folder)
     try:
@@ -82,33 +81,21 @@ def _temporary(target: Path, folder: bool) -> Iterator[Path]:
 def _locked(parent: Path, prefix: str, folder: bool) -> tuple[Path, int]:
     """Make a temporary and lock it; again if a neighbour's sweep took it before the lock was held."""
     while True:
-        if folder:
-            path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        path = parent / f"{prefix}{secrets.token_hex(8)}"
+        path.mkdir() if folder else path.touch(exist_ok=False)  # not by tempfile, whose modes leave the umask out
+        with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
-        else:
-            descriptor, name = tempfile.mkstemp(prefix=prefix, dir=parent)
-            path = Path(name)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if path.exists():
-            path.chmod((0o777 if folder else 0o666) & ~_umask())
-            return path, descriptor
-        os.close(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists():
+                return path, descriptor
+            os.close(descriptor)
 
 
 def _sweep(leftover: Path) -> None:
     """Remove a temporary that nobody holds."""
-    try:
-        descriptor = os.open(leftover, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
+    with suppress(FileNotFoundError, BlockingIOError), _opened(leftover) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    else:
         _remove(leftover)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
@@ -118,21 +105,25 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _exchange(first: Path, second: Path) -> None:
-    """Swap two folders in one system call; where there is none (macOS), in two renames."""
+    """Swap two folders in one system call; where the system or the disk has none (macOS), in two renames."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0:
             return
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(second))
+        if code not in {errno.EINVAL, errno.ENOSYS}:
+            raise OSError(code, os.strerror(code), str(second))
     aside = second.with_name(f".{second.name}.tmp-old")
     os.rename(second, aside)
     os.rename(first, second)
     os.rename(aside, first)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

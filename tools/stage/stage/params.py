@@ -11,7 +11,6 @@ import yaml
 from stage.errors import UsageError
 
 T = TypeVar("T")
-SCALARS = (str, int, float, bool)
 
 
 def section(path: Path, name: str) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def section(path: Path, name: str) -> dict[str, Any]:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or no such date
         raise UsageError(path, f"not valid YAML: {error}", "correct the file") from error
     value = document.get(name, {}) if isinstance(document, dict) else None
     if not isinstance(value, dict):
@@ -61,7 +60,7 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
         return {str(key): _cast(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
-    if hint in SCALARS and type(value) is hint:
+    if hint in (str, int, float, bool) and type(value) is hint:
         return value
     expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
     raise UsageError(where, f"{value!r} is not a {expected}", f"write a {expected}")

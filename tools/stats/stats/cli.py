@@ -14,19 +14,33 @@ from stats.table import TableSummary, summarise_table
 
 cli = Tool("stats", help="Measure a processed dataset into metadata.json.")
 
-output = click.Path(dir_okay=False, path_type=Path)
+path = click.Path(dir_okay=False, path_type=Path)
+
+
+def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Split each NAME=IMAGE."""
+    if wrong := [value for value in values if "=" not in value]:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=IMAGE")
+    return dict(value.split("=", 1) for value in values)
 
 
 @cli.command()
-@click.argument("table", type=FILE)
-@click.argument("samples", type=FILE)
-@click.argument("metadata", type=output)
+@click.argument("table", type=path)
+@click.argument("samples", type=path)
+@click.argument("metadata", type=path)
 @click.option("--sources", type=FILE, required=True, help="The sources.csv that the raw files were fetched by.")
-@click.option("--tool", "tools", multiple=True, metavar="NAME=IMAGE", help="A tool that had a part in it (repeatable).")
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="NAME=IMAGE",
+    callback=pairs,
+    help="A tool that had a part in it (repeatable).",
+)
 @params_file("stats")
 @talk
 def table(
-    table: Path, samples: Path, metadata: Path, sources: Path, tools: tuple[str, ...], params: Path
+    table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
 ) -> TableSummary:
     """Measure TABLE, whose manifest is SAMPLES, and write METADATA.
 
@@ -39,5 +53,5 @@ def table(
         metadata,
         build(Dataset, section(params, "dataset"), f"{params} dataset"),
         build(TableStats, section(params, "stats"), f"{params} stats"),
-        read_provenance(sources, params, dict(tool.split("=", 1) for tool in tools)),
+        read_provenance(sources, params, tools),
     )

@@ -2,7 +2,7 @@
 
 Doubles are mapped to 64-bit integers of the same order and looked at 16 bits at a time. Counting a digit's values tells
 which of them the median has; once few enough values share the digits known so far, they are gathered and sorted. Most
-columns take one pass after the first count, none more than three.
+columns take one pass after the first count, none more than four.
 """
 
 from collections.abc import Callable, Iterable, Mapping

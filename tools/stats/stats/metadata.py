@@ -11,10 +11,10 @@ DIGITS = 12  # significant digits: what all processors agree on, and more than a
 
 
 def rounded(value: float | None) -> float | None:
-    """Round to 12 significant digits; what is no finite number becomes None, for JSON has none."""
+    """Round to 12 significant digits, -0.0 to 0.0; what is no finite number becomes None, for JSON has none."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{DIGITS}g}") + 0.0
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -25,10 +25,11 @@ class Moments:
         self.missing += missing
         if not len(values):
             return
-        mean, count = float(values.mean()), len(values)
-        apart, total = mean - self.mean, self.count + count
-        self.squares += float(np.square(values - mean).sum()) + apart**2 * self.count * count / total
-        self.mean += apart * count / total
+        with np.errstate(over="ignore", invalid="ignore"):  # huge values: no finite figure, which is reported
+            mean, count = values.mean(), len(values)
+            apart, total = mean - self.mean, self.count + count
+            self.squares += float(np.square(values - mean).sum() + np.square(apart) * self.count * count / total)
+            self.mean += float(apart * count / total)
         self.count = total
         self.min, self.max = min(self.min, float(values.min())), max(self.max, float(values.max()))
         self.digits += count_digits(values)

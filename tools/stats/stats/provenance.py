@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Provenance:
 def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Provenance:
     """Collect the provenance from ``sources.csv``, ``params.yaml`` and the images of the tools.
 
-    Raises UsageError where ``sources.csv`` is not one.
+    Raises UsageError where ``sources.csv`` is not one, or a setting has no form in JSON.
     """
     found: dict[str, Source] = {}
     with sources.open(encoding="utf-8", newline="") as file:
@@ -41,9 +42,13 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
             for row in csv.DictReader(file):
                 source = Source(row["name"], row["sha256"], int(row["bytes"]), [])
                 found.setdefault(source.name, source).urls.append(row["url"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise UsageError(sources, f"not a list of sources: {error}", "columns are name,url,sha256,bytes") from error
     document = yaml.safe_load(params.read_text(encoding="utf-8"))
+    try:
+        json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
     return Provenance(
         sources=list(found.values()),
         params={name: section for name, section in document.items() if name != "dataset"},

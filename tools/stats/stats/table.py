@@ -18,7 +18,7 @@ from stats.metadata import rounded, write_json
 from stats.moments import Moments
 from stats.provenance import Provenance
 from stats.settings import Dataset, TableStats
-from stats.table_input import checked_manifest, read_table
+from stats.table_input import CORRUPT, checked_manifest, read_table
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ def summarise_table(
         raise CorruptFile(samples, f"{manifest.rows} samples for {rows} rows", "run the parquetizer again")
     try:
         duplicates, identity = find_duplicates(samples), logical_hash(samples)
-    except (OSError, pa.ArrowInvalid) as error:
+    except CORRUPT as error:
         raise CorruptFile(samples, str(error), "run the parquetizer again") from error
-    warnings = list(_warnings(numbers, missing, duplicates.samples, rows))
+    figures = _figures(numbers, table, manifest)
+    warnings = list(_warnings(figures, numbers, counts, missing, duplicates.samples, rows))
     for warning in warnings:
         log.warning("%s: %s", table, warning)
     features = [column for column in dataset.columns if column.name != dataset.target]
-    figures = _figures(numbers, table, manifest)
     write_json(
         output,
         {
@@ -128,22 +128,42 @@ def _figures(numbers: dict[str, Moments], table: Path, manifest: Manifest) -> di
 
 
 def _check_columns(table: Path, manifest: Manifest, dataset: Dataset, settings: TableStats) -> None:
-    found, declared = [name for name, _ in manifest.columns], [column.name for column in dataset.columns]
-    if found != declared:
-        raise SchemaMismatch(table, f"its columns are {found}, declared are {declared}", "correct dataset.columns")
+    names = [column.name for column in dataset.columns]
     for name in (*settings.distributions, *([dataset.target] if dataset.target else [])):
-        if name not in declared:
-            raise UsageError("stats.distributions or dataset.target", f"{name} is no column", f"use one of {declared}")
+        if name not in names:
+            raise UsageError("stats.distributions or dataset.target", f"{name} is no column", f"use one of {names}")
+    try:
+        declared = [[column.name, str(pa.type_for_alias(column.type))] for column in dataset.columns]
+    except ValueError as error:
+        raise UsageError("dataset.columns", str(error), "correct the type") from error
+    if manifest.columns != declared:
+        raise SchemaMismatch(
+            table, f"its columns are {manifest.columns}, declared are {declared}", "correct dataset.columns"
+        )
 
 
-def _warnings(numbers: dict[str, Moments], missing: Counter[str], duplicates: int, rows: int) -> Iterator[str]:
+def _warnings(
+    figures: dict[str, dict[str, float | None]],
+    numbers: dict[str, Moments],
+    counts: dict[str, Counter[Any]],
+    missing: Counter[str],
+    duplicates: int,
+    rows: int,
+) -> Iterator[str]:
+    """Say in words what a reader of the figures must know: whatever is null among them has its line here."""
     if duplicates:
         yield f"{duplicates} of {rows} samples repeat an earlier one"
+    for name, count in missing.items():
+        if count == rows:
+            yield f"{name} has no value"
     for name, moments in numbers.items():
-        if not moments.count:
-            yield f"{name} has no finite value"
-        elif not_finite := moments.missing - missing[name]:
+        if not_finite := moments.missing - missing[name]:
             yield f"{name} has {not_finite} values that are not finite; its statistics leave them out"
+        if absent := [key for key, value in figures[name].items() if value is None]:
+            yield f"{name} has no {', '.join(absent)}"
+    for name, counter in counts.items():
+        if len(counter) == 1:
+            yield f"{name} has one value only"
 
 
 def _target_schema(dataset: Dataset) -> dict[str, Any]:
@@ -155,14 +175,15 @@ def _target_schema(dataset: Dataset) -> dict[str, Any]:
 
 
 def _count(counter: Counter[Any], column: pa.Array, name: str) -> None:
-    counted = pc.value_counts(column)
-    counter.update(dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)))
+    counted = pc.value_counts(column.filter(pc.invert(pc.is_null(column, nan_is_null=True))))
+    for value, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
+        counter[value] += count
     if len(counter) > DISTINCT:
         raise UsageError("stats.distributions", f"{name} has over {DISTINCT} different values", "take it off the list")
 
 
 def _sorted(counter: Counter[Any]) -> dict[str, int]:
-    return {str(value): counter[value] for value in sorted(counter, key=lambda value: (value is None, value))}
+    return {str(value): counter[value] for value in sorted(counter)}
 
 
 def _finite(column: pa.Array) -> Floats:

@@ -11,6 +11,8 @@ from samples import Manifest, read_manifest
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
 
 ROWS = 1 << 16
+BLOCK = 1 << 22  # bytes of CSV read at once: no row may be longer
+CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
 
 
 def checked_manifest(samples: Path, table: Path) -> Manifest:
@@ -23,7 +25,7 @@ def checked_manifest(samples: Path, table: Path) -> Manifest:
             raise InputMissing(path, "no such file", "run the parquetizer")
     try:
         manifest = read_manifest(samples)
-    except (OSError, ValueError) as error:
+    except CORRUPT as error:
         raise CorruptFile(samples, f"not a whole manifest: {error}", "run the parquetizer again") from error
     with table.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -45,9 +47,15 @@ def read_table(table: Path, manifest: Manifest, columns: list[str] | None = None
 
 def _read_csv(table: Path, manifest: Manifest, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
     types = {name: pa.type_for_alias(kind) for name, kind in manifest.columns}
-    options = pa_csv.ConvertOptions(column_types=types, include_columns=columns or list(types), null_values=[""])
     try:
-        yield from pa_csv.open_csv(table, convert_options=options)
+        yield from pa_csv.open_csv(
+            table,
+            read_options=pa_csv.ReadOptions(block_size=BLOCK),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types, include_columns=columns or list(types), null_values=[""]
+            ),
+        )
     except pa.ArrowInvalid as error:
         raise CorruptFile(table, str(error), "run the parquetizer again") from error
 
@@ -58,5 +66,5 @@ def _read_parquet(table: Path, columns: list[str] | None) -> Iterator[pa.RecordB
         with pq.ParquetFile(table, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 yield from file.iter_batches(ROWS, row_groups=[group], columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
+    except CORRUPT as error:
         raise CorruptFile(f"{table} row group {group}", str(error), "run the parquetizer again") from error

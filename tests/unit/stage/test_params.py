@@ -1,0 +1,161 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stage.errors import UsageError
+from stage.params import build, section
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    file: str
+    constants: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    inputs: tuple[Input, ...]
+    max_bytes: int = 10
+    share: float = 0.5
+    shares: tuple[float, ...] = ()
+    names: dict[str, int] = dataclasses.field(default_factory=dict)
+    strict: bool = False
+    title: str | None = None
+    extra: Input = Input("none")
+
+
+def refusal(values: dict[str, Any]) -> str:
+    with pytest.raises(UsageError) as caught:
+        build(Settings, values, "params.yaml tool")
+    return str(caught.value)
+
+
+def test_a_mapping_becomes_a_dataclass_with_nested_ones():
+    values = {
+        "inputs": [{"file": "a.csv", "constants": {"x": [1, None]}}, {"file": "b.csv"}],
+        "max-bytes": 20,
+        "share": 1,
+        "shares": [1, 0.25],
+        "names": {"a": 1},
+        "strict": True,
+        "title": "t",
+        "extra": {"file": "c.csv"},
+    }
+    built = build(Settings, values, "params.yaml tool")
+    assert built == Settings(
+        inputs=(Input("a.csv", {"x": [1, None]}), Input("b.csv")),
+        max_bytes=20,
+        share=1.0,
+        shares=(1.0, 0.25),
+        names={"a": 1},
+        strict=True,
+        title="t",
+        extra=Input("c.csv"),
+    )
+    assert type(built.share) is float
+    assert [type(share) for share in built.shares] == [float, float]
+
+
+def test_absent_keys_take_their_defaults():
+    assert build(Settings, {"inputs": []}, "here") == Settings(inputs=())
+
+
+def test_an_unknown_key_is_refused_naming_the_known_ones():
+    assert refusal({"inputs": [], "max-byte": 1}) == (
+        "params.yaml tool: unknown key max-byte; "
+        "fix: use one of: inputs, max-bytes, share, shares, names, strict, title, extra"
+    )
+
+
+def test_an_unknown_key_of_a_nested_mapping_is_refused_with_its_place():
+    assert refusal({"inputs": [{"file": "a"}, {"file": "b", "x": 1}]}) == (
+        "params.yaml tool.inputs[1]: unknown key x; fix: use one of: file, constants"
+    )
+
+
+def test_a_missing_key_is_refused():
+    assert refusal({}) == "params.yaml tool: inputs is missing; fix: add inputs:"
+    assert refusal({"inputs": [{}]}) == "params.yaml tool.inputs[0]: file is missing; fix: add file:"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place", "expected"),
+    [
+        ("max-bytes", "10", "max_bytes", "int"),
+        ("max-bytes", True, "max_bytes", "int"),
+        ("max-bytes", 1.0, "max_bytes", "int"),
+        ("max-bytes", None, "max_bytes", "int"),
+        ("share", "half", "share", "float"),
+        ("share", True, "share", "float"),
+        ("shares", [0.5, "x"], "shares[1]", "float"),
+        ("shares", 0.5, "shares", "list"),
+        ("strict", 1, "strict", "bool"),
+        ("strict", "yes", "strict", "bool"),
+        ("title", 3, "title", "str"),
+        ("names", ["a"], "names", "mapping"),
+        ("names", {"a": "b"}, "names.a", "int"),
+        ("inputs", {"file": "a"}, "inputs", "list"),
+        ("inputs", ["a"], "inputs[0]", "Input"),
+        ("extra", [1], "extra", "Input"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_with_its_place(key: str, value: Any, place: str, expected: str):
+    inner = _inner(value, place)
+    assert refusal({"inputs": [], key: value}) == (
+        f"params.yaml tool.{place}: {inner!r} is not a {expected}; fix: write a {expected}"
+    )
+
+
+def _inner(value: Any, place: str) -> Any:
+    """Return the part of the value that the place names."""
+    if place.endswith("]"):
+        return value[int(place[-2])]
+    return value["a"] if place == "names.a" else value
+
+
+def test_a_section_is_read_by_its_name(tmp_path: Path):
+    path = tmp_path / "params.yaml"
+    path.write_text("tool: {title: größe}\nother: [1]\n", encoding="utf-8")
+    assert section(path, "tool") == {"title": "größe"}
+    assert section(path, "absent") == {}
+
+
+def test_an_empty_file_has_no_settings(tmp_path: Path):
+    path = tmp_path / "params.yaml"
+    path.write_text("")
+    assert section(path, "tool") == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"tool: [1\n",
+        b"tool: {a: 1, a}: 2\n",
+        b"tool:\n\tx: 1\n",
+        b"tool: !!python/object/apply:os.getcwd []\n",
+        b"a: 1\n---\nb: 2\n",
+        b"tool: {title: gr\xf6\xdfe}\n",
+        b"tool: {title: 2024-13-45}\n",
+        b"tool: {\x00: 1}\n",
+        b"tool: " + b"[" * 5000,
+    ],
+    ids=["unclosed", "odd", "tab", "python", "two", "latin-1", "no date", "NUL", "deep"],
+)
+def test_what_is_no_yaml_is_refused(tmp_path: Path, content: bytes):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        section(path, "tool")
+    assert str(caught.value).startswith(f"{path}: not valid YAML: ")
+    assert str(caught.value).endswith("; fix: correct the file")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["tool: [1]", "tool: 3", "tool:", "- tool", "words"])
+def test_a_section_must_be_a_mapping(tmp_path: Path, content: str):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        section(path, "tool")
+    assert str(caught.value) == (f"{path}: section tool must be a mapping; fix: write tool: followed by indented keys")
