@@ -1,0 +1,53 @@
+"""Work on many items in a few threads that never keep a process alive that is told to end."""
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from fetcher.watch import Watch
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+PATIENCE = 2.0  # seconds for all threads to notice that the run stops
+
+
+@contextmanager
+def crew(
+    waiting: deque[Item], work: Callable[[Item], T], jobs: int, watch: Watch
+) -> Iterator[Iterator[tuple[Item, T | Exception]]]:
+    """Yield (item, result or exception) pairs as they come, from at most ``jobs`` threads.
+
+    Clear ``waiting`` to hand out no more work. An exception in the with block stops the run.
+    """
+    outcomes: queue.SimpleQueue[tuple[Item, T | Exception] | None] = queue.SimpleQueue()
+
+    def labour() -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                item = waiting.popleft()
+                outcomes.put((item, _outcome(work, item)))
+        outcomes.put(None)
+
+    # daemons: ThreadPoolExecutor's threads are waited for at exit, and one may be looking up a host for a minute
+    threads = [threading.Thread(target=labour, daemon=True) for _ in range(min(jobs, len(waiting)))]
+    for thread in threads:
+        thread.start()
+    try:
+        yield (outcome for _ in threads for outcome in iter(outcomes.get, None))
+    except BaseException:
+        waiting.clear()
+        watch.stop()
+        for thread in threads:
+            thread.join(PATIENCE / len(threads))
+        raise
+
+
+def _outcome(work: Callable[[Item], T], item: Item) -> T | Exception:
+    try:
+        return work(item)
+    except Exception as error:  # noqa: BLE001  # carried to the thread that asked
+        return error

@@ -1,0 +1,118 @@
+"""Files on the web: redirects followed with the same checks at every hop, and downloads resumed but never spliced."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin
+
+from stage.errors import PolicyViolation
+
+from fetcher.addresses import checked_addresses, shown, web_address
+from fetcher.answers import refusal
+from fetcher.body import Kept
+from fetcher.http import Response
+from fetcher.watch import Watch
+
+HOPS = 5
+REDIRECTS = {301, 302, 303, 307, 308}
+RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+PRINTABLE = "".join(chr(code) for code in range(33, 127))
+
+
+@dataclass(frozen=True)
+class Network:
+    """How this run uses the network: the private places it may talk to, and how long one download may take."""
+
+    trusted: frozenset[str]
+    timeout: float
+    watch: Watch
+
+    def get(self, url: str, headers: Mapping[str, str], where: str) -> Response:
+        """Send one GET to a checked address; redirects are not followed."""
+        address = web_address(url, where)
+        ips = checked_addresses(address, self.trusted, where)
+        return Response(address, ips, headers, self.watch, self.timeout, where)
+
+
+class WebFile:
+    """A file at an http or https URL."""
+
+    def __init__(self, url: str, network: Network, where: str) -> None:
+        web_address(url, where)
+        self.url, self._network, self._where = url, network, where
+
+    def open(self, kept: Kept | None) -> Response:
+        """Open the file, after what was kept if the server still has the same version of it."""
+        return open_after(kept, self._follow, "If-Range", self.url, self._where)
+
+    def _follow(self, headers: Mapping[str, str]) -> Response:
+        url, seen = self.url, {self.url}
+        for _ in range(HOPS + 1):
+            response = self._network.get(url, headers, self._where)
+            location = response.header("Location")
+            if response.status not in REDIRECTS or not location:
+                return response
+            response.close()
+            # http.client hands headers over as Latin-1
+            target = urljoin(url, quote(location.encode("latin-1"), safe=PRINTABLE))
+            self._check(url, target, seen)
+            seen.add(target)
+            url = target
+        raise self._refused(f"{shown(self.url)} redirects more than {HOPS} times")
+
+    def _check(self, url: str, target: str, seen: set[str]) -> None:
+        schemes = web_address(url, self._where).scheme, web_address(target, self._where).scheme
+        if schemes == ("https", "http"):
+            raise self._refused(f"{shown(url)} redirects from https to http, {shown(target)}")
+        if target in seen:
+            raise self._refused(f"{shown(self.url)} redirects in a loop")
+
+    def _refused(self, what: str) -> PolicyViolation:
+        return PolicyViolation(self._where, what, "name the file's final URL in sources.csv")
+
+
+def open_after(
+    kept: Kept | None, ask: Callable[[Mapping[str, str]], Response], condition: str, url: str, where: str
+) -> Response:
+    """Open a file after what was kept of it, or from its first byte if it is not surely the same version.
+
+    ``condition`` is the header that ties a range to a version: If-Range, or If-Match where that is all there is.
+    """
+    asked = {"Range": f"bytes={kept.size}-", condition: kept.validator} if kept else {}
+    response = ask(asked)
+    if kept and response.status == 206 and _continues(response, kept):
+        response.start, response.total = kept.size, int(_range(response)[2])
+    elif kept and response.status in {206, 412, 416}:
+        response.close()
+        return open_after(None, ask, condition, url, where)
+    elif response.status != 200:
+        raise refusal(response, url, where)
+    response.validator = _validator(response, condition)
+    return response
+
+
+def _continues(response: Response, kept: Kept) -> bool:
+    try:
+        first, last, total = _range(response)
+    except ValueError:
+        return False
+    etag = response.header("ETag")
+    same = etag in {None, kept.validator} or not kept.validator.startswith('"')
+    length = response.total in {None, last - first + 1}
+    return first == kept.size and last == total - 1 and total == (kept.total or total) and same and length
+
+
+def _range(response: Response) -> tuple[int, int, int]:
+    found = RANGE.fullmatch(response.header("Content-Range") or "")
+    if not found:
+        raise ValueError("no usable Content-Range")
+    first, last, total = found.groups()
+    return int(first), int(last), int(total)
+
+
+def _validator(response: Response, condition: str) -> str | None:
+    """Return what names this version byte for byte: a strong ETag (RFC 9110, 8.8.3), else a date for If-Range."""
+    etag = response.header("ETag")
+    if etag and etag.startswith('"'):
+        return etag
+    return response.header("Last-Modified") if condition == "If-Range" and not etag else None
