@@ -59,8 +59,9 @@ def test_settings_come_from_params(desk, server):
     assert "gave up after 1 tries" in desk.run("--params", "params.yaml").stderr
     params.write_text("fetcher:\n  max-bytes: 10\n")
     assert desk.run("--params", "params.yaml").returncode == 14
-    params.write_text("fetcher:\n  attempts: 1\n")
-    assert desk.run("--params", "params.yaml").returncode == 2
+    for key in ("attempts: 1", "mirror: http://elsewhere", "allow-unpinned: true", "params: x"):
+        params.write_text(f"fetcher:\n  {key}\n")
+        assert desk.run("--params", "params.yaml").returncode == 2
 
 
 def test_interruption_ends_at_once_and_the_next_run_resumes(desk, server):

@@ -54,7 +54,7 @@ tool = Tool("toy", help="Do what a test wants.")
 @tool.command()
 @click.argument("output")
 @click.option("--rows", type=int, default=1, envvar="TOY_ROWS")
-@settings("toy")
+@settings("toy", "rows")
 @talk
 def make(output: str, rows: int) -> Made:
     """Return a result."""

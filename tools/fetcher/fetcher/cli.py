@@ -50,7 +50,7 @@ cli = Tool("fetcher", help="Fetch the raw files that sources.csv names, checking
     show_default=True,
     help="Refuse a set of files, or one unpinned file, that is larger.",
 )
-@settings("fetcher")
+@settings("fetcher", "jobs", "tries", "timeout", "max_bytes")
 @talk
 def fetch_command(
     sources: Path,

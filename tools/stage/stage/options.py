@@ -34,19 +34,18 @@ def params_file(section: str) -> Callable[[F], F]:
     return click.option("--params", type=FILE, required=True, help=f"YAML file; its section {section} says what to do.")
 
 
-def settings(section: str) -> Callable[[F], F]:
-    """Add --params FILE: option values from one section of a YAML file (flag > environment > file > default).
+def settings(section: str, *names: str) -> Callable[[F], F]:
+    """Add --params FILE: values of the named options from one section (flag > environment > file > default).
 
-    A key that is no option of the command is refused.
+    Any other key is refused: addresses and secrets are no settings.
     """
 
     def load(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
         if value is None:
             return None
         found = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
-        options = [o.name for o in context.command.params if isinstance(o, click.Option) and o.expose_value]
         for key in found:
-            if key not in options:
+            if key not in names:
                 raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", "remove or correct it")
         context.default_map = found
         return value

@@ -6,8 +6,6 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from stage.errors import UsageError
 
 T = TypeVar("T")
@@ -18,6 +16,8 @@ def section(path: Path, name: str) -> dict[str, Any]:
 
     Raises UsageError where the file is not a mapping of mappings.
     """
+    import yaml  # lazy: many runs have no params file, and its import takes as long as click's
+
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or no such date
