@@ -45,7 +45,7 @@ def tree(root: Path, tmp_path: Path) -> Path:
 
 def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs"), **variables}
-    command = [tree / "tools/run", *arguments]
+    command = [str(tree / "tools/run"), *arguments]
     return subprocess.run(command, cwd=cwd or tree, env=known, text=True, capture_output=True)
 
 

@@ -42,15 +42,18 @@ class CheckedBytes(io.RawIOBase):
         return self._ahead
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return some checked bytes, about ``size`` of them; none at the end."""
-        if self._ahead:
-            ahead, self._ahead = self._ahead, b""
-            return ahead
-        while block := self._file.read(size):
+        """Return checked bytes, about ``size`` of them, fewer only at the end.
+
+        They end in no ``\\r`` but the file's last: Arrow drops a ``\\n`` from the next ones then, even between quotes.
+        """
+        parts, self._ahead = [self._ahead], b""
+        room, block = size - len(parts[0]), None
+        while block != b"" and (room > 0 or parts[-1].endswith(b"\r")):
+            block = self._file.read(max(room, 1))
             if checked := self._checked(block):
-                return checked
-        self._at_end()
-        return b""
+                parts.append(checked)
+                room -= len(checked)
+        return b"".join(parts)
 
     def _checked(self, block: bytes) -> bytes:
         if self._offset == 0 and block.startswith(codecs.BOM_UTF8) and self._encoding == "utf-8":
@@ -62,20 +65,20 @@ class CheckedBytes(io.RawIOBase):
             raise BadRows(f"{self._path}:{line}", "NUL character", "remove it, or declare the file's encoding")
         self._offset += len(block)
         self._count_quotes(checked)
+        if not block and self._open & 1:
+            raise self._not_closed(self._opened_on)
         return checked
 
-    def _decoded(self, block: bytes, final: bool = False) -> bytes:
-        pending = len(self._decoder.getstate()[0])
+    def _decoded(self, block: bytes) -> bytes:
         try:
-            text = self._decoder.decode(block, final)
-        except UnicodeDecodeError as error:
-            at = self._offset - pending + error.start
+            return self._decoder.decode(block, final=not block).encode()
+        except UnicodeError as error:
+            at, reason = self._offset, str(error)
+            if isinstance(error, UnicodeDecodeError):  # its object ends where the block does, and may begin before it
+                at, reason = at + len(block) - len(error.object) + error.start, error.reason
             raise BadRows(
-                f"{self._path}@{at}",
-                f"not {self._encoding}: {error.reason}",
-                "declare the file's encoding: in params.yaml",
+                f"{self._path}@{at}", f"not {self._encoding}: {reason}", "declare the file's encoding: in params.yaml"
             ) from error
-        return text.encode()
 
     def _count_quotes(self, block: bytes) -> None:
         lines = block.count(b"\n")
@@ -93,11 +96,6 @@ class CheckedBytes(io.RawIOBase):
             if len(quotes):
                 self._opened_on = self._lines + int(np.searchsorted(ends, quotes[-1])) + 1
         self._lines += lines
-
-    def _at_end(self) -> None:
-        self._decoded(b"", final=True)
-        if self._open & 1:
-            raise self._not_closed(self._opened_on)
 
     def _not_closed(self, line: int) -> BadRows:
         cure = "close or double it" if self._multiline else "close or double it, or set multiline: true"

@@ -2,44 +2,63 @@
 
 import csv
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 from stage.errors import BadRows
 
 from parquetizer.settings import TableSettings
 
-TRUTH = {"true", "false", "1", "0"}
+TRUTH = {*pa_csv.ConvertOptions().true_values, *pa_csv.ConvertOptions().false_values}
 
 
 def first_bad_row(path: Path, schema: pa.Schema, settings: TableSettings) -> BadRows | None:
     """Return the error for the first row that does not fit the schema, or None if all seem to fit."""
-    csv.field_size_limit(max(settings.max_field_bytes * 16, 1 << 20))
-    with path.open(encoding=settings.encoding, newline="") as file:
+    longest = field_size_limit(settings.max_field_bytes * 16)
+    with longest, path.open(encoding=settings.encoding, newline="") as file:
         reader = csv.reader(file, delimiter=settings.delimiter, quotechar=settings.quote, strict=True)
         try:
             rows = filter(None, reader)
-            names = next(rows)
+            kinds = {name: schema.field(name).type for name in next(rows)}
             for row in rows:
-                if trouble := _trouble(row, names, schema, settings):
+                if trouble := _trouble(row, kinds, settings):
                     return BadRows(f"{path}:{reader.line_num}", *trouble)
         except csv.Error as error:
             return BadRows(f"{path}:{reader.line_num}", str(error), "correct the row")
+        except UnicodeError:  # in bytes that were not reached the first time
+            return None
     return None
 
 
-def _trouble(row: list[str], names: list[str], schema: pa.Schema, settings: TableSettings) -> tuple[str, str] | None:
+@contextmanager
+def field_size_limit(most: int) -> Iterator[None]:
+    """Let the csv module read fields of so many characters: a setting of the whole process, put back afterwards."""
+    before = csv.field_size_limit(most)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _trouble(row: list[str], kinds: dict[str, pa.DataType], settings: TableSettings) -> tuple[str, str] | None:
     """Return what is wrong with a row, and the cure."""
-    if len(row) != len(names):
+    if len(row) != len(kinds):
         return (
-            f"{len(row)} fields where the header has {len(names)}",
+            f"{len(row)} fields where the header has {len(kinds)}",
             "correct the row, or quote fields with delimiters",
         )
-    for name, value in zip(names, row, strict=True):
+    for (name, kind), value in zip(kinds.items(), row, strict=True):
         if len(value.encode()) > settings.max_field_bytes:
             return f"{name} is longer than {settings.max_field_bytes} bytes", "raise max-field-bytes, or shorten it"
-        if value not in settings.null_values and not _fits(value.strip(), schema.field(name).type):
-            return f"{name}: {value!r} is no {schema.field(name).type}", "correct the value, or list it in null-values"
+        if value not in settings.null_values and not _fits(value.strip(" \t"), kind):
+            return f"{name}: {value!r:.80} is no {kind}", "correct the value, or list it in null-values"
+    if not settings.multiline and any("\r" in value for value in row):  # Arrow may cut the row there
+        return "a field holds a line end", "set multiline: true"
+    if len(settings.delimiter.join(row).encode()) >= settings.block_bytes:
+        return f"the row is longer than {settings.block_bytes} bytes", "raise max-field-bytes to half its length"
     return None
 
 
@@ -48,10 +67,9 @@ def _fits(value: str, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return True
     if pa.types.is_boolean(kind):
-        return value.lower() in TRUTH
+        return value in TRUTH
     try:
-        if pa.types.is_floating(kind):
-            return math.isfinite(float(value)) and "_" not in value
-        return "_" not in value and pa.scalar(int(value), kind) is not None
-    except (ValueError, OverflowError, pa.ArrowInvalid):
+        read = pa.scalar(value).cast(kind).as_py()
+    except pa.ArrowInvalid:
         return False
+    return not isinstance(read, float) or math.isfinite(read)

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,10 +12,11 @@ import pyarrow.csv as pa_csv
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
 
 from parquetizer.csv_bytes import CheckedBytes
-from parquetizer.csv_diagnosis import first_bad_row
+from parquetizer.csv_diagnosis import field_size_limit, first_bad_row
 from parquetizer.settings import TableSettings
 
-BLOCK = 1 << 20  # bytes read at a time; a header must fit into one
+NO_ROWS: Final = ("no rows after the header", "check that the source sent the whole file")
+LONGEST_NAME: Final = 1 << 12  # of a column, in characters
 
 
 def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
@@ -24,23 +26,23 @@ def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator
     """
     rows = 0
     with CheckedBytes(path, settings.encoding, settings.quote, settings.multiline) as source:
-        _check_header(path, source.peek(BLOCK), schema, settings)
+        _check_header(path, source.peek(settings.block_bytes), schema, settings)
         try:
             for batch in _reader(source, schema, settings):
                 _check_values(batch, settings)
                 rows += batch.num_rows
                 yield batch
         except pa.ArrowInvalid as error:
-            raise first_bad_row(path, schema, settings) or BadRows(path, str(error), "correct the file") from error
+            unknown = BadRows(path, str(error), "correct the file, or raise max-field-bytes")
+            raise first_bad_row(path, schema, settings) or unknown from error
     if not rows:
-        raise EmptyInput(path, "no rows after the header", "check that the source sent the whole file")
+        raise EmptyInput(path, *NO_ROWS)
 
 
 def _reader(source: CheckedBytes, schema: pa.Schema, settings: TableSettings) -> pa_csv.CSVStreamingReader:
     return pa_csv.open_csv(
         pa.PythonFile(source, mode="r"),
-        # A row must fit into a block, or Arrow gives up.
-        read_options=pa_csv.ReadOptions(block_size=max(BLOCK, 2 * settings.max_field_bytes)),
+        read_options=pa_csv.ReadOptions(block_size=settings.block_bytes),
         parse_options=pa_csv.ParseOptions(
             delimiter=settings.delimiter, quote_char=settings.quote, newlines_in_values=settings.multiline
         ),
@@ -67,11 +69,15 @@ def _check_values(batch: pa.RecordBatch, settings: TableSettings) -> None:
 
 
 def _check_header(path: Path, first: bytes, schema: pa.Schema, settings: TableSettings) -> None:
+    where = f"{path}:1"
     text = io.StringIO(first.decode(), newline="")
-    names = next(filter(None, csv.reader(text, delimiter=settings.delimiter, quotechar=settings.quote)), None)
+    try:
+        with field_size_limit(LONGEST_NAME):
+            names = next(filter(None, csv.reader(text, delimiter=settings.delimiter, quotechar=settings.quote)), None)
+    except csv.Error as error:
+        raise BadRows(where, str(error), "correct the header") from error
     if names is None:
         raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
-    where = f"{path}:1"
     declared = set(schema.names)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SchemaMismatch(where, f"column {repeated[0]!r} stands twice", "correct the header")
@@ -79,3 +85,5 @@ def _check_header(path: Path, first: bytes, schema: pa.Schema, settings: TableSe
         raise SchemaMismatch(where, f"column {missing[0]!r} is missing (found {names})", "correct dataset.columns")
     if extra := [name for name in names if name not in declared]:
         raise SchemaMismatch(where, f"column {extra[0]!r} is not declared", "add it to dataset.columns")
+    if b"\n" not in first and b"\r" not in first:  # Arrow has another name for it
+        raise EmptyInput(path, *NO_ROWS)

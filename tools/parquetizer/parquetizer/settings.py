@@ -1,6 +1,5 @@
 """What params.yaml says of a table: its columns, its raw files and how they are written."""
 
-import codecs
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ TYPES = {
     **{name: pa.type_for_alias(name) for name in ("uint8", "uint16", "uint32", "uint64")},
     **{name: pa.type_for_alias(name) for name in ("float32", "float64")},
 }
+
+BLOCK = 1 << 20
+MOST_FIELD_BYTES = 1 << 29  # Arrow counts the bytes of a block in 32 bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,11 @@ class TableSettings:
         return settings
 
     @property
+    def block_bytes(self) -> int:
+        """How many bytes are read at a time; a row must fit into them."""
+        return max(BLOCK, 2 * self.max_field_bytes)
+
+    @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the processed table."""
         return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
@@ -80,11 +87,17 @@ class TableSettings:
             if name not in names:
                 raise UsageError(where, f"{name} is no column", f"use one of: {', '.join(names)}")
         for mark, name in ((self.delimiter, "delimiter"), (self.quote, "quote")):
-            if len(mark) != 1 or not mark.isascii():
+            if len(mark) != 1 or not mark.isascii() or mark in "\0\r\n":
                 raise UsageError(where, f"{name} {mark!r} is not one ASCII character", f"correct {name}")
+        if self.delimiter == self.quote:
+            raise UsageError(where, "delimiter and quote are the same", "correct one of them")
+        if not 0 < self.max_field_bytes <= MOST_FIELD_BYTES:
+            raise UsageError(
+                where, f"max-field-bytes {self.max_field_bytes} is not 1 to {MOST_FIELD_BYTES}", "correct it"
+            )
         try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
+            "a".encode(self.encoding)
+        except (LookupError, ValueError) as error:
             raise UsageError(
                 where, f"unknown encoding {self.encoding}", "use a name Python knows, as latin-1"
             ) from error

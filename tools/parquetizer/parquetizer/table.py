@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,6 +40,8 @@ def parquetize_table(
     """
     if output.suffix not in {".csv", ".parquet"}:
         raise UsageError(output, "unknown format", "give the output the suffix .csv or .parquet")
+    if samples == output:
+        raise UsageError(output, "is table and manifest at once", "give the manifest a file of its own")
     for given in settings.inputs:
         if not (raw / given.file).is_file():
             raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
@@ -78,7 +81,10 @@ def _batches(raw: Path, given: Input, settings: TableSettings) -> Iterator[pa.Re
 
 
 def _constant(value: object, field: pa.Field) -> pa.Scalar:
-    try:
-        return pa.scalar(value, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UsageError("parquetizer.inputs", f"{field.name}: {value!r} is no {field.type}", "correct it") from error
+    """Return a constant as its column has it; Arrow would make 1.5 an integer, and 1e300 an infinite float32."""
+    with suppress(ValueError, TypeError, OverflowError):
+        scalar = pa.scalar(value, field.type)
+        made = scalar.as_py()
+        if math.isfinite(made) if isinstance(made, float) else made == value:
+            return scalar
+    raise UsageError("parquetizer.inputs", f"{field.name}: {value!r} is no {field.type}", "correct it")

@@ -23,7 +23,8 @@ class ParquetTable:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+        self._file = path.open("wb")  # Arrow's own loses the error code when it closes
+        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd", write_page_checksum=True)
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -37,9 +38,10 @@ class ParquetTable:
             self._rows -= ROWS
 
     def close(self) -> None:
-        if self._rows:
-            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), ROWS)
-        self._writer.close()
+        with self._file:
+            if self._rows:
+                self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), ROWS)
+            self._writer.close()
 
 
 class CsvTable:
@@ -54,6 +56,8 @@ class CsvTable:
 
     def write(self, batch: pa.RecordBatch) -> None:
         fields = [_text(column).fill_null("") for column in batch.columns]
+        if len(fields) == 1:  # readers skip an empty line
+            fields = [pc.if_else(pc.equal(fields[0], ""), '""', fields[0])]
         self._write_lines(pc.binary_join_element_wise(*fields, ","))
 
     def close(self) -> None:

@@ -89,13 +89,27 @@ def _lists(column: pa.Array) -> pa.Array:
     counts = pc.list_value_length(column).to_numpy().astype(np.int64)
     items = column.flatten()
     offsets = np.concatenate(([0], np.cumsum(counts)))
-    if items.type == pa.uint8() and not items.null_count:
-        data = pa.py_buffer(np.ascontiguousarray(items.to_numpy()))
-        tag = np.full((len(column), 2), [UINT8_ARRAY >> 8, UINT8_ARRAY & 0xFF], np.uint8)
-        return _joined([tag, _heads(BYTES, counts), _binary(offsets, data)])
+    if items.type != pa.uint8():
+        return _arrays(counts, offsets, items)
+    if not items.null_count:
+        return _typed_arrays(counts, offsets, items)
+    # A typed array has no place for a missing item; the lists without one are the same whatever stands beside them.
+    missing = np.concatenate(([0], np.cumsum(items.is_null().to_numpy(zero_copy_only=False))))
+    incomplete = pa.array(missing[offsets[1:]] > missing[offsets[:-1]])
+    complete = _typed_arrays(counts, offsets, items.fill_null(0))
+    return pc.if_else(incomplete, _arrays(counts, offsets, items), complete)
+
+
+def _arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
     encoded = _as_binary(_column(items))
     ends = np.frombuffer(encoded.buffers()[1], np.int64, len(encoded) + 1, encoded.offset * 8)
     return _joined([_heads(ARRAY, counts), _binary(ends[offsets], encoded.buffers()[2])])
+
+
+def _typed_arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
+    data = pa.py_buffer(np.ascontiguousarray(items.to_numpy()))
+    tag = np.full((len(counts), 2), [UINT8_ARRAY >> 8, UINT8_ARRAY & 0xFF], np.uint8)
+    return _joined([tag, _heads(BYTES, counts), _binary(offsets, data)])
 
 
 def _with_nulls(column: pa.Array) -> pa.Array:

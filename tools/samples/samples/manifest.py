@@ -111,14 +111,17 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
         }
         schema = SCHEMA.with_metadata({META: json.dumps(meta, ensure_ascii=False)})
         plain = ["split", "file", "source"]
-        with pq.ParquetWriter(
-            self._path,
-            schema,
-            compression={name: "zstd" if name in plain else "none" for name in schema.names},
-            use_dictionary=plain,
-            column_encoding={"row": "DELTA_BINARY_PACKED"},
-            write_page_checksum=True,
-        ) as writer:
+        with (
+            self._path.open("wb") as file,  # Arrow's own loses the error code when it closes
+            pq.ParquetWriter(
+                file,
+                schema,
+                compression={name: "zstd" if name in plain else "none" for name in schema.names},
+                use_dictionary=plain,
+                column_encoding={"row": "DELTA_BINARY_PACKED"},
+                write_page_checksum=True,
+            ) as writer,
+        ):
             for table in self._tables():
                 writer.write_table(table.replace_schema_metadata(schema.metadata))
         return sum(run.rows for run in self._runs)

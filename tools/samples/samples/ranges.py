@@ -27,7 +27,7 @@ def by_first_byte(path: Path, columns: list[str], rows_of: Callable[[pa.RecordBa
                 rows = rows_of(batch)
                 first = np.frombuffer(rows[by].tobytes(), np.uint8)[:: rows.dtype[by].itemsize]
                 chosen.append(rows[(first >= low) & (first < high)])
-            if chosen:
+            if any(map(len, chosen)):
                 whole = np.concatenate(chosen)
                 yield whole[np.argsort(whole[by], kind="stable")]
 

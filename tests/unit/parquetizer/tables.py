@@ -1,0 +1,78 @@
+"""Small raw files in the current folder, and the parquetizer run over them."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click.testing import CliRunner
+from parquetizer.cli import cli
+
+RAW, SAMPLES = Path("raw"), Path("samples.parquet")
+AB = {"a": "string", "b": "int64"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run of the command line ended."""
+
+    code: int
+    result: dict[str, Any]  # from stdout
+    error: str  # the last line of stderr, without "error: "
+    output: Path
+
+    @property
+    def text(self) -> str:
+        return self.output.read_bytes().decode()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The rows of a CSV output, as Python's csv module reads them."""
+        csv.field_size_limit(1 << 30)
+        return [*csv.reader(io.StringIO(self.text, newline=""), strict=True)][1:]
+
+
+def write_params(columns: Mapping[str, str], inputs: Sequence[Any] = ("a.csv",), **settings: Any) -> Path:
+    """Write params.yaml; settings with underscores become keys with dashes."""
+    parquetizer = {
+        "inputs": [given if isinstance(given, dict) else {"file": given} for given in inputs],
+        **{key.replace("_", "-"): value for key, value in settings.items()},
+    }
+    dataset = {"columns": [{"name": name, "type": kind} for name, kind in columns.items()]}
+    path = Path("params.yaml")
+    path.write_text(yaml.safe_dump({"dataset": dataset, "parquetizer": parquetizer}, allow_unicode=True))
+    return path
+
+
+def write_raw(files: Mapping[str, bytes | str] | bytes | str) -> None:
+    """Write the raw files; a lone one is a.csv."""
+    RAW.mkdir(exist_ok=True)
+    for name, data in (files if isinstance(files, Mapping) else {"a.csv": files}).items():
+        (RAW / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def parquetize(
+    files: Mapping[str, bytes | str] | bytes | str,
+    columns: Mapping[str, str] = AB,
+    output: str = "out.csv",
+    **settings: Any,
+) -> Outcome:
+    """Run the command ``table`` over raw files with the given settings."""
+    write_raw(files)
+    return run_table(write_params(columns, **settings), output)
+
+
+def run_table(params: Path, output: str = "out.csv") -> Outcome:
+    """Run the command ``table`` over the raw files as they are."""
+    done = CliRunner().invoke(cli, ["table", str(RAW), output, str(SAMPLES), "--params", str(params)])
+    if done.exit_code == 1 and done.exception:
+        raise done.exception
+    last = done.stderr.splitlines()[-1] if done.stderr else "error: "
+    assert last.startswith("error: "), done.stderr
+    return Outcome(
+        done.exit_code, json.loads(done.stdout) if done.stdout else {}, last.removeprefix("error: "), Path(output)
+    )

@@ -1,0 +1,128 @@
+"""Settings that describe no table are refused before anything is read."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from unit.parquetizer.tables import AB, parquetize, run_table, write_params, write_raw
+
+KNOWN = "use one of: inputs, columns, delimiter, quote, encoding, multiline, null-values, max-field-bytes, key"
+TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"delimeter": ";"}, f"params.yaml parquetizer: unknown key delimeter; fix: {KNOWN}"),
+        ({"multiline": "yes"}, "params.yaml parquetizer.multiline: 'yes' is not a bool; fix: write a bool"),
+        ({"max_field_bytes": "1"}, "params.yaml parquetizer.max_field_bytes: '1' is not a int; fix: write a int"),
+        ({"null_values": "NA"}, "params.yaml parquetizer.null_values: 'NA' is not a list; fix: write a list"),
+        ({"null_values": [0]}, "params.yaml parquetizer.null_values[0]: 0 is not a str; fix: write a str"),
+        ({"inputs": []}, "params.yaml: no columns or no inputs; fix: list dataset.columns and parquetizer.inputs"),
+        ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
+        (
+            {"inputs": [{"file": "a.csv", "constant": {}}]},
+            "params.yaml parquetizer.inputs[0]: unknown key constant; fix: use one of: file, constants",
+        ),
+        ({"columns": {}}, "params.yaml: no columns or no inputs; fix: list dataset.columns and parquetizer.inputs"),
+        ({"columns": {"a": "int"}}, f"params.yaml: column a has unknown type int; fix: use one of: {TYPES}"),
+        ({"key": ["c"]}, "params.yaml: c is no column; fix: use one of: a, b"),
+        (
+            {"inputs": [{"file": "a.csv", "constants": {"c": 1}}]},
+            "params.yaml: c is no column; fix: use one of: a, b",
+        ),
+        ({"delimiter": ""}, "params.yaml: delimiter '' is not one ASCII character; fix: correct delimiter"),
+        ({"delimiter": "::"}, "params.yaml: delimiter '::' is not one ASCII character; fix: correct delimiter"),
+        ({"delimiter": "\n"}, "params.yaml: delimiter '\\n' is not one ASCII character; fix: correct delimiter"),
+        ({"quote": "«"}, "params.yaml: quote '«' is not one ASCII character; fix: correct quote"),
+        ({"quote": "\0"}, "params.yaml: quote '\\x00' is not one ASCII character; fix: correct quote"),
+        ({"quote": ","}, "params.yaml: delimiter and quote are the same; fix: correct one of them"),
+        ({"max_field_bytes": 0}, "params.yaml: max-field-bytes 0 is not 1 to 536870912; fix: correct it"),
+        (
+            {"max_field_bytes": 1 << 31},
+            "params.yaml: max-field-bytes 2147483648 is not 1 to 536870912; fix: correct it",
+        ),
+        *(
+            ({"encoding": name}, f"params.yaml: unknown encoding {name}; fix: use a name Python knows, as latin-1")
+            for name in ("utf-9", "base64", "rot13", "undefined", "\0")
+        ),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else None,
+)
+def test_settings_that_describe_no_table_are_refused(settings, message):
+    outcome = parquetize("a,b\nx,1\n", **settings)
+    assert (outcome.code, outcome.error) == (2, message)
+    assert not outcome.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "arrow"),
+    [
+        ("int64", 1.5, "int64"),
+        ("int64", "1", "int64"),
+        ("int64", True, "int64"),
+        ("int64", 1 << 70, "int64"),
+        ("uint8", -1, "uint8"),
+        ("uint8", 256, "uint8"),
+        ("float64", "1", "double"),
+        ("float64", float("nan"), "double"),
+        ("float64", float("inf"), "double"),
+        ("float32", 1e300, "float"),
+        ("bool", 1, "bool"),
+        ("string", 1, "string"),
+        ("string", ["x"], "string"),
+        ("string", "\ud800", "string"),
+    ],
+)
+def test_a_constant_that_is_not_of_its_columns_type_is_refused(kind, value, arrow):
+    inputs = [{"file": "a.csv", "constants": {"b": value}}]
+    outcome = parquetize("a\nx\n", {"a": "string", "b": kind}, inputs=inputs)
+    assert (outcome.code, outcome.error) == (2, f"parquetizer.inputs: b: {value!r} is no {arrow}; fix: correct it")
+    assert not outcome.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        ("int64", 1, "1"),
+        ("float64", 1, "1.0"),
+        ("float32", 0.5, "0.5"),
+        ("bool", True, "true"),
+        ("string", "x,", '"x,"'),
+    ],
+)
+def test_a_constant_of_its_columns_type_is_written(kind, value, written):
+    inputs = [{"file": "a.csv", "constants": {"b": value}}]
+    assert parquetize("a\nx\n", {"a": "string", "b": kind}, inputs=inputs).text == f"a,b\nx,{written}\n"
+
+
+def test_a_column_may_be_declared_once():
+    params = write_params(AB)
+    document = yaml.safe_load(params.read_text())
+    document["dataset"]["columns"].append({"name": "a", "type": "string"})
+    params.write_text(yaml.safe_dump(document))
+    write_raw("a,b\nx,1\n")
+    outcome = run_table(params)
+    message = "params.yaml: two columns have the same name; fix: name each column once in dataset.columns"
+    assert (outcome.code, outcome.error) == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "params.yaml parquetizer: inputs is missing; fix: add inputs:"),
+        (
+            "parquetizer: 1",
+            "params.yaml: section parquetizer must be a mapping; fix: write parquetizer: followed by indented keys",
+        ),
+        (
+            "dataset: {columns: 1}\nparquetizer: {inputs: []}",
+            "params.yaml parquetizer.columns: 1 is not a list; fix: write a list",
+        ),
+    ],
+)
+def test_a_params_file_without_a_table_is_refused(text, message):
+    write_raw("a,b\nx,1\n")
+    Path("params.yaml").write_text(text)
+    outcome = run_table(Path("params.yaml"))
+    assert (outcome.code, outcome.error) == (2, message)
