@@ -44,7 +44,7 @@ def _line(value: object) -> bytes:
 
 
 def _splits(path: Path) -> set[str]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         return {
             name for batch in file.iter_batches(columns=["split"]) for name in pc.unique(batch["split"]).to_pylist()
         }
