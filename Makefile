@@ -13,13 +13,13 @@ help-all: # Every target
 demo: ## Everything, end to end, on sample data: no Docker, no network
 	@tools/run registry demo
 
-dataset: ## Build one dataset: make dataset DS=wine-quality [SOURCE=auto|upstream|sample]
+dataset: ## Build a dataset: make dataset DS=wine-quality [SOURCE=sample]
 	@tools/run registry dataset
 
-push: ## Send a dataset's data to the remote: make push DS=... [ENV=local|docker|minikube]
+push: ## Send its data to the remote: make push DS=... [ENV=docker]
 	@tools/run registry push
 
-pull: ## Fetch it from there, every byte verified
+pull: ## Fetch it from there, and verify every byte
 	@tools/run registry pull
 
 images: ## Build the tools' container images

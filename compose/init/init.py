@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import minio
@@ -13,6 +14,7 @@ from minio.versioningconfig import VersioningConfig
 from psycopg import sql
 
 BUCKETS = ("dvcstore", "mlflow")
+VECTORS = Path(__file__).with_name("vectors.sql")
 PATIENCE = 50  # seconds until a service must answer
 
 ADDRESSES = """\
@@ -73,25 +75,7 @@ def make_roles() -> None:
             _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
         _run(connection, "GRANT CONNECT ON DATABASE {} TO owner, loader, reader", vectors)
         _run(connection, "GRANT ALL ON DATABASE {} TO mlflow", "mlflow")
-        for statement in VECTORS:
-            connection.execute(statement)
-
-
-# In the database of the vector index. Tables belong to owner; loader acts as it, reader reads what it makes.
-VECTORS: tuple[psycopg.abc.QueryNoTemplate, ...] = (
-    "CREATE EXTENSION IF NOT EXISTS vector",
-    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
-    "GRANT USAGE, CREATE ON SCHEMA public TO owner",
-    "GRANT USAGE ON SCHEMA public TO loader, reader",
-    "GRANT owner TO loader",
-    "ALTER ROLE loader SET lock_timeout = '5s'",
-    "ALTER ROLE loader SET idle_in_transaction_session_timeout = '10min'",
-    "ALTER ROLE reader SET statement_timeout = '30s'",
-    "ALTER ROLE reader SET idle_in_transaction_session_timeout = '1min'",
-    "ALTER ROLE reader SET default_transaction_read_only = on",
-    "ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO reader",
-    "ALTER DEFAULT PRIVILEGES FOR ROLE loader IN SCHEMA public GRANT SELECT ON TABLES TO reader",
-)
+        connection.execute(VECTORS.read_bytes())
 
 
 def _make_role(connection: psycopg.Connection, role: str, password: str | None) -> None:

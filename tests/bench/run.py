@@ -23,6 +23,7 @@ from registry.toolbox import find_tools, repository
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+BIN = Path(sys.executable).parent  # the tools' own console scripts, as an image starts them
 ROWS, MEGABYTES = 2_000_000, 200
 DECIMALS = {
     **{"fixed acidity": 1, "volatile acidity": 2, "citric acid": 2, "residual sugar": 1, "chlorides": 3},
@@ -95,7 +96,7 @@ def wine_like(folder: Path) -> None:
 
 def bench_table(folder: Path) -> None:
     wine_like(folder)
-    tool = [str(ROOT / "tools/run"), "parquetizer", "table", "--params", "params.yaml", ".", "out.parquet"]
+    tool = [str(BIN / "parquetizer"), "table", "--params", "params.yaml", ".", "out.parquet"]
     theirs = functools.partial(measure, sys.executable, "-c", PANDAS, "big.csv", "pandas.parquet", folder=folder)
     compare(
         f"CSV to Parquet, {ROWS:,} rows, no manifest",
@@ -121,7 +122,7 @@ def bench_fetch(folder: Path) -> None:
         def ours() -> Run:
             shutil.rmtree(folder / "raw", ignore_errors=True)
             trust = {"FETCH_TRUST": f"127.0.0.1:{port}", "FETCH_MIRROR": ""}
-            return measure(ROOT / "tools/run", "fetcher", "fetch", "sources.csv", "raw", folder=folder, **trust)
+            return measure(BIN / "fetcher", "fetch", "sources.csv", "raw", folder=folder, **trust)
 
         def theirs() -> Run:
             (folder / "retrieved").unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The command line of the registry, behind the make targets."""
 
 import logging
+import os
 import subprocess
 
 import click
@@ -106,6 +107,17 @@ def images(no_build: bool) -> None:
     built = read_images(root)
     build_images(root, built)
     click.echo("\n".join(built.values()))
+
+
+@cli.command("with-services", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@talk
+def with_services(command: tuple[str, ...]) -> int:
+    """Run COMMAND while the embedded services of ENV=local are up; PGVECTOR_* and MLFLOW_TRACKING_URI say where."""
+    from registry.embedded import embedded
+
+    with embedded(repository()) as found:
+        return subprocess.run(command, env={**os.environ, **found}).returncode
 
 
 @cli.command()

@@ -5,6 +5,7 @@ remote is a folder, and its services are embedded.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ IN_NETWORK = {
     "PGVECTOR_PORT": "5432",
     "MLFLOW_TRACKING_URI": "http://mlflow:5000",
 }
+
+LOOPBACK = re.compile(r"^(https?://)?(localhost|127\.0\.0\.1)(:\d+)?/?$")
 
 
 def load_environment(root: Path) -> str:
@@ -34,12 +37,16 @@ def load_environment(root: Path) -> str:
 
 
 def inside_network(environ: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the variables with the addresses of .env.docker replaced by those that containers see."""
+    """Return the variables with the addresses of this machine replaced by those that containers see.
+
+    The services may be on ports of the user's choice: MINIO_PORT, PGVECTOR_PORT, MLFLOW_PORT.
+    """
     on_localhost = _variables(root, "docker")
-    return {
-        variable: IN_NETWORK[variable] if variable in IN_NETWORK and on_localhost.get(variable) == value else value
-        for variable, value in environ.items()
-    }
+    given = {**on_localhost, **environ}
+    moved = {name for name in IN_NETWORK if LOOPBACK.search(given.get(name, ""))}
+    if "PGVECTOR_HOST" in moved:
+        moved.add("PGVECTOR_PORT")
+    return {name: IN_NETWORK[name] if name in moved else value for name, value in environ.items()}
 
 
 def _variables(root: Path, name: str) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 DVC takes a directory that is on the remote for complete, and a read-only file in its cache for right; so a lost
 object is never sent again, and a damaged one is passed on. Here every object is hashed before it is sent and after it
-has come, and looked for on the remote by name and size.
+has come, and looked for on the remote by name and size; DVC's storage sends it, and reads it back (verify = true).
 """
 
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -62,7 +63,7 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
     remote does not take it.
     """
     with dvc_repository(root) as repo:
-        objects = list(_objects(repo, dataset))
+        objects = list({each.md5: each for each in _objects(repo, dataset)}.values())
         for each in objects:
             if not each.cached.exists():
                 raise InputMissing(each.name, "not in the cache", f"make dataset DS={dataset.name}, or make pull")
@@ -71,11 +72,11 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
         with _failing_as(PushFailed, remote):
             store = repo.cloud.get_remote_odb(remote)
             lacking = _lacking(store, objects)
-            repo.push(targets=[str(dataset.pipeline)], remote=remote)
-            for each in _lacking(store, objects):  # DVC does not look into folders that it has sent before
-                log.warning("%s was missing or cut on %s: sent again", each.name, remote)
-                store.fs.put_file(str(each.cached), store.oid_to_path(each.md5))
-            if left := _lacking(store, objects):
+            for lists in (False, True):  # last, for a list says that its files are there
+                sent = [each for each in lacking if each.md5.endswith(".dir") == lists]
+                paths, names = [str(each.cached) for each in sent], [each.md5 for each in sent]
+                store.add(paths, repo.cache.local.fs, names, check_exists=False)
+            if left := _lacking(store, lacking):
                 raise PushFailed(left[0].name, f"still not on {remote}", "look at the remote, then run it again")
         return Transfer(dataset.name, remote, len(objects), len(lacking))
 
@@ -88,34 +89,75 @@ def pull(dataset: Dataset, root: Path, remote: str) -> Transfer:
     with dvc_repository(root) as repo:
         before = list(_objects(repo, dataset))
         here = {each.md5 for each in before if each.is_whole()}
-        for each in before:
-            if each.md5 not in here:
-                each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
+        lacking = [each for each in before if each.md5 not in here]
+        for each in lacking:
+            each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
         with _failing_as(NetworkFailed, remote):
-            repo.pull(targets=[str(dataset.pipeline)], remote=remote, force=True)
-        objects = list(_objects(repo, dataset))
-        for each in objects:
-            if not each.is_whole():
-                each.cached.unlink(missing_ok=True)
-                raise VerificationFailed(each.name, f"{remote} has other bytes than {each.md5}", "push it again")
+            store = repo.cloud.get_remote_odb(remote)
+            if lacking:
+                store.fs.exists(store.path)  # raises what is wrong with address or secret; DVC counts files
+            failure = _dvc_pull(repo, dataset, remote)
+            objects = list({each.md5: each for each in _objects(repo, dataset)}.values())
+            for each in objects:  # whether DVC is content or not
+                if not each.is_whole():
+                    each.cached.unlink(missing_ok=True)
+                    raise _why(store, repo.cache.local, each, remote)
+            if failure:
+                raise failure
         return Transfer(dataset.name, remote, len(objects), sum(each.md5 not in here for each in objects))
+
+
+def _dvc_pull(repo: "Repo", dataset: Dataset, remote: str) -> Exception | None:
+    try:
+        repo.pull(targets=[str(dataset.pipeline)], remote=remote, force=True)
+    except _errors() as error:
+        return error
+    return None
+
+
+def _why(store: Any, cache: Any, lost: Object, remote: str) -> StageError:
+    """Return what to say of an object that has not come whole, after a look at the remote."""
+    try:
+        with store.fs.open(store.oid_to_path(lost.md5), "rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+            file.seek(0)
+            listed = list(_listed(lost, file.read(), cache)) if found + ".dir" == lost.md5 else []
+    except FileNotFoundError:
+        return NetworkFailed(lost.name, f"not on {remote}", "make push where it was built")
+    for each in listed:  # DVC keeps no list one of whose files has not come
+        if not each.is_whole():
+            return _why(store, cache, each, remote)
+    if found == lost.md5.removesuffix(".dir"):
+        return NetworkFailed(lost.name, f"has not come whole from {remote}", "run it again")
+    return VerificationFailed(
+        lost.name, f"{remote} has other bytes than {lost.md5}", "delete that object there, then make push a good copy"
+    )
 
 
 @contextlib.contextmanager
 def _failing_as(kind: type[StageError], remote: str) -> Iterator[None]:
     """Turn what DVC and its storage libraries raise into one line."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from dvc.exceptions import DvcException
-
+    if not log.isEnabledFor(logging.DEBUG):  # their tracebacks: the closing line says what is wrong
+        for name in ("dvc_data", "dvc_objects"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
-    except (DvcException, BotoCoreError, ClientError, OSError) as error:
+    except _errors() as error:
         cause: BaseException = error
         while cause.__cause__:
             cause = cause.__cause__
         raise kind(
             f"remote {remote}", str(cause) or str(error), "check its address and AWS_*, and that it is up"
         ) from error
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what DVC and its storage libraries raise; not imported before DVC has its settings."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from dvc.exceptions import DvcException
+    from dvc.output import ObjectFormatError
+
+    return DvcException, ObjectFormatError, BotoCoreError, ClientError, OSError
 
 
 def _objects(repo: "Repo", dataset: Dataset) -> Iterator[Object]:
@@ -130,8 +172,12 @@ def _objects(repo: "Repo", dataset: Dataset) -> Iterator[Object]:
         whole = Object(out.hash_info.value, name, Path(cache.oid_to_path(out.hash_info.value)))
         yield whole
         if whole.md5.endswith(".dir") and whole.is_whole():
-            for entry in json.loads(whole.cached.read_text(encoding="utf-8")):
-                yield Object(entry["md5"], f"{name}/{entry['relpath']}", Path(cache.oid_to_path(entry["md5"])))
+            yield from _listed(whole, whole.cached.read_bytes(), cache)
+
+
+def _listed(folder: Object, content: bytes, cache: Any) -> Iterator[Object]:
+    for entry in json.loads(content):
+        yield Object(entry["md5"], f"{folder.name}/{entry['relpath']}", Path(cache.oid_to_path(entry["md5"])))
 
 
 def _lacking(store: Any, objects: list[Object]) -> list[Object]:
@@ -143,5 +189,7 @@ def _lacking(store: Any, objects: list[Object]) -> list[Object]:
         except FileNotFoundError:
             return True
 
+    gone = [lacks(each) for each in objects[:1]]  # alone: s3fs would make a session for each of several at once
     with ThreadPoolExecutor(PARALLEL) as pool:
-        return [each for each, gone in zip(objects, pool.map(lacks, objects), strict=True) if gone]
+        gone += pool.map(lacks, objects[1:])
+    return list(itertools.compress(objects, gone))
