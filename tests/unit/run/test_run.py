@@ -50,8 +50,8 @@ def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) 
 
 
 def stamped(tree: Path) -> Path:
-    from registry.environments import _stamp
     from registry.toolbox import read_tool
+    from registry.virtualenvs import _stamp
 
     (tree / ".venvs/probe/.stamp").write_text(_stamp(read_tool(tree / "tools/probe")))
     return tree

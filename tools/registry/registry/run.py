@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from registry.containers import build_images, docker_command, engine_answers, has_image
 from registry.environ import NETWORK, inside_network, load_environment
-from registry.environments import environment
 from registry.images import read_images
 from registry.toolbox import Tool, find_tools, read_tool
+from registry.virtualenvs import virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")  # on the host
@@ -53,7 +53,7 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
             environ = inside_network(environ, root) if network == NETWORK else environ
             command = docker_command(tool, image, arguments, Path.cwd(), environ, network)
             os.execvpe("docker", command, {**os.environ, **environ})
-    programs = environment(tool, root) / "bin"
+    programs = virtualenv(tool, root) / "bin"
     if tool.name == "tests":
         command = [str(programs / arguments[0]), *arguments[1:]]
     else:

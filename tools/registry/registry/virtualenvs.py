@@ -12,7 +12,7 @@ from pathlib import Path
 from registry.toolbox import Tool
 
 
-def environment(tool: Tool, root: Path) -> Path:
+def virtualenv(tool: Tool, root: Path) -> Path:
     """Return the tool's virtual environment, made anew where its lock has changed.
 
     Two processes that need it at once make it once. Raises CalledProcessError where pip fails.
