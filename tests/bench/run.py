@@ -65,6 +65,7 @@ class Run:
 
 def measure(*command: str | Path, folder: Path, **variables: str) -> Run:
     """Run a process to its end and account for it, children included."""
+    os.sync()  # so that no run pays for the writes of the one before
     environ = {**os.environ, "RUNTIME": "host", **variables}
     metered = [sys.executable, "-S", "-c", METER, *command]
     shown = subprocess.run(metered, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -38,6 +38,10 @@ class Object:
     name: str  # whose content it is, relative to the repository
     cached: Path
 
+    @property
+    def is_list(self) -> bool:
+        return self.md5.endswith(".dir")
+
     def is_whole(self) -> bool:
         """Say whether the cache has it, unharmed."""
         if not self.cached.is_file():
@@ -73,9 +77,7 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
             store = repo.cloud.get_remote_odb(remote)
             lacking = _lacking(store, objects)
             for lists in (False, True):  # last, for a list says that its files are there
-                sent = [each for each in lacking if each.md5.endswith(".dir") == lists]
-                paths, names = [str(each.cached) for each in sent], [each.md5 for each in sent]
-                store.add(paths, repo.cache.local.fs, names, check_exists=False)
+                _send(store, repo.cache.local.fs, [each for each in lacking if each.is_list == lists])
             if left := _lacking(store, lacking):
                 raise PushFailed(left[0].name, f"still not on {remote}", "look at the remote, then run it again")
         return Transfer(dataset.name, remote, len(objects), len(lacking))
@@ -88,14 +90,16 @@ def pull(dataset: Dataset, root: Path, remote: str) -> Transfer:
     """
     with dvc_repository(root) as repo:
         before = list(_objects(repo, dataset))
-        here = {each.md5 for each in before if each.is_whole()}
-        lacking = [each for each in before if each.md5 not in here]
-        for each in lacking:
-            each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
+        lacking = [each for each in before if not each.is_whole()]
         with _failing_as(NetworkFailed, remote):
             store = repo.cloud.get_remote_odb(remote)
             if lacking:
                 store.fs.exists(store.path)  # raises what is wrong with address or secret; DVC counts files
+            before += [file for each in lacking for file in _listed_there(store, repo.cache.local, each)]
+            here = {each.md5 for each in before if each.is_whole()}
+            for each in before:
+                if each.md5 not in here:
+                    each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
             failure = _dvc_pull(repo, dataset, remote)
             objects = list({each.md5: each for each in _objects(repo, dataset)}.values())
             for each in objects:  # whether DVC is content or not
@@ -120,11 +124,9 @@ def _why(store: Any, cache: Any, lost: Object, remote: str) -> StageError:
     try:
         with store.fs.open(store.oid_to_path(lost.md5), "rb") as file:
             found = hashlib.file_digest(file, "md5").hexdigest()
-            file.seek(0)
-            listed = list(_listed(lost, file.read(), cache)) if found + ".dir" == lost.md5 else []
     except FileNotFoundError:
         return NetworkFailed(lost.name, f"not on {remote}", "make push where it was built")
-    for each in listed:  # DVC keeps no list one of whose files has not come
+    for each in _listed_there(store, cache, lost):  # DVC keeps no list one of whose files has not come
         if not each.is_whole():
             return _why(store, cache, each, remote)
     if found == lost.md5.removesuffix(".dir"):
@@ -171,13 +173,32 @@ def _objects(repo: "Repo", dataset: Dataset) -> Iterator[Object]:
         name = os.path.relpath(out.fs_path, repo.root_dir)
         whole = Object(out.hash_info.value, name, Path(cache.oid_to_path(out.hash_info.value)))
         yield whole
-        if whole.md5.endswith(".dir") and whole.is_whole():
+        if whole.is_list and whole.is_whole():
             yield from _listed(whole, whole.cached.read_bytes(), cache)
+
+
+def _listed_there(store: Any, cache: Any, folder: Object) -> list[Object]:
+    """Return the files of a folder whose list the remote has unharmed."""
+    if not folder.is_list:
+        return []
+    try:
+        content = store.fs.cat_file(store.oid_to_path(folder.md5))
+    except FileNotFoundError:
+        return []
+    is_whole = hashlib.md5(content, usedforsecurity=False).hexdigest() == folder.md5.removesuffix(".dir")
+    return list(_listed(folder, content, cache)) if is_whole else []
 
 
 def _listed(folder: Object, content: bytes, cache: Any) -> Iterator[Object]:
     for entry in json.loads(content):
         yield Object(entry["md5"], f"{folder.name}/{entry['relpath']}", Path(cache.oid_to_path(entry["md5"])))
+
+
+def _send(store: Any, filesystem: Any, objects: list[Object]) -> None:
+    """Send objects, several at a time, and give up at the first that fails: DVC would try every other before."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for _ in pool.map(lambda each: store.add(str(each.cached), filesystem, each.md5, check_exists=False), objects):
+            pass
 
 
 def _lacking(store: Any, objects: list[Object]) -> list[Object]:
