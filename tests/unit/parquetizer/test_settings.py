@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from parquetizer.cli import cli
 from unit.parquetizer.tables import AB, parquetize, run_table, write_params, write_raw
 
 KNOWN = "use one of: inputs, columns, delimiter, quote, encoding, multiline, null-values, max-field-bytes, key"
@@ -15,9 +17,9 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
     [
         ({"delimeter": ";"}, f"params.yaml parquetizer: unknown key delimeter; fix: {KNOWN}"),
         ({"multiline": "yes"}, "params.yaml parquetizer.multiline: 'yes' is not a bool; fix: write a bool"),
-        ({"max_field_bytes": "1"}, "params.yaml parquetizer.max_field_bytes: '1' is not a int; fix: write a int"),
-        ({"null_values": "NA"}, "params.yaml parquetizer.null_values: 'NA' is not a list; fix: write a list"),
-        ({"null_values": [0]}, "params.yaml parquetizer.null_values[0]: 0 is not a str; fix: write a str"),
+        ({"max_field_bytes": "1"}, "params.yaml parquetizer.max-field-bytes: '1' is not a int; fix: write a int"),
+        ({"null_values": "NA"}, "params.yaml parquetizer.null-values: 'NA' is not a list; fix: write a list"),
+        ({"null_values": [0]}, "params.yaml parquetizer.null-values[0]: 0 is not a str; fix: write a str"),
         ({"inputs": []}, "params.yaml: no columns or no inputs; fix: list dataset.columns and parquetizer.inputs"),
         ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
         (
@@ -126,3 +128,12 @@ def test_a_params_file_without_a_table_is_refused(text, message):
     Path("params.yaml").write_text(text)
     outcome = run_table(Path("params.yaml"))
     assert (outcome.code, outcome.error) == (2, message)
+
+
+def test_raw_files_that_are_not_there_are_missing_input():
+    """Exit 10, whether the file or the whole folder is missing: the stage before has not run."""
+    write_params({"a": "int64"})
+    refused = CliRunner().invoke(cli, ["table", "--params", "params.yaml", "nowhere", "out.csv"])
+    assert refused.exit_code == 10
+    said = "error: nowhere/a.csv: no such file; fix: run the fetcher, or correct parquetizer.inputs"
+    assert refused.stderr.splitlines()[-1] == said

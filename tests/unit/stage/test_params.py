@@ -82,10 +82,10 @@ def test_a_missing_key_is_refused():
 @pytest.mark.parametrize(
     ("key", "value", "place", "expected"),
     [
-        ("max-bytes", "10", "max_bytes", "int"),
-        ("max-bytes", True, "max_bytes", "int"),
-        ("max-bytes", 1.0, "max_bytes", "int"),
-        ("max-bytes", None, "max_bytes", "int"),
+        ("max-bytes", "10", "max-bytes", "int"),
+        ("max-bytes", True, "max-bytes", "int"),
+        ("max-bytes", 1.0, "max-bytes", "int"),
+        ("max-bytes", None, "max-bytes", "int"),
         ("share", "half", "share", "float"),
         ("share", True, "share", "float"),
         ("shares", [0.5, "x"], "shares[1]", "float"),

@@ -12,12 +12,12 @@ from parquetizer.table import TableResult, parquetize_table
 
 cli = Tool("parquetizer", help="Turn raw files into training-ready ones, with a manifest of every sample.")
 
-existing = click.Path(exists=True, path_type=Path)
+folder = click.Path(path_type=Path)
 writable = click.Path(dir_okay=False, path_type=Path)
 
 
 @cli.command()
-@click.argument("raw", type=existing)
+@click.argument("raw", type=folder)
 @click.argument("output", type=writable)
 @click.argument("samples", type=writable, required=False)
 @params_file("parquetizer")

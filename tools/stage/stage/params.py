@@ -43,7 +43,9 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in given:
             raise UsageError(where, f"{name.replace('_', '-')} is missing", f"add {name.replace('_', '-')}:")
-    return kind(**{name: _cast(hints[name], value, f"{where}.{name}") for name, value in given.items()})
+    return kind(
+        **{name: _cast(hints[name], value, f"{where}.{name.replace('_', '-')}") for name, value in given.items()}
+    )
 
 
 def _cast(hint: Any, value: Any, where: str) -> Any:
