@@ -49,27 +49,38 @@ def naive_duplicates(manifest):
     rows = pq.read_table(manifest).to_pylist()
     order = list(dict.fromkeys(row["split"] for row in rows))
     counts = Counter(row["content_hash"] for row in rows)
-    leaks: dict[str, list[str]] = {}
+    by_key: dict[bytes, list[dict[str, Any]]] = {}
     for row in rows:
-        others = {other["split"] for other in rows if other["content_hash"] == row["content_hash"]}
-        for other in others:
-            if order.index(other) < order.index(row["split"]):
-                leaks.setdefault(f"{row['split']} in {other}", []).append(row["sample_id"].hex())
+        by_key.setdefault(row.get("key_hash", row["content_hash"]), []).append(row)
+    conflicts = [group for group in by_key.values() if len({row["content_hash"] for row in group}) > 1]
+    leaks: dict[str, list[str]] = {}
+    for group in by_key.values():
+        for row in group:
+            for other in {other["split"] for other in group}:
+                if order.index(other) < order.index(row["split"]):
+                    leaks.setdefault(f"{row['split']} in {other}", []).append(row["sample_id"].hex())
     return Duplicates(
         sum(counts.values()) - len(counts),
         sum(count > 1 for count in counts.values()),
+        sum(map(len, conflicts)),
+        len(conflicts),
         {label: sorted(leaks[label]) for label in sorted(leaks)},
     )
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=drawn_rows, memory=st.sampled_from([1, 2, 7, 1 << 20]), group=st.sampled_from([1, 4, 1 << 16]))
-def test_both_agree_with_the_naive_version_however_many_parts_are_read(rows, memory, group, tmp_path_factory):
+@given(
+    rows=drawn_rows,
+    memory=st.sampled_from([1, 2, 7, 1 << 20]),
+    group=st.sampled_from([1, 4, 1 << 16]),
+    key=st.sampled_from([(), ("text",)]),
+)
+def test_both_agree_with_the_naive_version_however_many_parts_are_read(rows, memory, group, key, tmp_path_factory):
     path = tmp_path_factory.mktemp("naive") / "m.parquet"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(samples.manifest, "ROWS", group)
         patched.setattr(samples.ranges, "ROWS_IN_MEMORY", memory)
-        write_manifest(path, SCHEMA, rows)
+        write_manifest(path, SCHEMA, rows, key)
         assert logical_hash(path) == naive_logical_hash(path)
         assert find_duplicates(path) == naive_duplicates(path)
 
@@ -121,6 +132,12 @@ def test_a_sample_in_two_splits_is_a_leak_into_the_later(path):
     )
 
 
+def test_a_key_in_two_splits_is_a_leak_and_with_two_contents_a_conflict(path):
+    write_manifest(path, SCHEMA, [("train", "a", 1), ("train", "b", 1), ("train", "b", 2), ("val", "a", 3)], ["text"])
+    ids = [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
+    assert find_duplicates(path) == Duplicates(conflicting=4, conflicts=2, leaks={"val in train": [ids[3]]})
+
+
 def test_duplicates_within_a_split_are_no_leak(path):
     write_manifest(path, SCHEMA, [("train", "a", 1)] * 3)
     assert find_duplicates(path) == Duplicates(samples=2, groups=1, leaks={})
@@ -128,5 +145,5 @@ def test_duplicates_within_a_split_are_no_leak(path):
 
 def test_a_manifest_without_samples_has_both(path):
     write_manifest(path, SCHEMA, [])
-    assert find_duplicates(path) == Duplicates(0, 0, {})
+    assert find_duplicates(path) == Duplicates()
     assert logical_hash(path) == naive_logical_hash(path)

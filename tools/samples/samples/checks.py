@@ -7,45 +7,76 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from samples.manifest import read_manifest
 from samples.ranges import Rows, by_first_byte, fixed_width
 
-KIND = np.dtype([("content", "S32"), ("split", np.int32), ("id", "V16")])
+KIND = np.dtype([("key", "S32"), ("content", "S32"), ("split", np.int32), ("id", "V16")])
 
 
 @dataclasses.dataclass(frozen=True)
 class Duplicates:
-    """Samples of equal content: how many beyond the first of each, in how many groups, and those in several splits."""
+    """Samples that are there more than once.
 
-    samples: int
-    groups: int
-    leaks: dict[str, list[str]]  # "test in train": ids, in hex, of the samples of test whose content train has too
+    ``samples`` repeat the content of an earlier one, ``groups`` is in how many groups of equals they are.
+    ``conflicting`` samples share their key with one of other content, in ``conflicts`` groups: one text, two labels.
+    ``leaks`` has, by "test in train", the ids in hex of the samples of test whose key train has too.
+    """
+
+    samples: int = 0
+    groups: int = 0
+    conflicting: int = 0
+    conflicts: int = 0
+    leaks: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
 
 def find_duplicates(path: Path) -> Duplicates:
-    """Count the samples of a manifest whose content occurs more than once."""
-    samples = groups = 0
+    """Count the samples of a manifest whose content, or key, occurs more than once."""
+    samples = groups = conflicting = conflicts = 0
     leaks: dict[str, list[str]] = {}
     splits: list[str] = []
+    key = "key_hash" if read_manifest(path).key else "content_hash"
 
     def rows_of(batch: pa.RecordBatch) -> Rows:
         rows = np.empty(batch.num_rows, KIND)
+        rows["key"] = fixed_width(batch[key], 32)
         rows["content"] = fixed_width(batch["content_hash"], 32)
         rows["id"] = fixed_width(batch["sample_id"], 16).view("V16")
         rows["split"] = _numbers(batch["split"], splits)
         return rows
 
-    for rows in by_first_byte(path, ["sample_id", "content_hash", "split"], rows_of, by="content"):
-        starts = np.flatnonzero(np.append(True, rows["content"][1:] != rows["content"][:-1]))
-        sizes = np.diff(starts, append=len(rows))
-        samples += len(rows) - len(starts)
-        groups += int((sizes > 1).sum())
-        for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-            group = rows[start : start + size]
-            for leaked in group if len(set(group["split"])) > 1 else ():
-                for other in {number for number in group["split"] if number < leaked["split"]}:
-                    label = f"{splits[leaked['split']]} in {splits[other]}"
-                    leaks.setdefault(label, []).append(leaked["id"].tobytes().hex())
-    return Duplicates(samples, groups, {label: sorted(leaks[label]) for label in sorted(leaks)})
+    for part in by_first_byte(path, list(dict.fromkeys(["sample_id", "content_hash", "split", key])), rows_of, "key"):
+        rows = part[np.repeat(_sizes(part["key"]) > 1, _sizes(part["key"]))]
+        if not len(rows):
+            continue
+        rows = rows[np.lexsort((rows["content"], rows["key"]))]
+        of_content, of_key = _sizes(rows["content"]), _sizes(rows["key"])
+        starts = np.cumsum(of_key) - of_key
+        samples += int((of_content - 1).sum())
+        groups += int((of_content > 1).sum())
+        contents = np.add.reduceat(_first(rows["content"]), starts)
+        conflicting += int(of_key[contents > 1].sum())
+        conflicts += int((contents > 1).sum())
+        apart = np.minimum.reduceat(rows["split"], starts) != np.maximum.reduceat(rows["split"], starts)
+        for start, size in zip(starts[apart], of_key[apart], strict=True):
+            _add_leaks(leaks, rows[start : start + size], splits)
+    return Duplicates(samples, groups, conflicting, conflicts, {label: sorted(leaks[label]) for label in sorted(leaks)})
+
+
+def _add_leaks(leaks: dict[str, list[str]], group: Rows, splits: list[str]) -> None:
+    for leaked in group:
+        for other in {number for number in group["split"] if number < leaked["split"]}:
+            label = f"{splits[leaked['split']]} in {splits[other]}"
+            leaks.setdefault(label, []).append(leaked["id"].tobytes().hex())
+
+
+def _first(values: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+    """Return 1 where a value is other than the one before it, else 0."""
+    return np.append(True, values[1:] != values[:-1]).astype(np.int64)
+
+
+def _sizes(values: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+    """Return how long each run of equal values is."""
+    return np.diff(np.flatnonzero(_first(values)), append=len(values))
 
 
 def _numbers(column: pa.Array, names: list[str]) -> npt.NDArray[np.int64]:

@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
+KEYED = SCHEMA.append(pa.field("key_hash", pa.binary(32)))  # of a manifest whose key is not all columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
             "key": self._key,
             "files": dict(sorted(files.items())),
         }
-        schema = SCHEMA.with_metadata({META: json.dumps(meta, ensure_ascii=False)})
+        schema = (KEYED if self._key else SCHEMA).with_metadata({META: json.dumps(meta, ensure_ascii=False)})
         plain = ["split", "file", "source"]
         with (
             self._path.open("wb") as file,  # Arrow's own loses the error code when it closes
@@ -135,7 +136,8 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
         for runs in _steps(self._runs):
             rows = sum(run.rows for run in runs)
             block = np.frombuffer(self._spool.read(rows * width), np.uint8).reshape(rows, width)
-            ids = _sample_ids(np.ascontiguousarray(block[:, -32:]), repeated, seen)
+            keys = np.ascontiguousarray(block[:, -32:])
+            ids = _sample_ids(keys, repeated, seen)
             columns = [
                 pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(ids)]),
                 _fixed(np.ascontiguousarray(block[:, :32])),
@@ -144,7 +146,7 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
                 pa.array(np.concatenate([np.arange(run.first, run.first + run.rows) for run in runs])),
                 _constant(runs, "source"),
             ]
-            yield pa.table(columns, schema=SCHEMA)
+            yield pa.table([*columns, _fixed(keys)], schema=KEYED) if self._key else pa.table(columns, schema=SCHEMA)
 
 
 def read_manifest(path: Path) -> Manifest:
