@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fetcher import Fetched, fetch
+from fetcher import Fetched, Resolved, fetch, resolve
+from fetcher.upstream import Upstream
 from unit.fetcher.scripted import Scripted
 
 VARIABLES = ("FETCH_MIRROR", "FETCH_TRUST", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SERVICES = ("HF_ENDPOINT", "HF_TOKEN", "GITHUB_API_URL", "GITHUB_TOKEN")
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*VARIABLES, "AWS_SESSION_TOKEN", "AWS_REGION", "SSL_CERT_FILE"):
+    for name in (*VARIABLES, *SERVICES, "AWS_SESSION_TOKEN", "AWS_REGION", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -61,6 +63,15 @@ class Desk:
         """Fetch with pauses that a test can wait for."""
         settings = {"trust": self.trust, "backoff": 0.01, **settings}
         return fetch(self.sources, self.out, **settings)  # type: ignore[arg-type]
+
+    def resolve(self, upstream: Upstream, **settings: object) -> Resolved:
+        """Resolve with pauses that a test can wait for."""
+        settings = {"trust": self.trust, "backoff": 0.01, **settings}
+        return resolve(self.sources, upstream, **settings)  # type: ignore[arg-type]
+
+    def rows(self) -> list[list[str]]:
+        """Return the rows of sources.csv below its header."""
+        return [line.split(",") for line in self.sources.read_text().splitlines()[1:]]
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command as a process."""

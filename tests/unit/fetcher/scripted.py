@@ -36,7 +36,9 @@ class Seen:
 
 
 class Scripted:
-    """Replies by path; of several, each is given once and the last for ever. ``seen`` are the requests that came."""
+    """Replies by path, or by path and query where those are scripted; of several, each is given once and the last for
+    ever. ``seen`` are the requests that came.
+    """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.replies: dict[str, list[Reply]] = {}
@@ -47,7 +49,7 @@ class Scripted:
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 script.seen.append(Seen(self.path, dict(self.headers)))
-                replies = script.replies.get(path, [Reply(status=404)])
+                replies = script.replies.get(self.path) or script.replies.get(path, [Reply(status=404)])
                 reply = replies.pop(0) if len(replies) > 1 else replies[0]
                 with contextlib.suppress(OSError):  # the client hung up
                     _answer(self, reply)

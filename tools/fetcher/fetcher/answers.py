@@ -8,10 +8,11 @@ from email.utils import parsedate_to_datetime
 from stage.errors import SourceRefused
 
 from fetcher.addresses import shown
-from fetcher.failures import Absent, Transient
+from fetcher.failures import Absent, Conflict, Transient
 from fetcher.http import Response
 
 SECONDARY_LIMIT = 60.0  # https://docs.github.com/rest/using-the-rest-api: wait at least one minute
+HUB_LIMIT = re.compile(r"\br=0\b.*\bt=(\d{1,6})\b")  # https://huggingface.co/docs/hub/rate-limits: seconds to wait
 S3_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -21,7 +22,7 @@ def refusal(response: Response, url: str, where: str) -> Exception:
     code = S3_CODE.search(said)
     what = f"{shown(url)} answered {status}" + (f" {code[1]}" if code else "")
     wait = _retry_after(response.header("Retry-After"))
-    limited = status == 403 and (limit := _rate_limit(response, said, wait)) is not None
+    limited = status in {403, 429} and (limit := _rate_limit(response, said, wait)) is not None
     response.close()
     if limited:
         return Transient(f"{what} (rate limit)", limit)
@@ -29,17 +30,21 @@ def refusal(response: Response, url: str, where: str) -> Exception:
         return Transient(what, wait)
     if status in {404, 410}:
         return Absent(where, what, "correct the URL, or ask whoever keeps the source")
+    if status == 409:
+        return Conflict(where, what, "look at its state where it is kept")
     fix = "check the clock of this machine (date)" if code and "Time" in code[1] else "check the URL and your access"
     return SourceRefused(where, what, fix)
 
 
 def _rate_limit(response: Response, said: str, wait: float | None) -> float | None:
-    """Return how long a 403 that is no refusal but a rate limit, as GitHub's are, asks us to wait."""
+    """Return how long a 403 or 429 that is a rate limit, as GitHub's are, asks us to wait; None if it is none."""
     if wait is not None:
         return wait
     reset = response.header("x-ratelimit-reset") or ""
     if response.header("x-ratelimit-remaining") == "0":
         return max(0.0, int(reset) - time.time()) + 1 if re.fullmatch(r"\d{1,15}", reset) else SECONDARY_LIMIT
+    if hub := HUB_LIMIT.search(response.header("RateLimit") or ""):
+        return float(hub[1])
     return SECONDARY_LIMIT if "rate limit" in said.lower() else None
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 from stage.command import Tool
-from stage.options import settings, talk
+from stage.options import params_file, settings, talk
 
 from fetcher.fetch import JOBS, MAX_BYTES, TIMEOUT, TRIES, Fetched, fetch
+from fetcher.resolve import Resolved, resolve
+from fetcher.upstream import read_upstream
 
 cli = Tool("fetcher", help="Fetch the raw files that sources.csv names, checking every byte.")
 
@@ -75,10 +77,30 @@ def fetch_command(
         sources,
         out,
         mirror=mirror or None,
-        trust=tuple(entry.strip() for entry in os.environ.get("FETCH_TRUST", "").split(",") if entry.strip()),
+        trust=_trust(),
         allow_unpinned=allow_unpinned,
         jobs=jobs,
         tries=tries,
         timeout=timeout,
         max_bytes=max_bytes,
     )
+
+
+@cli.command("resolve")
+@click.argument("sources", type=click.Path(dir_okay=False, path_type=Path))
+@params_file("upstream")
+@talk
+def resolve_command(sources: Path, params: Path) -> Resolved:
+    """Write into SOURCES, pinned, what upstream holds now, for review.
+
+    This alone talks to APIs, and it fetches nothing to keep. SOURCES is left as it is where nothing has changed, and
+    if anything fails.
+
+    HF_ENDPOINT and GITHUB_API_URL say where other instances of the Hub and of GitHub are, which are then trusted as
+    FETCH_TRUST is; HF_TOKEN and GITHUB_TOKEN are sent to these hosts alone.
+    """
+    return resolve(sources, read_upstream(params), trust=_trust())
+
+
+def _trust() -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in os.environ.get("FETCH_TRUST", "").split(",") if entry.strip())

@@ -4,10 +4,14 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+from stage.errors import NetworkFailed, StageError
+
+from fetcher.failures import summed_up
 from fetcher.watch import Watch
 
 Item = TypeVar("Item")
@@ -44,6 +48,35 @@ def crew(
         for thread in threads:
             thread.join(PATIENCE / len(threads))
         raise
+
+
+def all_of(
+    items: Mapping[str, Item],
+    work: Callable[[Item], T],
+    jobs: int,
+    watch: Watch,
+    sources: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> dict[str, T]:
+    """Work on every named item and return the results by name, in the same order; ``advance`` counts those done.
+
+    Raises one failure that names all items that failed, in ``sources``.
+    """
+    waiting, done, failures = deque(items), dict[str, T](), dict[str, StageError]()
+    with crew(waiting, lambda name: work(items[name]), jobs, watch) as outcomes:
+        for name, outcome in outcomes:
+            if isinstance(outcome, StageError):
+                failures[name] = outcome
+                if isinstance(outcome, NetworkFailed):
+                    waiting.clear()  # each of the others would wait as long for the same answer
+            elif isinstance(outcome, Exception):
+                raise outcome
+            else:
+                done[name] = outcome
+                advance(1)
+    if failures:
+        raise summed_up(sources, [(name, failures[name]) for name in items if name in failures], len(done), len(items))
+    return {name: done[name] for name in items}
 
 
 def _outcome(work: Callable[[Item], T], item: Item) -> T | Exception:

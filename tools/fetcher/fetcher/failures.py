@@ -30,6 +30,10 @@ class Absent(SourceRefused):
     """The place answered, and holds no such file: for a mirror no failure at all."""
 
 
+class Conflict(SourceRefused):
+    """The place answered that its state does not allow an answer (409): on GitHub, that a repository is empty."""
+
+
 class Stopped(Exception):
     """The run is ending; this download gives way."""
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from stage.errors import NetworkFailed, PolicyViolation, StageError
+from stage.errors import PolicyViolation
 from stage.progress import progress
 
-from fetcher.crew import crew
-from fetcher.failures import summed_up
+from fetcher.crew import all_of, crew
 from fetcher.local import LocalFile
 from fetcher.places import Mirror, network, place
 from fetcher.sources import Pin, Source, read_sources, write_pins
@@ -126,26 +125,15 @@ class _Run:
             return all(_raised(outcome) for _, outcome in checks)
 
     def _land(self) -> dict[str, _Landed]:
-        waiting, landed, failures = deque(self._wanted), dict[str, _Landed](), dict[str, StageError]()
-        total = sum(source.bytes or 0 for source in self._wanted)
+        wanted, total = self._wanted, sum(source.bytes or 0 for source in self._wanted)
         with progress("fetching", total, "bytes") as advance:
             count = _in_turn(advance)
 
             def bring(source: Source) -> _Landed:
                 return self._bring(source, count)
 
-            with crew(waiting, bring, self._jobs, self._rules.watch) as outcomes:
-                for source, outcome in outcomes:
-                    if isinstance(outcome, StageError):
-                        failures[source.name] = outcome
-                        if isinstance(outcome, NetworkFailed):
-                            waiting.clear()  # each of the others would wait as long for the same answer
-                    else:
-                        landed[source.name] = _raised(outcome)
-        if failures:
-            ordered = [(source.name, failures[source.name]) for source in self._wanted if source.name in failures]
-            raise summed_up(self._path, ordered, len(landed), len(self._wanted))
-        return landed
+            named = {source.name: source for source in wanted}
+            return all_of(named, bring, self._jobs, self._rules.watch, self._path)
 
     def _bring(self, source: Source, advance: Callable[[int], None]) -> _Landed:
         target = self._staging.path(source.name)

@@ -7,6 +7,7 @@ from stage.errors import InputMissing, PolicyViolation, UsageError
 
 from fetcher.addresses import shown, trusted_origins, web_address
 from fetcher.body import Place
+from fetcher.endpoints import GITHUB, HUB
 from fetcher.local import LocalFile, source_path
 from fetcher.s3 import S3File, s3_endpoint
 from fetcher.watch import Watch
@@ -48,8 +49,14 @@ class Mirror:
 
 def network(trust: tuple[str, ...], mirror: str | None, timeout: float, watch: Watch) -> Network:
     """Return the network as this run may use it: public, and what the user's own variables name."""
-    trusted = trusted_origins(trust)
+    trusted, tokens = trusted_origins(trust), {}
     for named, where in ((mirror or "", "FETCH_MIRROR"), (s3_endpoint(), "AWS_ENDPOINT_URL")):
         if urlsplit(named).scheme in {"http", "https"}:
             trusted |= {web_address(named, where).origin}
-    return Network(trusted, timeout, watch)
+    for service in (HUB, GITHUB):
+        address = web_address(service.url(), service.variable)
+        if service.is_named():
+            trusted |= {address.origin}
+        if token := service.token():
+            tokens[f"{address.scheme}://{address.origin}"] = token
+    return Network(trusted, timeout, watch, tokens)

@@ -16,12 +16,16 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 LONGEST_ASKED = 120.0  # seconds that a server may have us wait
 LONGEST_PAUSE = 30.0  # seconds between tries where the server asks for none
+RESUME = "check the network and run again: what has arrived is kept"
 
 
-def persistently(attempt: Callable[[], T], tries: int, backoff: float, sleep: Callable[[float], None], where: str) -> T:
+def persistently(
+    attempt: Callable[[], T], tries: int, backoff: float, sleep: Callable[[float], None], where: str, cure: str = RESUME
+) -> T:
     """Call ``attempt`` until it raises no Transient, at most ``tries`` times; raise NetworkFailed after that.
 
     The pauses double, beginning with ``backoff`` seconds, and carry jitter; what a server asks for is added.
+    ``cure`` is what to do after the last try.
     """
     try:
         return attempt()
@@ -59,7 +63,7 @@ def persistently(attempt: Callable[[], T], tries: int, backoff: float, sleep: Ca
             what = f"{error}, and asks to wait {error.wait:.0f} seconds"
             raise NetworkFailed(where, what, f"run again after {back:%Y-%m-%d %H:%M:%S} UTC") from error
         what = f"{error}; gave up after {tries} tries"
-        raise NetworkFailed(where, what, "check the network and run again: what has arrived is kept") from error
+        raise NetworkFailed(where, what, cure) from error
 
 
 def _failure(state: "RetryCallState") -> Transient:

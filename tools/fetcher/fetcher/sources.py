@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +60,22 @@ def read_sources(path: Path, allow_unpinned: bool = False) -> list[Source]:
 
 def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
     """Fill in the sha256 and size of the named rows, leaving all else as it is."""
-    rows = [row for _, row in _rows(path)]
+    rows: list[list[object]] = []
+    for _, (name, url, *given) in _rows(path):
+        pin = pins.get(name)
+        rows.append([name, url, *([pin.sha256, pin.bytes] if pin else given)])
+    _write(path, rows)
+
+
+def write_sources(path: Path, sources: Iterable[Source]) -> None:
+    """Write a sources.csv of these pinned files, a row for each URL."""
+    _write(path, [[source.name, url, source.sha256, source.bytes] for source in sources for url in source.urls])
+
+
+def _write(path: Path, rows: Iterable[Iterable[object]]) -> None:
     with replacing(path) as [temporary], temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(HEADER)
-        for name, url, *given in rows:
-            pin = pins.get(name)
-            writer.writerow([name, url, *([pin.sha256, pin.bytes] if pin else given)])
+        writer.writerows([HEADER, *rows])
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

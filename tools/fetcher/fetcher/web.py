@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin
 
 from stage.errors import PolicyViolation
@@ -21,25 +21,31 @@ PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 @dataclass(frozen=True)
 class Network:
-    """How this run uses the network: the private places it may talk to, and how long one download may take."""
+    """How this run uses the network: the private places it may talk to, and how long one download may take.
+
+    ``tokens`` are of services, by scheme://host:port; none is ever sent elsewhere, wherever a redirect leads.
+    """
 
     trusted: frozenset[str]
     timeout: float
     watch: Watch
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def get(self, url: str, headers: Mapping[str, str], where: str) -> Response:
         """Send one GET to a checked address; redirects are not followed."""
         address = web_address(url, where)
         ips = checked_addresses(address, self.trusted, where)
+        if token := self.tokens.get(f"{address.scheme}://{address.origin}"):
+            headers = {**headers, "Authorization": f"Bearer {token}"}
         return Response(address, ips, headers, self.watch, self.timeout, where)
 
 
 class WebFile:
     """A file at an http or https URL."""
 
-    def __init__(self, url: str, network: Network, where: str) -> None:
+    def __init__(self, url: str, network: Network, where: str, headers: Mapping[str, str] | None = None) -> None:
         web_address(url, where)
-        self.url, self._network, self._where = url, network, where
+        self.url, self._network, self._where, self._headers = url, network, where, headers or {}
 
     def open(self, kept: Kept | None) -> Response:
         """Open the file, after what was kept if the server still has the same version of it."""
@@ -48,7 +54,7 @@ class WebFile:
     def _follow(self, headers: Mapping[str, str]) -> Response:
         url, seen = self.url, {self.url}
         for _ in range(HOPS + 1):
-            response = self._network.get(url, headers, self._where)
+            response = self._network.get(url, {**self._headers, **headers}, self._where)
             location = response.header("Location")
             if response.status not in REDIRECTS or not location:
                 return response
