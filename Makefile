@@ -2,7 +2,7 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset demo push pull images lock test lint faults bench
+.PHONY: help help-all dataset refresh demo push pull images lock test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -15,6 +15,9 @@ demo: ## Everything, end to end, on sample data: no Docker, no network
 
 dataset: ## Build a dataset: make dataset DS=wine-quality [SOURCE=sample]
 	@tools/run registry dataset
+
+refresh: # Look for changes upstream: writes sources.csv for review
+	@tools/run registry refresh
 
 push: ## Send its data to the remote: make push DS=... [ENV=docker]
 	@tools/run registry push

@@ -14,6 +14,7 @@ from registry.containers import build_images, engine_answers
 from registry.datasets import Dataset, find_datasets
 from registry.images import read_images, refresh_images
 from registry.pipeline import StageFailed, reproduce
+from registry.refresh import has_upstream, refresh
 from registry.scratch import make_scratch, run_in
 from registry.summary import summary
 from registry.toolbox import repository
@@ -56,6 +57,19 @@ def dataset(name: str, source: str) -> None:
         else:
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))
+
+
+@cli.command("refresh")
+@click.argument("name", metavar="DATASET", envvar="DS", default="")
+@talk
+def refresh_command(name: str) -> None:
+    """Ask what upstream of DATASET (or all) holds now, and write it into its sources.csv for review."""
+    root = repository()
+    for each in find_datasets(root, name):
+        if name == "all" and not has_upstream(each):
+            log.info("%s: its params.yaml names no upstream", each.name)
+        else:
+            click.echo(refresh(each, root))
 
 
 REMOTE = click.option(
