@@ -20,15 +20,15 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
         ({"max_field_bytes": "1"}, "params.yaml parquetizer.max-field-bytes: '1' is not a int; fix: write a int"),
         ({"null_values": "NA"}, "params.yaml parquetizer.null-values: 'NA' is not a list; fix: write a list"),
         ({"null_values": [0]}, "params.yaml parquetizer.null-values[0]: 0 is not a str; fix: write a str"),
-        ({"inputs": []}, "params.yaml: no columns or no inputs; fix: list dataset.columns and parquetizer.inputs"),
+        ({"inputs": []}, "params.yaml parquetizer: no inputs; fix: list the raw files in inputs"),
         ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
         (
             {"inputs": [{"file": "a.csv", "constant": {}}]},
             "params.yaml parquetizer.inputs[0]: unknown key constant; fix: use one of: file, constants",
         ),
-        ({"columns": {}}, "params.yaml: no columns or no inputs; fix: list dataset.columns and parquetizer.inputs"),
-        ({"columns": {"a": "int"}}, f"params.yaml: column a has unknown type int; fix: use one of: {TYPES}"),
-        ({"key": ["c"]}, "params.yaml: c is no column; fix: use one of: a, b"),
+        ({"columns": {}}, "params.yaml dataset.columns: no columns; fix: list the columns, each with name and type"),
+        ({"columns": {"a": "int"}}, f"params.yaml dataset.columns: column a has unknown type int; fix: use one of: {TYPES}"),
+        ({"key": ["c"]}, "params.yaml parquetizer key: c is no column; fix: use one of: a, b"),
         (
             {"inputs": [{"file": "a.csv", "constants": {"c": 1}}]},
             "params.yaml: c is no column; fix: use one of: a, b",
@@ -105,7 +105,7 @@ def test_a_column_may_be_declared_once():
     params.write_text(yaml.safe_dump(document))
     write_raw("a,b\nx,1\n")
     outcome = run_table(params)
-    message = "params.yaml: two columns have the same name; fix: name each column once in dataset.columns"
+    message = "params.yaml dataset.columns: two columns have the same name; fix: name each column once in dataset.columns"
     assert (outcome.code, outcome.error) == (2, message)
 
 
@@ -119,7 +119,7 @@ def test_a_column_may_be_declared_once():
         ),
         (
             "dataset: {columns: 1}\nparquetizer: {inputs: []}",
-            "params.yaml parquetizer.columns: 1 is not a list; fix: write a list",
+            "params.yaml dataset.columns: no columns; fix: list the columns, each with name and type",
         ),
     ],
 )

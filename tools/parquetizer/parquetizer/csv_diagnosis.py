@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from stage.errors import BadRows
 
-from parquetizer.settings import TableSettings
+from parquetizer.table_settings import TableSettings
 
 TRUTH = {*pa_csv.ConvertOptions().true_values, *pa_csv.ConvertOptions().false_values}
 

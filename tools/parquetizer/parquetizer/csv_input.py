@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
 
-from parquetizer.csv_bytes import CheckedBytes
+from parquetizer.checked_bytes import CheckedBytes
 from parquetizer.csv_diagnosis import field_size_limit, first_bad_row
-from parquetizer.settings import TableSettings
+from parquetizer.table_settings import TableSettings
 
 NO_ROWS: Final = ("no rows after the header", "check that the source sent the whole file")
 LONGEST_NAME: Final = 1 << 12  # of a column, in characters

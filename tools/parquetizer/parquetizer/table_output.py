@@ -19,10 +19,10 @@ class TableWriter(Protocol):
 
 
 class ParquetTable:
-    """A Parquet file with page checksums and row groups of ``ROWS`` rows."""
+    """A Parquet file with page checksums and row groups of ``group_rows`` rows."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
+    def __init__(self, path: Path, schema: pa.Schema, group_rows: int = ROWS) -> None:
+        self._schema, self._group_rows = schema, group_rows
         self._file = path.open("wb")  # Arrow's own loses the error code when it closes
         self._writer = pq.ParquetWriter(self._file, schema, compression="zstd", write_page_checksum=True)
         self._waiting: list[pa.RecordBatch] = []
@@ -31,16 +31,17 @@ class ParquetTable:
     def write(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
         self._rows += batch.num_rows
-        while self._rows >= ROWS:
+        size = self._group_rows
+        while self._rows >= size:
             table = pa.Table.from_batches(self._waiting, self._schema)
-            self._writer.write_table(table.slice(0, ROWS), ROWS)
-            self._waiting = table.slice(ROWS).to_batches()
-            self._rows -= ROWS
+            self._writer.write_table(table.slice(0, size), size)
+            self._waiting = table.slice(size).to_batches()
+            self._rows -= size
 
     def close(self) -> None:
         with self._file:
             if self._rows:
-                self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), ROWS)
+                self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), self._group_rows)
             self._writer.close()
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml says of a table: its columns, its raw files and how they are written."""
+"""What params.yaml says of a table: its raw files and how they are written."""
 
 import dataclasses
 from pathlib import Path
@@ -8,25 +8,11 @@ import pyarrow as pa
 from stage import params
 from stage.errors import UsageError
 
-TYPES = {
-    "string": pa.string(),
-    "bool": pa.bool_(),
-    **{name: pa.type_for_alias(name) for name in ("int8", "int16", "int32", "int64")},
-    **{name: pa.type_for_alias(name) for name in ("uint8", "uint16", "uint32", "uint64")},
-    **{name: pa.type_for_alias(name) for name in ("float32", "float64")},
-}
+from parquetizer.checked_bytes import check_encoding
+from parquetizer.columns import Column, check_key, read_columns
 
 BLOCK = 1 << 20
 MOST_FIELD_BYTES = 1 << 29  # Arrow counts the bytes of a block in 32 bits
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A column of the processed table, in the place it has there."""
-
-    name: str
-    type: str
-    description: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +43,8 @@ class TableSettings:
 
         Raises UsageError where they do not describe a table.
         """
-        columns = params.section(path, "dataset").get("columns", [])
-        settings = params.build(cls, {**params.section(path, "parquetizer"), "columns": columns}, f"{path} parquetizer")
+        given = {**params.section(path, "parquetizer"), "columns": []}
+        settings = dataclasses.replace(params.build(cls, given, f"{path} parquetizer"), columns=read_columns(path))
         settings._check(str(path))
         return settings
 
@@ -70,20 +56,16 @@ class TableSettings:
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the processed table."""
-        return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
+        return pa.schema([(column.name, column.arrow) for column in self.columns])
 
     def _check(self, where: str) -> None:
         names = [column.name for column in self.columns]
-        if not names or not self.inputs:
-            raise UsageError(where, "no columns or no inputs", "list dataset.columns and parquetizer.inputs")
-        for column in self.columns:
-            if column.type not in TYPES:
-                raise UsageError(
-                    where, f"column {column.name} has unknown type {column.type}", f"use one of: {', '.join(TYPES)}"
-                )
-        if len(set(names)) < len(names):
-            raise UsageError(where, "two columns have the same name", "name each column once in dataset.columns")
-        for name in (*self.key, *(name for given in self.inputs for name in given.constants)):
+        if not self.inputs:
+            raise UsageError(f"{where} parquetizer", "no inputs", "list the raw files in inputs")
+        if lists := [column.name for column in self.columns if column.shape]:
+            raise UsageError(where, f"column {lists[0]} has a shape, and CSV has no arrays", "remove its shape")
+        check_key(self.key, names, f"{where} parquetizer")
+        for name in (name for given in self.inputs for name in given.constants):
             if name not in names:
                 raise UsageError(where, f"{name} is no column", f"use one of: {', '.join(names)}")
         for mark, name in ((self.delimiter, "delimiter"), (self.quote, "quote")):
@@ -95,9 +77,4 @@ class TableSettings:
             raise UsageError(
                 where, f"max-field-bytes {self.max_field_bytes} is not 1 to {MOST_FIELD_BYTES}", "correct it"
             )
-        try:
-            "a".encode(self.encoding)
-        except (LookupError, ValueError) as error:
-            raise UsageError(
-                where, f"unknown encoding {self.encoding}", "use a name Python knows, as latin-1"
-            ) from error
+        check_encoding(self.encoding, where)

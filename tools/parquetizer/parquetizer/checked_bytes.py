@@ -1,4 +1,4 @@
-"""The bytes of a CSV file on their way to Arrow: decoded, and refused where Arrow would read them wrongly."""
+"""The bytes of a text file on their way to Arrow: decoded, and refused where Arrow would read them wrongly."""
 
 import codecs
 import io
@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from stage.errors import BadRows
+from stage.errors import BadRows, UsageError
 
 NEWLINE: Final = ord("\n")
 
 
 class CheckedBytes(io.RawIOBase):
-    """A CSV file as UTF-8 without byte-order mark, read once from front to back.
+    """A text file as UTF-8 without byte-order mark, read once from front to back.
 
-    Raises BadRows at bytes that are not in the declared encoding, at NUL, and where a quote is opened and not closed
-    (on the same line, unless ``multiline``): Arrow would take the rest of the file as one field.
+    Raises BadRows at bytes that are not in the declared encoding, at NUL, and, given a ``quote``, where one is opened
+    and not closed (on the same line, unless ``multiline``): Arrow would take the rest of a CSV file as one field.
     """
 
-    def __init__(self, path: Path, encoding: str, quote: str, multiline: bool) -> None:
+    def __init__(self, path: Path, encoding: str, quote: str = "", multiline: bool = False) -> None:
         self._path, self._file = path, path.open("rb")
         self._encoding = codecs.lookup(encoding).name
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._quote, self._multiline = ord(quote), multiline
+        self._quote, self._multiline = ord(quote) if quote else None, multiline
         self._offset = 0  # bytes read from the file
         self._lines = 0  # line ends seen
         self._open = 0  # quotes seen on the current line, or in the whole file if multiline
@@ -82,7 +82,7 @@ class CheckedBytes(io.RawIOBase):
 
     def _count_quotes(self, block: bytes) -> None:
         lines = block.count(b"\n")
-        if block.find(self._quote) >= 0 or self._open:
+        if self._quote is not None and (block.find(self._quote) >= 0 or self._open):
             data = np.frombuffer(block, np.uint8)
             ends, quotes = np.flatnonzero(data == NEWLINE), np.flatnonzero(data == self._quote)
             of_line = np.bincount(np.searchsorted(ends, quotes), minlength=len(ends) + 1)
@@ -100,3 +100,11 @@ class CheckedBytes(io.RawIOBase):
     def _not_closed(self, line: int) -> BadRows:
         cure = "close or double it" if self._multiline else "close or double it, or set multiline: true"
         return BadRows(f"{self._path}:{line}", "a quote is opened and not closed", cure)
+
+
+def check_encoding(encoding: str, where: str) -> None:
+    """Raise UsageError where Python knows no text encoding of that name."""
+    try:
+        "a".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise UsageError(where, f"unknown encoding {encoding}", "use a name Python knows, as latin-1") from error

@@ -1,0 +1,116 @@
+"""Turn captioned images into Qwen conversations: ``annotations.json`` and images of each split, and the manifest."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import pyarrow as pa
+from samples import ManifestWriter
+from stage.errors import EmptyInput, UsageError
+from stage.progress import progress
+
+from parquetizer.captions import IMAGE, Captioned, read_captions
+from parquetizer.conversations_settings import ConversationsSettings
+from parquetizer.jpeg import read_jpeg
+from parquetizer.split_files import SplitsResult, published
+from parquetizer.splits import assigned
+
+TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
+SCHEMA = pa.schema([("image", pa.binary()), ("conversations", pa.list_(TURN))])
+
+
+def parquetize_conversations(
+    raw: Path, prompt: Path, output: Path, samples: Path, settings: ConversationsSettings
+) -> SplitsResult:
+    """Write ``<split>/annotations.json`` and ``<split>/images`` into ``output``, and the manifest ``samples``.
+
+    Images are numbered through all splits. ``process_stats.json`` holds counts and prompt.
+
+    Raises InputMissing, ChecksumMismatch for another prompt than the pinned one, BadRows where captions and images do
+    not fit, CorruptFile for a damaged image, EmptyInput for a split without samples.
+    """
+    text = settings.prompt.read(prompt)
+    if IMAGE in text or not text.strip():
+        raise UsageError(prompt, f"the prompt is empty, or holds {IMAGE}", "the image's place is put before the text")
+    folder = raw / settings.images
+    captioned = read_captions(raw / settings.captions, folder)
+    with published(output, samples) as (made, manifest_path), ManifestWriter(manifest_path, SCHEMA, settings.key) as manifest:
+        number, rows, files = 0, {}, {}
+        with progress("writing images", len(captioned), "images") as advance:
+            for split, members in _splits(captioned, folder, text, settings):
+                if not members:
+                    raise EmptyInput(f"split {split}", "gets none of the samples", "give it a larger share")
+                annotations = made / split / "annotations.json"
+                name = f"{output.as_posix()}/{split}/annotations.json"
+                (made / split / "images").mkdir(parents=True)
+                with annotations.open("w", encoding="ascii") as file:
+                    for each in members:
+                        image = f"{split}_{settings.stem}_{number:06d}.jpg"
+                        data = read_jpeg(folder / each.image)
+                        (made / split / "images" / image).write_bytes(data)
+                        turns = _turns(text, each.caption)
+                        file.write(_element({"image": image, "conversations": turns}, first=each is members[0]))
+                        manifest.add(_sample(data, turns), split=split, file=name, source=f"{settings.images}/{each.image}")
+                        number += 1
+                        advance(1)
+                    file.write("\n]")
+                rows[split] = len(members)
+                files[name] = hashlib.sha256(annotations.read_bytes()).hexdigest()
+        _write_stats(made / "process_stats.json", rows, text, settings)
+        manifest.finish(files)
+    return SplitsResult(output.as_posix(), rows, files)
+
+
+def _splits(
+    captioned: list[Captioned], folder: Path, text: str, settings: ConversationsSettings
+) -> Iterator[tuple[str, list[Captioned]]]:
+    shares = settings.splits
+    if settings.split == "seeded":
+        numbers = [_drawn(each, folder, text, settings) for each in captioned]
+        for number, split in enumerate(shares):
+            yield split, [each for each, drawn in zip(captioned, numbers, strict=True) if drawn == number]
+        return
+    start, share = 0, 0.0
+    for split in shares:
+        share += shares[split]
+        end = math.floor(len(captioned) * share + 1e-6)  # the shares' sum is a float
+        yield split, captioned[start:end]
+        start = end
+
+
+def _drawn(each: Captioned, folder: Path, text: str, settings: ConversationsSettings) -> int:
+    sample = _sample(read_jpeg(folder / each.image), _turns(text, each.caption))
+    keys = sample.select(list(settings.key)) if settings.key else sample
+    return int(assigned(keys, settings.splits, settings.seed)[0])
+
+
+def _turns(prompt: str, caption: str) -> list[dict[str, str]]:
+    return [{"from": "human", "value": f"{IMAGE}\n{prompt}"}, {"from": "gpt", "value": caption}]
+
+
+def _sample(image: bytes, turns: list[dict[str, str]]) -> pa.RecordBatch:
+    return pa.record_batch([pa.array([image]), pa.array([turns], SCHEMA.field("conversations").type)], schema=SCHEMA)
+
+
+def _element(value: dict[str, Any], first: bool) -> str:
+    """Return an element of the array that ``json.dumps(array, indent=2)`` would write, one at a time."""
+    return ("[\n" if first else ",\n") + indent(json.dumps(value, indent=2), "  ")
+
+
+def _write_stats(path: Path, rows: dict[str, int], text: str, settings: ConversationsSettings) -> None:
+    prompt = settings.prompt
+    document = {
+        **{f"{split}_samples": count for split, count in rows.items()},
+        **{f"{split}_split": share for split, share in list(settings.splits.items())[:1]},
+        "prompt": {
+            "prompt_name": prompt.name,
+            "prompt_version": prompt.version,
+            "prompt_uri": f"prompts:/{prompt.name}/{prompt.version}",
+            "prompt_text": text,
+        },
+    }
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

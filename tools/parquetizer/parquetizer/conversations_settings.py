@@ -1,0 +1,68 @@
+"""What params.yaml says of images with captions: the raw files, the splits and the pinned prompt."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from stage import params
+from stage.errors import ChecksumMismatch, InputMissing, UsageError
+
+from parquetizer.columns import check_key
+from parquetizer.split_files import NAME
+from parquetizer.splits import check_shares
+
+COLUMNS = ["image", "conversations"]  # of a sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """A version of a prompt of the MLflow prompt registry, and the SHA-256 of its text."""
+
+    name: str
+    version: int
+    sha256: str
+
+    def read(self, path: Path) -> str:
+        """Return the text in ``path``, which must be the pinned one.
+
+        Raises InputMissing or ChecksumMismatch: a changed prompt is an error, never a silent change.
+        """
+        uri = f"{self.name}/{self.version}"
+        if not path.is_file():
+            raise InputMissing(path, f"the text of prompt {uri} is missing", f"make prompts PIN={uri}")
+        text = path.read_bytes()
+        if (found := hashlib.sha256(text).hexdigest()) != self.sha256:
+            fix = f"put the pinned text back, or pin this one: parquetizer.prompt.sha256: {found}"
+            raise ChecksumMismatch(path, f"is not the pinned text of prompt {uri}", fix)
+        return text.decode()
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversationsSettings:
+    """Captions and images, and how splits are made of them; ``split`` is sequential or seeded."""
+
+    prompt: Prompt
+    splits: dict[str, float]
+    captions: str = "captions.json"
+    images: str = "images"
+    stem: str = "image"
+    split: str = "sequential"
+    seed: int = 42
+    key: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> "ConversationsSettings":
+        """Read the section ``parquetizer`` of a params file. Raises UsageError where it is not as it should be."""
+        where = f"{path} parquetizer"
+        settings = params.build(cls, params.section(path, "parquetizer"), where)
+        if settings.split not in {"sequential", "seeded"}:
+            raise UsageError(where, f"unknown split {settings.split}", "use one of: sequential, seeded")
+        if not 0 <= settings.seed < 1 << 63:
+            raise UsageError(where, f"seed {settings.seed} is not 0 to 2^63 - 1", "correct it")
+        if not NAME.fullmatch(settings.stem):
+            raise UsageError(where, f"stem {settings.stem!r} is no part of a file's name", "use small letters, digits")
+        if not settings.splits:
+            raise UsageError(where, "no splits", "write their shares, as splits: {train: 0.8, test: 0.2}")
+        check_shares(settings.splits, f"{where}.splits")
+        check_key(settings.key, COLUMNS, where)
+        return settings

@@ -1,0 +1,87 @@
+"""Write the manifest of whole text files, each of which is a sample; the files themselves stay as they are."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+from samples import ManifestWriter
+from stage import params
+from stage.errors import BadRows, EmptyInput, InputMissing, UsageError
+from stage.output import replacing
+
+from parquetizer.columns import check_key
+
+SCHEMA = pa.schema([("name", pa.string()), ("text", pa.string())])
+SPLIT = "all"  # documents have no splits
+
+
+@dataclasses.dataclass(frozen=True)
+class DocumentsSettings:
+    """Which files are documents, and what identifies one."""
+
+    suffix: str = ".md"
+    max_document_bytes: int = 1 << 24
+    key: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> "DocumentsSettings":
+        """Read the section ``parquetizer`` of a params file. Raises UsageError where it is not as it should be."""
+        where = f"{path} parquetizer"
+        settings = params.build(cls, params.section(path, "parquetizer"), where)
+        if not 0 < settings.max_document_bytes < 1 << 31:
+            raise UsageError(where, f"max-document-bytes {settings.max_document_bytes} is not 1 to 2^31", "correct it")
+        check_key(settings.key, SCHEMA.names, where)
+        return settings
+
+
+@dataclasses.dataclass(frozen=True)
+class DocumentsResult:
+    """What the manifest describes."""
+
+    output: str
+    documents: int
+    bytes: int
+
+
+def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> DocumentsResult:
+    """Write the manifest of the files in ``raw``, in the order of their names (a leading dot is part of a name).
+
+    Raises InputMissing, BadRows for what is no UTF-8 text of the declared suffix, EmptyInput.
+    """
+    if not raw.is_dir():
+        raise InputMissing(raw, "no such folder", "run the fetcher")
+    paths = sorted((path for path in raw.rglob("*") if not path.is_dir()), key=lambda path: path.as_posix().encode())
+    if not paths:
+        raise EmptyInput(raw, "no documents", "run the fetcher")
+    files, size = {}, 0
+    with replacing(samples) as (temporary,), ManifestWriter(temporary, SCHEMA, settings.key) as manifest:
+        for path in paths:
+            name = path.relative_to(raw).as_posix()
+            data = _read(path, settings)
+            batch = pa.record_batch([pa.array([name]), pa.array([data], pa.binary()).cast(pa.string())], schema=SCHEMA)
+            file = f"{raw.as_posix()}/{name}"
+            manifest.add(batch, split=SPLIT, file=file, source=name)
+            files[file] = hashlib.sha256(data).hexdigest()
+            size += len(data)
+        manifest.finish(files)
+    return DocumentsResult(samples.as_posix(), len(paths), size)
+
+
+def _read(path: Path, settings: DocumentsSettings) -> bytes:
+    if not path.name.endswith(settings.suffix):
+        raise BadRows(path, f"is not called {settings.suffix}", "remove it from sources.csv, or correct suffix")
+    if path.is_symlink() or not path.is_file():
+        raise BadRows(path, "is not a regular file", "remove it")
+    if path.stat().st_size > settings.max_document_bytes:
+        raise BadRows(path, f"is larger than {settings.max_document_bytes} bytes", "raise max-document-bytes")
+    data = path.read_bytes()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BadRows(f"{path}@{error.start}", f"not utf-8: {error.reason}", "save it as UTF-8") from error
+    if "\0" in text:
+        raise BadRows(f"{path}@{data.index(0)}", "NUL character", "remove it")
+    if not text.strip():
+        raise EmptyInput(path, "the document is empty", "remove it from sources.csv")
+    return data

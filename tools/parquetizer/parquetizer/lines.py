@@ -1,0 +1,47 @@
+"""Read the lines of a text file as Arrow strings, many at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from stage.errors import BadRows, EmptyInput
+
+from parquetizer.checked_bytes import NEWLINE, CheckedBytes
+
+BLOCK: Final = 1 << 20
+
+
+def read_lines(path: Path, encoding: str, longest: int) -> Iterator[tuple[int, pa.StringArray]]:
+    """Yield lines without their ends (``\\n`` or ``\\r\\n``), and the number of the first of them, from 1.
+
+    Raises BadRows for bytes outside the encoding, NUL, and a line of more than ``longest`` bytes; EmptyInput for a
+    file without a byte.
+    """
+    first, waiting, size = 1, [], 0
+    with CheckedBytes(path, encoding) as source:
+        while block := source.read(BLOCK):
+            whole, newline, rest = block.rpartition(b"\n")
+            size += len(whole) if newline else len(block)
+            if size > longest and (not newline or whole.find(b"\n") < 0 or size > longest + BLOCK):
+                raise BadRows(f"{path}:{first}", f"the line is longer than {longest} bytes", "shorten it")
+            if not newline:
+                waiting.append(block)
+                continue
+            lines = _lines(b"".join([*waiting, whole, newline]))
+            yield first, lines
+            first += len(lines)
+            waiting, size = [rest], len(rest)
+    if last := b"".join(waiting):
+        yield first, _lines(last + b"\n")
+    elif first == 1:
+        raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
+
+
+def _lines(block: bytes) -> pa.StringArray:
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE).astype(np.int32) + 1
+    offsets = pa.py_buffer(np.concatenate((np.zeros(1, np.int32), ends)))
+    lines = pa.StringArray.from_buffers(len(ends), offsets, pa.py_buffer(block))
+    return pc.utf8_rtrim(lines, characters="\r\n")

@@ -1,0 +1,93 @@
+"""Write the Parquet files of a data set's splits, and their manifest: all of them, or none."""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from samples import ManifestWriter
+from stage.errors import UsageError
+from stage.output import replacing, replacing_folder
+
+from parquetizer.table_output import ParquetTable
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitsResult:
+    """What was written: samples by split, and the SHA-256 of each file."""
+
+    output: str
+    rows: dict[str, int]
+    files: dict[str, str]
+
+
+class SplitFiles:
+    """``<split>/<split>.parquet`` for each split that gets samples, and their manifest."""
+
+    def __init__(
+        self, folder: Path, name: str, schema: pa.Schema, manifest: ManifestWriter, group_rows: int, closed: ExitStack
+    ) -> None:
+        self._folder, self._name, self._schema = folder, name, schema
+        self._manifest, self._group_rows, self._closed = manifest, group_rows, closed
+        self._tables: dict[str, ParquetTable] = {}
+        self.rows: dict[str, int] = {}
+
+    def write(self, split: str, batch: pa.RecordBatch, source: str) -> None:
+        """Add samples to a split; ``source`` is the raw file that they come from."""
+        if not batch.num_rows:
+            return
+        if split not in self._tables:
+            path = self._folder / split / f"{split}.parquet"
+            path.parent.mkdir()
+            self._tables[split] = self._closed.enter_context(closing(ParquetTable(path, self._schema, self._group_rows)))
+            self.rows[split] = 0
+        self._tables[split].write(batch)
+        self._manifest.add(batch, split=split, file=self._file(split), source=source)
+        self.rows[split] += batch.num_rows
+
+    def finish(self) -> SplitsResult:
+        """Close the files and write the manifest of them."""
+        self._closed.close()
+        files = {}
+        for split in self.rows:
+            with (self._folder / split / f"{split}.parquet").open("rb") as file:
+                files[self._file(split)] = hashlib.file_digest(file, "sha256").hexdigest()
+        self._manifest.finish(files)
+        return SplitsResult(self._name, self.rows, files)
+
+    def _file(self, split: str) -> str:
+        return f"{self._name}/{split}/{split}.parquet"
+
+
+@contextmanager
+def split_files(
+    output: Path, samples: Path, schema: pa.Schema, key: tuple[str, ...], group_rows: int
+) -> Iterator[SplitFiles]:
+    """Yield the writer of the folder ``output`` and the manifest ``samples``; call its ``finish`` at the end.
+
+    The folder appears in one step, and the manifest, which names its files by their SHA-256, after it.
+    """
+    with published(output, samples) as (folder, manifest_path), ExitStack() as closed:
+        manifest = closed.enter_context(ManifestWriter(manifest_path, schema, key))
+        tables = closed.enter_context(ExitStack())
+        yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables)
+
+
+@contextmanager
+def published(output: Path, samples: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield temporaries for a folder and its manifest, which take their places in that order."""
+    if output.resolve() == samples.resolve() or output.resolve() in samples.resolve().parents:
+        raise UsageError(samples, f"is inside {output}, which is replaced as a whole", "write the manifest beside it")
+    with replacing(samples) as (manifest,), replacing_folder(output) as folder:
+        yield folder, manifest
+
+
+def check_split(name: str, where: str) -> None:
+    """Raise UsageError where a name could not be a folder's and a split's."""
+    if not NAME.fullmatch(name):
+        raise UsageError(where, f"{name!r} is no name of a split", "use small letters, digits, - and _, as train")

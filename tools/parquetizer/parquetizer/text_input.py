@@ -1,0 +1,143 @@
+"""Read labelled texts from files of several formats, as batches of text, label and place.
+
+Text and label are strings, the label as it stands in the file; the place is the number of the line or row, from 1.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from stage.errors import BadRows, CorruptFile, SchemaMismatch
+
+from parquetizer.columns import Column
+from parquetizer.csv_input import read_csv
+from parquetizer.lines import read_lines
+from parquetizer.strict_json import parse
+from parquetizer.table_settings import TableSettings
+from parquetizer.text_settings import TextSettings
+
+ROWS: Final = 1 << 14  # of a batch of a Parquet file
+NAMES: Final = ("text", "label", "place")
+MORE: Final = 1 << 16  # bytes of a line beside its text
+ESCAPED: Final = 6  # bytes that a byte takes in JSON at most: \u0000
+CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def read_texts(path: Path, settings: TextSettings) -> Batches:
+    """Yield the texts of one raw file.
+
+    Raises BadRows, SchemaMismatch, EmptyInput or CorruptFile where the file is not as declared.
+    """
+    return READERS[settings.format](path, settings)
+
+
+def _lines(path: Path, settings: TextSettings) -> Batches:
+    """Read lines of text, separator and label; the last separator counts, for a text may hold it. Blank lines pass."""
+    separator = rf"\x{{{ord(settings.separator):x}}}"
+    pattern = f"(?s)^(?P<text>.*){separator}(?P<label>[^{separator}]*)$"
+    for first, lines in read_lines(path, settings.encoding, settings.max_text_bytes + MORE):
+        filled = pc.not_equal(lines, "")
+        places = pa.array(range(first, first + len(lines))).filter(filled)
+        fields = pc.extract_regex(lines.filter(filled), pattern)
+        if fields.null_count:
+            place = places[pc.index(fields.is_valid(), False).as_py()]
+            what = f"no {settings.separator!r} between text and label"
+            raise BadRows(f"{path}:{place}", what, "correct the line, or parquetizer.delimiter")
+        yield _batch(fields.field("text"), fields.field("label"), places)
+
+
+def _csv(path: Path, settings: TextSettings) -> Batches:
+    """Read CSV with a header; quoted texts may span lines."""
+    names = (settings.text, settings.label, *settings.ignore)
+    table = TableSettings(
+        inputs=(),
+        columns=tuple(Column(name, "string") for name in names),
+        delimiter=settings.separator,
+        encoding=settings.encoding,
+        multiline=True,
+        max_field_bytes=settings.max_text_bytes,
+    )
+    first = 1
+    for batch in read_csv(path, table.schema, table):
+        yield _batch(batch[settings.text], batch[settings.label], pa.array(range(first, first + len(batch))))
+        first += len(batch)
+
+
+def _jsonl(path: Path, settings: TextSettings) -> Batches:
+    """Read one JSON object a line; blank lines pass."""
+    known = {settings.text, settings.label, *settings.ignore}
+    for first, lines in read_lines(path, settings.encoding, ESCAPED * settings.max_text_bytes + MORE):
+        texts, labels, places = [], [], []
+        for place, line in enumerate(lines.to_pylist(), first):
+            if line and not line.isspace():
+                text, label = _fields(line, f"{path}:{place}", settings, known)
+                texts.append(text)
+                labels.append(label)
+                places.append(place)
+        yield _batch(pa.array(texts, pa.string()), pa.array(labels, pa.string()), pa.array(places, pa.int64()))
+
+
+def _fields(line: str, where: str, settings: TextSettings, known: set[str]) -> tuple[str, str]:
+    found = parse(line, where)
+    if not isinstance(found, dict):
+        raise BadRows(where, "no JSON object", "correct the line")
+    if unknown := sorted(found.keys() - known):
+        fix = "list it in parquetizer.ignore, or correct text and label"
+        raise SchemaMismatch(where, f"field {unknown[0]!r:.80} is not declared", fix)
+    values = found.get(settings.text), found.get(settings.label)
+    for name, value, kinds in zip((settings.text, settings.label), values, (str, str | int), strict=True):
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            what = f"{name} is missing" if value is None else f"{name} is {value!r:.40}"
+            raise BadRows(where, what, "correct the line, or parquetizer.text and label")
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise BadRows(where, f"{name} holds half a character (a lone surrogate)", "correct the line") from error
+        except ValueError as error:  # an integer of more digits than Python writes
+            raise BadRows(where, f"{name} is no label", "correct the line") from error
+    return str(values[0]), str(values[1])
+
+
+def _parquet(path: Path, settings: TextSettings) -> Batches:
+    """Read the two columns of a Parquet file; other columns must be declared in ``ignore``."""
+    first = 1
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _check_schema(path, file.schema_arrow, settings)
+            for batch in file.iter_batches(ROWS, columns=[settings.text, settings.label]):
+                batch.validate(full=True)
+                text, label = (batch[name].cast(pa.string()) for name in (settings.text, settings.label))
+                yield _batch(text, label, pa.array(range(first, first + len(batch))))
+                first += len(batch)
+    except CORRUPT as error:
+        raise CorruptFile(path, f"not a whole Parquet file: {error}", "fetch it again") from error
+
+
+def _check_schema(path: Path, schema: pa.Schema, settings: TextSettings) -> None:
+    for name in (settings.text, settings.label):
+        if schema.names.count(name) != 1:
+            raise SchemaMismatch(path, f"column {name!r} is missing (found {schema.names})", "correct text and label")
+        kind = schema.field(name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not text and not (name == settings.label and pa.types.is_integer(kind)):
+            raise SchemaMismatch(path, f"column {name!r} is of type {kind}", "correct parquetizer.text and label")
+    if extra := sorted({*schema.names} - {settings.text, settings.label, *settings.ignore}):
+        raise SchemaMismatch(path, f"column {extra[0]!r} is not declared", "list it in parquetizer.ignore")
+
+
+def _batch(text: pa.Array, label: pa.Array, place: pa.Array) -> pa.RecordBatch:
+    return pa.record_batch([text, label, place], NAMES)
+
+
+READERS: dict[str, Callable[[Path, TextSettings], Batches]] = {
+    "lines": _lines,
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}
