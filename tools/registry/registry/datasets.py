@@ -59,3 +59,8 @@ def find_datasets(root: Path, name: str) -> list[Dataset]:
     if not NAME.fullmatch(name) or name not in known:
         raise UsageError("DS", f"no dataset {name!r}", f"use one of: {', '.join(known)}, all")
     return [known[name]]
+
+
+def unfinished(root: Path) -> list[Path]:
+    """Return the folders of data/ that are none: they have no dvc.yaml."""
+    return [path for path in sorted((root / "data").iterdir()) if path.is_dir() and not (path / "dvc.yaml").exists()]

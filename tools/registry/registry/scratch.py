@@ -24,7 +24,7 @@ def make_scratch(root: Path) -> Path:
     for dataset in find_datasets(clone, "all"):
         if dataset.sample_sources.exists():
             shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
-            for built in ("dvc.lock", "metadata.json"):
+            for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
                 (dataset.folder / built).unlink(missing_ok=True)
     config = clone / ".dvc" / "config"
     remote = f"""

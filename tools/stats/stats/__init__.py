@@ -1,6 +1,20 @@
 """Measure a processed dataset into metadata.json."""
 
+from stats.conversations import summarise_conversations
+from stats.documents import summarise_documents
+from stats.images import summarise_images
+from stats.report import Summary
 from stats.settings import Dataset, TableStats
-from stats.table import TableSummary, summarise_table
+from stats.table import summarise_table
+from stats.text import summarise_text
 
-__all__ = ["Dataset", "TableStats", "TableSummary", "summarise_table"]
+__all__ = [
+    "Dataset",
+    "Summary",
+    "TableStats",
+    "summarise_conversations",
+    "summarise_documents",
+    "summarise_images",
+    "summarise_table",
+    "summarise_text",
+]

@@ -1,6 +1,8 @@
 """The command line of stats."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import pyarrow as pa
@@ -8,13 +10,20 @@ from stage.command import Tool
 from stage.options import FILE, params_file, talk
 from stage.params import build, section
 
+from stats.conversations import summarise_conversations
+from stats.documents import summarise_documents
+from stats.images import summarise_images
 from stats.provenance import read_provenance
+from stats.report import Summary
 from stats.settings import Dataset, TableStats
-from stats.table import TableSummary, summarise_table
+from stats.table import summarise_table
+from stats.text import summarise_text
 
 cli = Tool("stats", help="Measure a processed dataset into metadata.json.")
 
+F = TypeVar("F", bound=Callable[..., Any])
 path = click.Path(dir_okay=False, path_type=Path)
+folder = click.Path(file_okay=False, path_type=Path)
 
 
 def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -24,34 +33,94 @@ def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     return dict(value.split("=", 1) for value in values)
 
 
+def inputs(command: F) -> F:
+    """Add what every command takes: the manifest, the output, and where the data comes from."""
+    tools = click.option(
+        "--tool",
+        "tools",
+        multiple=True,
+        metavar="NAME=IMAGE",
+        callback=pairs,
+        help="A tool that had a part in it (repeatable).",
+    )
+    sources = click.option(
+        "--sources", type=FILE, required=True, help="The sources.csv that the raw files were fetched by."
+    )
+    samples, metadata = click.argument("samples", type=path), click.argument("metadata", type=path)
+    return samples(metadata(sources(tools(params_file("stats")(talk(command))))))
+
+
+def described(params: Path) -> Dataset:
+    """Read what the data set is."""
+    return build(Dataset, section(params, "dataset"), f"{params} dataset")
+
+
 @cli.command()
 @click.argument("table", type=path)
-@click.argument("samples", type=path)
-@click.argument("metadata", type=path)
-@click.option("--sources", type=FILE, required=True, help="The sources.csv that the raw files were fetched by.")
-@click.option(
-    "--tool",
-    "tools",
-    multiple=True,
-    metavar="NAME=IMAGE",
-    callback=pairs,
-    help="A tool that had a part in it (repeatable).",
-)
-@params_file("stats")
-@talk
+@inputs
 def table(
     table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
-) -> TableSummary:
+) -> Summary:
     """Measure TABLE, whose manifest is SAMPLES, and write METADATA.
 
     Duplicates, missing and non-finite values are reported, not hidden; they are warnings, not errors.
     """
     pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner
-    return summarise_table(
-        table,
-        samples,
-        metadata,
-        build(Dataset, section(params, "dataset"), f"{params} dataset"),
-        build(TableStats, section(params, "stats"), f"{params} stats"),
-        read_provenance(sources, params, tools),
+    settings = build(TableStats, section(params, "stats"), f"{params} stats")
+    return summarise_table(table, samples, metadata, described(params), settings, read_provenance(sources, params, tools))
+
+
+@cli.command()
+@click.argument("processed", type=folder)
+@inputs
+def images(
+    processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
+) -> Summary:
+    """Measure the labelled images in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+
+    The pixels of each split (mean, std, min, max, median, from 0 to 1) and its classes; duplicates, and samples of one
+    split that another has too, are reported with their ids.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    return summarise_images(processed, samples, metadata, described(params), read_provenance(sources, params, tools))
+
+
+@cli.command()
+@click.argument("processed", type=folder)
+@inputs
+def text(
+    processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
+) -> Summary:
+    """Measure the labelled texts in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+
+    Lengths in characters and words, and the labels, of each split; duplicates, texts with two labels, and texts of one
+    split that another has too, are reported with their ids.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    return summarise_text(processed, samples, metadata, described(params), read_provenance(sources, params, tools))
+
+
+@cli.command()
+@click.argument("processed", type=folder)
+@inputs
+def conversations(
+    processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
+) -> Summary:
+    """Measure the captioned images in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+
+    Lengths of the captions and sizes of the images of each split, and the prompt. Every image and conversation is
+    checked against its hash in the manifest.
+    """
+    return summarise_conversations(
+        processed, samples, metadata, described(params), read_provenance(sources, params, tools)
     )
+
+
+@cli.command()
+@click.argument("raw", type=folder)
+@inputs
+def documents(
+    raw: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
+) -> Summary:
+    """Measure the text files in the folder RAW, whose manifest is SAMPLES, and write METADATA."""
+    return summarise_documents(raw, samples, metadata, described(params), read_provenance(sources, params, tools))

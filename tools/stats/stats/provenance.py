@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import yaml
 from stage.errors import UsageError
+
+LISTED = 100  # sources that a person might read
+DESCRIBING = {"dataset", "upstream"}  # sections of params.yaml that decide nothing about the bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +26,22 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Provenance:
-    """What must be known to build the same data set again. No time, no host: the same inputs give the same record."""
+class SourceList:
+    """The file ``sources.csv``: its SHA-256, and how many files of how many bytes it pins."""
 
+    sha256: str
+    files: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What must be known to build the same data set again. No time, no host: the same inputs give the same record.
+
+    Above ``LISTED`` sources the list alone stands for them.
+    """
+
+    source_list: SourceList
     sources: list[Source]
     params: dict[str, Any]
     tools: dict[str, str]
@@ -50,8 +67,11 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
     except (TypeError, ValueError) as error:
         raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
     return Provenance(
-        sources=list(found.values()),
-        params={name: section for name, section in document.items() if name != "dataset"},
+        source_list=SourceList(
+            hashlib.sha256(sources.read_bytes()).hexdigest(), len(found), sum(source.bytes for source in found.values())
+        ),
+        sources=list(found.values()) if len(found) <= LISTED else [],
+        params={name: section for name, section in document.items() if name not in DESCRIBING},
         tools=dict(sorted(tools.items())),
         sample=any(url.startswith("file:") for source in found.values() for url in source.urls),
     )

@@ -2,14 +2,29 @@
 
 import dataclasses
 
+import pyarrow as pa
+from stage.errors import UsageError
+
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of the processed table."""
+    """A column of the processed data; ``shape`` makes its values arrays, ``classes`` name a label's values."""
 
     name: str
     type: str
     description: str = ""
+    shape: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def arrow(self) -> pa.DataType:
+        """Return the Arrow type. Raises UsageError for a type that there is none of."""
+        try:
+            kind = pa.type_for_alias(self.type)
+        except ValueError as error:
+            raise UsageError("dataset.columns", str(error), "correct the type") from error
+        for _ in self.shape:
+            kind = pa.list_(kind)
+        return kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +36,9 @@ class Dataset:
     description: str
     source: str
     licence: str
-    file: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
+    file: str = ""
+    format: str = ""
     citation: str = ""
     target: str = ""
     target_range: tuple[float, ...] = ()

@@ -1,7 +1,5 @@
 """Measure a table: moments of its numeric columns, counts of its categories, and what is wrong with it."""
 
-import dataclasses
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,41 +8,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from samples import Manifest, find_duplicates, logical_hash
-from stage.errors import CorruptFile, EmptyInput, SchemaMismatch, UsageError
+from samples import Manifest
+from stage.errors import CorruptFile, EmptyInput, UsageError
 
+from stats.checked import check_columns, checked_manifest
 from stats.median import Floats, medians
-from stats.metadata import rounded, write_json
+from stats.metadata import rounded
 from stats.moments import Moments
 from stats.provenance import Provenance
+from stats.report import Summary, described, write_report
 from stats.settings import Dataset, TableStats
-from stats.table_input import CORRUPT, checked_manifest, read_table
-
-log = logging.getLogger(__name__)
+from stats.table_input import read_table
 
 DISTINCT = 10_000  # values of a distribution that a person could still read
 
 
-@dataclasses.dataclass(frozen=True)
-class TableSummary:
-    """What was found."""
-
-    output: str
-    rows: int
-    duplicates: int
-    warnings: int
-    logical_hash: str
-
-
 def summarise_table(
     table: Path, samples: Path, output: Path, dataset: Dataset, settings: TableStats, provenance: Provenance
-) -> TableSummary:
+) -> Summary:
     """Write ``metadata.json`` for a table and its manifest, in one pass over the table (one more for the medians).
 
     Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where table, manifest and params disagree.
     """
     manifest = checked_manifest(samples, table)
-    _check_columns(table, manifest, dataset, settings)
+    _check_names(dataset, settings)
+    check_columns(table, manifest, dataset.columns)
     numbers = {name: Moments() for name, kind in manifest.columns if _is_number(kind)}
     counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
     missing: Counter[str] = Counter()
@@ -62,27 +50,14 @@ def summarise_table(
         raise EmptyInput(table, "no rows", "run the parquetizer again")
     if rows != manifest.rows:
         raise CorruptFile(samples, f"{manifest.rows} samples for {rows} rows", "run the parquetizer again")
-    try:
-        duplicates, identity = find_duplicates(samples), logical_hash(samples)
-    except CORRUPT as error:
-        raise CorruptFile(samples, str(error), "run the parquetizer again") from error
     figures = _figures(numbers, table, manifest)
-    warnings = list(_warnings(figures, numbers, counts, missing, duplicates.samples, rows))
-    for warning in warnings:
-        log.warning("%s: %s", table, warning)
     features = [column for column in dataset.columns if column.name != dataset.target]
-    write_json(
+    return write_report(
         output,
+        dataset,
+        manifest,
         {
-            "dataset": {
-                key: getattr(dataset, key) for key in ("name", "title", "description", "source", "citation", "licence")
-            },
-            "schema": {
-                "features": {
-                    column.name: {"dtype": column.type, "description": column.description} for column in features
-                },
-                **_target_schema(dataset),
-            },
+            "schema": {"features": {column.name: described(column) for column in features}, **_target_schema(dataset)},
             "summary": {
                 "num_samples": rows,
                 "num_features": len(features),
@@ -92,21 +67,11 @@ def summarise_table(
                 "features": {column.name: figures[column.name] for column in features if column.name in figures},
                 **({"target": figures[dataset.target]} if dataset.target in figures else {}),
             },
-            "checks": {
-                "schema": "as declared",
-                "duplicates": {"samples": duplicates.samples, "groups": duplicates.groups},
-                "split_leaks": duplicates.leaks,
-                "missing": {name: missing[name] for name, _ in manifest.columns if missing[name]},
-                "warnings": warnings,
-            },
-            "files": {
-                name: {"sha256": digest, "bytes": table.stat().st_size} for name, digest in manifest.files.items()
-            },
-            "provenance": dataclasses.asdict(provenance),
-            "logical_hash": identity,
         },
+        provenance,
+        missing={name: missing[name] for name, _ in manifest.columns if missing[name]},
+        warnings=list(_warnings(figures, numbers, counts, missing, rows)),
     )
-    return TableSummary(output.as_posix(), rows, duplicates.samples, len(warnings), identity)
 
 
 def _figures(numbers: dict[str, Moments], table: Path, manifest: Manifest) -> dict[str, dict[str, float | None]]:
@@ -127,19 +92,11 @@ def _figures(numbers: dict[str, Moments], table: Path, manifest: Manifest) -> di
     }
 
 
-def _check_columns(table: Path, manifest: Manifest, dataset: Dataset, settings: TableStats) -> None:
+def _check_names(dataset: Dataset, settings: TableStats) -> None:
     names = [column.name for column in dataset.columns]
     for name in (*settings.distributions, *([dataset.target] if dataset.target else [])):
         if name not in names:
             raise UsageError("stats.distributions or dataset.target", f"{name} is no column", f"use one of {names}")
-    try:
-        declared = [[column.name, str(pa.type_for_alias(column.type))] for column in dataset.columns]
-    except ValueError as error:
-        raise UsageError("dataset.columns", str(error), "correct the type") from error
-    if manifest.columns != declared:
-        raise SchemaMismatch(
-            table, f"its columns are {manifest.columns}, declared are {declared}", "correct dataset.columns"
-        )
 
 
 def _warnings(
@@ -147,12 +104,9 @@ def _warnings(
     numbers: dict[str, Moments],
     counts: dict[str, Counter[Any]],
     missing: Counter[str],
-    duplicates: int,
     rows: int,
 ) -> Iterator[str]:
     """Say in words what a reader of the figures must know: whatever is null among them has its line here."""
-    if duplicates:
-        yield f"{duplicates} of {rows} samples repeat an earlier one"
     for name, count in missing.items():
         if count == rows:
             yield f"{name} has no value"
@@ -169,7 +123,7 @@ def _warnings(
 def _target_schema(dataset: Dataset) -> dict[str, Any]:
     for column in dataset.columns:
         if column.name == dataset.target:
-            target: dict[str, Any] = {"name": column.name, "dtype": column.type, "description": column.description}
+            target: dict[str, Any] = {"name": column.name, **described(column)}
             return {"target": {**target, **({"range": list(dataset.target_range)} if dataset.target_range else {})}}
     return {}
 

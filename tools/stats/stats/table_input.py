@@ -1,37 +1,18 @@
 """Read a processed table, CSV or Parquet, in batches of the types that its manifest declares."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from samples import Manifest, read_manifest
-from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
+from samples import Manifest
+from stage.errors import CorruptFile
+
+from stats.checked import CORRUPT
 
 ROWS = 1 << 16
 BLOCK = 1 << 22  # bytes of CSV read at once: no row may be longer
-CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
-
-
-def checked_manifest(samples: Path, table: Path) -> Manifest:
-    """Read the manifest of ``table``, and make sure that it is of these very bytes.
-
-    Raises InputMissing, CorruptFile, or ChecksumMismatch where the two do not belong together.
-    """
-    for path in (samples, table):
-        if not path.is_file():
-            raise InputMissing(path, "no such file", "run the parquetizer")
-    try:
-        manifest = read_manifest(samples)
-    except CORRUPT as error:
-        raise CorruptFile(samples, f"not a whole manifest: {error}", "run the parquetizer again") from error
-    with table.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != manifest.files.get(table.as_posix()):
-        raise ChecksumMismatch(table, f"is not the file that {samples} describes", "run the parquetizer again")
-    return manifest
 
 
 def read_table(table: Path, manifest: Manifest, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -42,7 +23,7 @@ def read_table(table: Path, manifest: Manifest, columns: list[str] | None = None
     if table.suffix == ".csv":
         yield from _read_csv(table, manifest, columns)
     else:
-        yield from _read_parquet(table, columns)
+        yield from read_parquet(table, columns)
 
 
 def _read_csv(table: Path, manifest: Manifest, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
@@ -60,11 +41,12 @@ def _read_csv(table: Path, manifest: Manifest, columns: list[str] | None) -> Ite
         raise CorruptFile(table, str(error), "run the parquetizer again") from error
 
 
-def _read_parquet(table: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+def read_parquet(table: Path, columns: list[str] | None = None, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+    """Yield a Parquet file in batches of at most ``rows``; raise CorruptFile, with the row group, as ``read_table``."""
     group = 0
     try:
         with pq.ParquetFile(table, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
-                yield from file.iter_batches(ROWS, row_groups=[group], columns=columns)
+                yield from file.iter_batches(rows, row_groups=[group], columns=columns)
     except CORRUPT as error:
         raise CorruptFile(f"{table} row group {group}", str(error), "run the parquetizer again") from error

@@ -1,0 +1,48 @@
+"""Read the manifest of processed files, and make sure that it is of these very bytes."""
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+from samples import Manifest, read_manifest
+from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, SchemaMismatch
+
+from stats.settings import Column
+
+CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
+
+
+def checked_manifest(samples: Path, *files: Path) -> Manifest:
+    """Read a manifest and hash every file that it names, which must be among ``files`` or below one of them.
+
+    Raises InputMissing, CorruptFile, or ChecksumMismatch where the two do not belong together.
+    """
+    for path in (samples, *files):
+        if not path.exists():
+            raise InputMissing(path, "no such file", "run the parquetizer")
+    try:
+        manifest = read_manifest(samples)
+    except CORRUPT as error:
+        raise CorruptFile(samples, f"not a whole manifest: {error}", "run the parquetizer again") from error
+    for path in files:
+        if not any(path == Path(name) or path in Path(name).parents for name in manifest.files):
+            raise ChecksumMismatch(path, f"is not the file that {samples} describes", "run the parquetizer again")
+    for name, wanted in manifest.files.items():
+        if not any(path == Path(name) or path in Path(name).parents for path in files):
+            raise ChecksumMismatch(samples, f"describes {name}, which was not given", "run the parquetizer again")
+        if not Path(name).is_file():
+            raise InputMissing(name, "no such file", "run the parquetizer")
+        with Path(name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != wanted:
+            raise ChecksumMismatch(name, f"is not the file that {samples} describes", "run the parquetizer again")
+    return manifest
+
+
+def check_columns(where: Path, manifest: Manifest, columns: tuple[Column, ...]) -> None:
+    """Raise SchemaMismatch unless the samples have the declared columns."""
+    declared = [[column.name, str(column.arrow())] for column in columns]
+    if manifest.columns != declared:
+        raise SchemaMismatch(
+            where, f"its columns are {manifest.columns}, declared are {declared}", "correct dataset.columns"
+        )

@@ -1,0 +1,52 @@
+"""Measure whole text files, such as READMEs: how many, how long."""
+
+from pathlib import Path
+from typing import Any
+
+from samples import Manifest
+from stage.errors import CorruptFile, EmptyInput
+
+from stats.checked import checked_manifest
+from stats.metadata import rounded
+from stats.provenance import Provenance
+from stats.report import Summary, write_report
+from stats.settings import Dataset
+
+SIZES = ("size_bytes", "characters", "words", "lines")
+
+
+def summarise_documents(raw: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
+    """Write ``metadata.json`` for the text files below ``raw``; each is read once and is in memory alone.
+
+    Raises InputMissing, CorruptFile, EmptyInput, or ChecksumMismatch where a file is not the manifest's.
+    """
+    manifest = checked_manifest(samples, raw)
+    if not manifest.rows:
+        raise EmptyInput(samples, "no documents", "run the parquetizer again")
+    totals = _totals(manifest)
+    statistics: dict[str, Any] = {"total_files": manifest.rows}
+    for name in SIZES:
+        statistics |= {f"total_{name}": totals[name], f"average_{name}": rounded(totals[name] / manifest.rows)}
+    features = {
+        "name": {"dtype": "string", "description": f"path of the file below {raw.as_posix()}/"},
+        "text": {"dtype": "string", "description": "the whole file, UTF-8"},
+    }
+    figures = {
+        "schema": {"features": features},
+        "summary": {"num_samples": manifest.rows, "num_features": len(features)},
+        "statistics": statistics,
+    }
+    return write_report(output, dataset, manifest, figures, provenance)
+
+
+def _totals(manifest: Manifest) -> dict[str, int]:
+    totals = dict.fromkeys(SIZES, 0)
+    for name in manifest.files:
+        data = Path(name).read_bytes()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise CorruptFile(name, f"not utf-8: {error.reason}", "run the parquetizer again") from error
+        for size, value in zip(SIZES, (len(data), len(text), len(text.split()), text.count("\n")), strict=True):
+            totals[size] += value
+    return totals

@@ -1,0 +1,79 @@
+"""Measure labelled texts: their lengths, and how many each label has."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from stage.errors import SchemaMismatch, UsageError
+
+from stats.histogram import Histogram
+from stats.metadata import rounded
+from stats.provenance import Provenance
+from stats.report import Summary, described, write_report
+from stats.settings import Dataset
+from stats.splits import absent_classes, checked_splits
+from stats.table_input import read_parquet
+
+
+def summarise_text(processed: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
+    """Write ``metadata.json`` for texts and their labels, in one pass over each split.
+
+    Lengths are in characters (code points) and in words (between white space); standard deviations have ddof = 1.
+
+    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where files, manifest and params disagree.
+    """
+    if [each.type for each in dataset.columns] != ["string", "string"] or not dataset.columns[1].classes:
+        raise UsageError("dataset.columns", "not texts and their labels", "declare both, as in emotion")
+    text, label = dataset.columns
+    manifest, files = checked_splits(processed, samples, dataset)
+    splits, metrics, distributions = {}, {}, {}
+    for split, path in files.items():
+        characters, words, labels = Histogram(), Histogram(), Counter[str]()
+        for batch in read_parquet(path):
+            if any(column.null_count for column in batch.columns):
+                raise SchemaMismatch(path, "a text or a label is missing", "run the parquetizer again")
+            characters.add(pc.utf8_length(batch[text.name]).to_numpy())
+            words.add(count_words(batch[text.name]).to_numpy())
+            for count in pc.value_counts(batch[label.name]).to_pylist():
+                labels[count["values"]] += count["counts"]
+        if unknown := sorted(labels.keys() - {*label.classes}):
+            raise SchemaMismatch(path, f"label {unknown[0]!r} is none of the classes", "run the parquetizer again")
+        distributions[split] = {name: labels[name] for name in label.classes}
+        splits[split] = {
+            "num_samples": labels.total(),
+            "num_features": 1,
+            "label_distribution": distributions[split],
+        }
+        metrics[split] = {**_lengths("char_length", characters), **_lengths("word_count", words)}
+    features: dict[str, Any] = {
+        text.name: described(text),
+        label.name: {**described(label), "classes": list(label.classes)},
+    }
+    return write_report(
+        output,
+        dataset,
+        manifest,
+        {"schema": {"features": features}, "splits": splits, "metrics": metrics},
+        provenance,
+        warnings=list(absent_classes(distributions, {name: name for name in label.classes})),
+    )
+
+
+def count_words(texts: pa.Array) -> pa.Array:
+    """Return the number of words of each text: what white space, as Unicode has it, stands between."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    counted = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
+    return pc.if_else(pc.equal(trimmed, ""), 0, counted)
+
+
+def _lengths(name: str, lengths: Histogram) -> dict[str, float | None]:
+    figures = {
+        "mean": lengths.mean,
+        "std": lengths.std(ddof=1),
+        "min": lengths.min,
+        "max": lengths.max,
+        "median": lengths.median,
+    }
+    return {f"{name}_{figure}": rounded(value) for figure, value in figures.items()}
