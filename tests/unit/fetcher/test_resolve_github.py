@@ -190,6 +190,12 @@ def test_token_goes_to_the_api_alone(desk, server, other, github, monkeypatch, c
     assert "canary" not in caplog.text + desk.sources.read_text()
 
 
+def test_head_that_is_no_commit_is_refused(desk, server, github):
+    github.add("rain", TEXT, commit="main")
+    with pytest.raises(ChecksumMismatch, match="the API's answer has no usable 'sha'"):
+        desk.resolve(CLOUDS)
+
+
 def test_renamed_organisation_is_followed(desk, server, github):
     github.add("rain", TEXT)
     first = "/orgs/hub-of-clouds/repos?per_page=100"

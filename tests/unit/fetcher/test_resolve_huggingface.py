@@ -55,6 +55,7 @@ def test_names_are_quoted_in_urls_only(desk, server, hub):
 def test_every_page_of_the_listing_counts(desk, server, hub):
     hub.publish({}, {f"{number}.csv": TABLE for number in range(9)}, page=3)
     assert desk.resolve(flowers()).files == 9
+    assert [row[0] for row in desk.rows()] == [f"{number}.csv" for number in range(9)]
     assert sum("/tree/" in path for path in paths(server)) == 4
 
 
@@ -172,9 +173,18 @@ def test_file_named_like_a_glob_is_found_by_its_name(desk, server, hub):
     assert desk.resolve(flowers("a[1].csv")).added == ("a[1].csv",)
 
 
-def test_empty_file_is_refused(desk, server, hub):
-    hub.publish({"a.csv": b""})
+@pytest.mark.parametrize("large", [True, False])
+def test_empty_file_is_refused(desk, server, hub, large):
+    hub.publish({} if large else {"a.csv": b""}, {"a.csv": b""} if large else None)
     with pytest.raises(EmptyInput):
+        desk.resolve(flowers())
+
+
+def test_longer_file_is_not_read_to_its_end(desk, server, hub):
+    """F17."""
+    hub.publish({"a.csv": TEXT})
+    server.on(f"/datasets/them/flowers/resolve/{COMMIT}/a.csv", Reply(TEXT * 2, hold_at=30))
+    with pytest.raises(ChecksumMismatch, match="got at least 30 bytes"):
         desk.resolve(flowers())
 
 
@@ -206,6 +216,7 @@ def test_answer_that_is_none_of_the_hub_is_a_mismatch(desk, server, hub, reply):
 @pytest.mark.parametrize(
     "entry",
     [
+        None,
         {"type": "file", "path": "a.csv", "size": 4, "oid": "short"},
         {"type": "file", "path": "a.csv", "size": -4, "oid": "a" * 40},
         {"type": "file", "path": "a.csv", "size": True, "oid": "a" * 40},
@@ -217,7 +228,7 @@ def test_answer_that_is_none_of_the_hub_is_a_mismatch(desk, server, hub, reply):
 )
 def test_entry_without_a_usable_checksum_is_never_a_pin(desk, server, hub, entry):
     hub.publish({})
-    server.on(f"/api/datasets/them/flowers/tree/{COMMIT}", answer([entry]))
+    server.on(f"/api/datasets/them/flowers/tree/{COMMIT}", answer([entry] if entry else {"error": "none"}))
     server.replies.pop(f"/api/datasets/them/flowers/tree/{COMMIT}?recursive=true")
     with pytest.raises(ChecksumMismatch):
         desk.resolve(flowers())
@@ -260,6 +271,7 @@ def test_without_an_endpoint_the_token_goes_to_the_public_hub(desk, monkeypatch)
     sent: list[tuple[str, frozenset[str], str]] = []
 
     def get(network: Network, url: str, headers: object, where: str) -> Response:
+        assert "canary" not in repr(network)
         sent.append((url, network.trusted, network.tokens["https://huggingface.co:443"]))
         raise SourceRefused(where, "nobody home", "none")
 

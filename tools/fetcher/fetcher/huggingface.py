@@ -12,7 +12,6 @@ from stage.errors import ChecksumMismatch, EmptyInput, PolicyViolation, SourceRe
 from fetcher.api import Api, field, malformed
 from fetcher.digests import Blob, pin
 from fetcher.endpoints import HUB
-from fetcher.names import check_name
 from fetcher.resolving import Found, Task
 from fetcher.sources import SHA256, Pin
 from fetcher.transfer import Rules
@@ -38,7 +37,6 @@ def list_dataset(upstream: HuggingFace, network: Network, rules: Rules) -> dict[
     paths = {field(entry, "path", str, where): entry for entry in entries if field(entry, "type", str, where) == "file"}
     tasks: dict[str, Task] = {}
     for path in sorted(_selected(upstream, paths, commit, where)):
-        check_name(path, where)
         if not _is_data(path):
             what = f"{path} is selected, and its suffix is not one of data ({', '.join(sorted(DATA | PACKED))})"
             raise PolicyViolation(where, what, "narrow files in params.yaml")
