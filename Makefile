@@ -2,7 +2,7 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset refresh demo push pull images lock test lint faults bench
+.PHONY: help help-all dataset refresh demo push pull images lock prompts test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -39,6 +39,9 @@ faults: # Every fault, in full: kills, full disks, fuzz (up to 40 minutes)
 
 bench: # Speed and memory against the obvious way, as ratios
 	@tools/run tests python tests/bench/run.py
+
+prompts: # Register the datasets' prompts in MLflow: make prompts [PIN=name/version]
+	@tools/run registry prompts
 
 lock: # Write the tools' locks from their pyproject.toml
 	@tools/run tests python tests/lock.py

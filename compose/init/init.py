@@ -1,4 +1,4 @@
-"""Set up the Compose stack: buckets, databases, roles. Run again, it changes nothing that is already right."""
+"""Set up the Compose stack: buckets, databases, roles, prompts. Run again, it changes nothing that is right."""
 
 import logging
 import os
@@ -103,12 +103,31 @@ def _connected(database: str) -> psycopg.Connection:
     )
 
 
+def register_prompts() -> None:
+    """Register the prompts of the datasets in ``/data``, and end as make prompts does."""
+    from registry.prompts import register
+    from stage.errors import StageError, translated
+
+    try:
+        for each in register(Path("/"), os.environ["MLFLOW_TRACKING_URI"]):
+            log.info("%s: %d of %d versions registered, all are there", each.name, each.new, each.versions)
+    except (StageError, OSError) as error:
+        failure = error if isinstance(error, StageError) else translated(error)
+        if not failure:
+            raise
+        log.error("error: %s", failure)
+        sys.exit(failure.code)
+
+
 def main() -> None:
-    """Set the services up (``setup``), or say where they are (``addresses``)."""
+    """Set the services up (``setup``), register the prompts (``prompts``), or say where all is (``addresses``)."""
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries are ours to tell of
     if sys.argv[1:] == ["addresses"]:
         sys.stdout.write(ADDRESSES.format_map(os.environ) + "\n")
+        return
+    if sys.argv[1:] == ["prompts"]:
+        register_prompts()
         return
     for step in (make_buckets, make_roles):
         try:

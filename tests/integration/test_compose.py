@@ -17,7 +17,7 @@ PINNED = re.compile(r"[a-z0-9./-]+:(?!latest)[\w.-]*\d[\w.-]*(@sha256:[0-9a-f]{6
 def services(stack: Stack) -> dict[str, dict[str, Any]]:
     shown = stack.compose("--profile", "*", "config", "--format", "json").stdout
     found: dict[str, dict[str, Any]] = json.loads(shown)["services"]
-    assert {*LASTING, "init", "infra", "fetcher", "parquetizer", "stats"} <= set(found)
+    assert {*LASTING, "init", "prompts", "infra", "fetcher", "parquetizer", "stats"} <= set(found)
     return found
 
 

@@ -123,6 +123,31 @@ def images(no_build: bool) -> None:
     click.echo("\n".join(built.values()))
 
 
+@cli.command()
+@click.option(
+    "--pin",
+    "wanted",
+    envvar="PIN",
+    show_envvar=True,
+    metavar="NAME/VERSION",
+    help="Write the text that MLflow has of that version to its file, instead.",
+)
+@talk
+def prompts(wanted: str | None) -> None:
+    """Register the datasets' prompts in MLflow: MLFLOW_TRACKING_URI, or the SQLite file of ENV=local."""
+    from registry.pin import pin
+    from registry.prompts import register
+    from registry.tracking import shown, tracking_uri
+
+    root = repository()
+    uri = tracking_uri(root)
+    if wanted:
+        click.echo("\n".join(f"{path.relative_to(root)}: written" for path in pin(root, uri, wanted)))
+        return
+    for each in register(root, uri):
+        click.echo(f"{each.name}: {each.new} of {each.versions} versions registered in {shown(uri)}, all are there")
+
+
 @cli.command("with-services", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @talk

@@ -29,6 +29,7 @@ from stage.errors import DatabaseRefused, DatabaseUnreachable, DiskFull, InputMi
 from stage.output import replacing
 
 from registry.roles import set_up
+from registry.tracking import embedded_uri
 
 DATABASE, PORT = "vectors", "5432"  # the port of a socket is but a part of its name
 ACCOUNT = "pgserver"  # of the server where we are root; the name that the wheel gives it
@@ -48,7 +49,7 @@ def embedded(root: Path) -> Iterator[dict[str, str]]:
     """
     local = root.resolve() / ".local"
     with _stage_errors(local):
-        (local / "mlflow").mkdir(parents=True, exist_ok=True)
+        mlflow = embedded_uri(root)
         server = _Server(local / "postgres")
         users = (server.home / "users.lock").open("w")
     with users:
@@ -64,7 +65,7 @@ def embedded(root: Path) -> Iterator[dict[str, str]]:
                 "PGVECTOR_DATABASE": DATABASE,
                 "PGVECTOR_USER": "loader",
                 "PGVECTOR_PASSWORD": server.passwords["loader"],
-                "MLFLOW_TRACKING_URI": f"sqlite:///{local / 'mlflow' / 'mlflow.db'}",
+                "MLFLOW_TRACKING_URI": mlflow,
             }
         finally:
             with _locked(server.home):
