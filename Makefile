@@ -2,7 +2,7 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset refresh demo push pull images lock prompts test lint faults bench
+.PHONY: help help-all dataset new refresh demo push pull images lock prompts test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -15,6 +15,9 @@ demo: ## Everything, end to end, on sample data: no Docker, no network
 
 dataset: ## Build a dataset: make dataset DS=wine-quality [SOURCE=sample]
 	@tools/run registry dataset
+
+new: ## A folder for a new dataset: make new DS=my-data KIND=table
+	@tools/run registry new
 
 refresh: # Look for changes upstream: writes sources.csv for review
 	@tools/run registry refresh

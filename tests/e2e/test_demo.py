@@ -13,8 +13,10 @@ def test_demo_shows_the_whole_journey_and_touches_nothing_else(root: Path, tmp_p
     assert made.returncode == 0, made.stderr
     for text in ("$ make dataset DS=wine-quality", "$ dvc push", "$ dvc get", "same bytes: wine-quality.csv"):
         assert text in made.stderr
+    for path in root.glob("data/*/dvc.yaml"):
+        assert f"Get {path.parent.name} elsewhere, as a consumer does" in made.stderr
     assert "nothing to do" in made.stdout and "Done in" in made.stdout
-    got = clone / ".demo/consumer/wine-quality.csv"
+    got = clone / ".demo/consumer/wine-quality/wine-quality.csv"
     assert filecmp.cmp(got, clone / ".demo/repo/data/wine-quality/processed/wine-quality.csv", shallow=False)
     assert git(clone, "status", "--porcelain") == ""
     assert git(clone / ".demo/repo", "status", "--porcelain") == ""

@@ -58,7 +58,7 @@ def test_sample_is_built_in_the_scratch_copy(clone: Path, root: Path) -> None:
 def test_nonsense_names_are_refused_and_run_nothing(clone: Path, root: Path, name: str) -> None:
     made = make(clone, root, f"DS={name}")
     assert made.returncode == 2 and "Error 2" in made.stderr
-    assert "use one of: wine-quality, all" in closing(made)
+    assert "; fix: use one of: emotion, fashion-mnist, " in closing(made) and closing(made).endswith(", all")
     assert not list(clone.rglob("pwned"))
 
 

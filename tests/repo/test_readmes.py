@@ -9,7 +9,14 @@ import pytest
 from registry.toolbox import repository
 
 ROOT = repository()
-READMES = sorted(path for path in ROOT.rglob("*.md") if not {".venvs", ".demo", ".local"} & set(path.parts))
+LISTED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+    cwd=ROOT,
+    text=True,
+    capture_output=True,
+    check=True,
+).stdout.splitlines()
+READMES = sorted(ROOT / name for name in LISTED if "/sample/" not in name or name.endswith("/sample/README.md"))
 HELP = re.compile(r"```text\n\$ (?P<command>[a-z -]+ --help)\n(?P<text>.*?)```", re.DOTALL)
 
 

@@ -11,8 +11,9 @@ from stage.options import talk
 
 from registry import remotes
 from registry.containers import build_images, engine_answers
-from registry.datasets import Dataset, find_datasets
+from registry.datasets import find_datasets, unfinished
 from registry.images import read_images, refresh_images
+from registry.new import make_dataset_folder
 from registry.pipeline import StageFailed, reproduce
 from registry.refresh import has_upstream, refresh
 from registry.scratch import make_scratch, run_in
@@ -42,21 +43,29 @@ def dataset(name: str, source: str) -> None:
     changed = refresh_images(root)
     for tool, image in changed.items():
         log.info("%s has changed: now %s", tool, image)
+    if name == "all":
+        for folder in unfinished(root):
+            log.info("%s: skipped, for it has no dvc.yaml", folder.name)
+    samples = []
     for each in find_datasets(root, name):
         if source == "sample":
-            _build_sample(each)
+            samples.append(each)
             continue
         try:
             stages = reproduce(each, root)
         except StageFailed as error:
             if error.code != NetworkFailed.code or source == "upstream" or not each.sample_sources.exists():
                 raise
-            log.warning("No source of %s answered, so data/ stays as it was.", name)
+            log.warning("No source of %s answered, so data/ stays as it was.", each.name)
             log.warning("Building its bundled SYNTHETIC sample in .demo/ instead; SOURCE=upstream makes this an error.")
-            _build_sample(each)
+            samples.append(each)
         else:
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))
+    if samples:
+        clone = make_scratch(root)
+        for each in samples:
+            run_in(clone, "tools/run", "registry", "dataset", each.name)
 
 
 @cli.command("refresh")
@@ -70,6 +79,19 @@ def refresh_command(name: str) -> None:
             log.info("%s: its params.yaml names no upstream", each.name)
         else:
             click.echo(refresh(each, root))
+
+
+@cli.command()
+@click.argument("name", metavar="DATASET", envvar="DS", default="")
+@click.option(
+    "--kind", envvar="KIND", show_envvar=True, default="table", show_default=True, help="What its raw data is."
+)
+@talk
+def new(name: str, kind: str) -> None:
+    """Make the folder of a new DATASET, of kind table, idx, text, conversations or documents; it builds as it is."""
+    root = repository()
+    folder = make_dataset_folder(root, name, kind).relative_to(root)
+    click.echo(f"{folder} is there. Build it: make dataset DS={name}. Make it yours: {folder}/params.yaml")
 
 
 REMOTE = click.option(
@@ -170,8 +192,3 @@ def demo() -> None:
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
-
-
-def _build_sample(dataset: Dataset) -> None:
-    clone = make_scratch(repository())
-    run_in(clone, "tools/run", "registry", "dataset", dataset.name)

@@ -13,6 +13,8 @@ from stage.errors import VerificationFailed
 from registry.datasets import find_datasets
 from registry.scratch import commit, make_scratch, run_in
 
+BESIDE = ("samples.parquet", "metadata.json", "process_stats.json")  # outputs that are not the data itself
+
 
 def demo(root: Path) -> str:
     """Build every sample in a scratch copy, push it, and get it back as a consumer; return the closing line.
@@ -49,15 +51,19 @@ def _publish(clone: Path) -> None:
 
 def _get(clone: Path, name: str) -> None:
     (dataset,) = find_datasets(clone, name)
-    file = next(path for path in dataset.outputs() if "processed" in path.parts)
-    path = file.relative_to(clone)
-    consumer = clone.parent / "consumer"
-    consumer.mkdir(exist_ok=True)
+    made = [path for path in dataset.outputs() if path.name not in BESIDE][-1]
+    path = made.relative_to(clone)
+    got = clone.parent / "consumer" / name
+    got.mkdir(parents=True, exist_ok=True)
     # As a URL: DVC would take a path inside this repository for the repository itself.
-    _show(consumer, "dvc", "get", "--quiet", (clone.parent / "origin.git").as_uri(), str(path), "-o", path.name)
-    if not filecmp.cmp(consumer / path.name, clone / path, shallow=False):
-        raise VerificationFailed(consumer / path.name, "other bytes than were released", "report this as a bug")
-    click.echo(f"same bytes: {path.name}", err=True)
+    _show(got, "dvc", "get", "--quiet", (clone.parent / "origin.git").as_uri(), str(path), "-o", path.name)
+    files = [file for file in (made, *made.rglob("*")) if file.is_file()]
+    for file in files:
+        if not filecmp.cmp(file, got / file.relative_to(made.parent), shallow=False):
+            raise VerificationFailed(got / file.name, "other bytes than were released", "report this as a bug")
+    click.echo(
+        f"same bytes: {path.name} ({len(files)} files)" if made.is_dir() else f"same bytes: {path.name}", err=True
+    )
 
 
 def _show(folder: Path, *command: str) -> None:

@@ -15,7 +15,7 @@ def summary(dataset: Dataset, stages: list[str], root: Path, next_steps: list[st
         ("built", ", ".join(stages) if stages else "nothing to do, all stages are current"),
         ("data", "SYNTHETIC SAMPLE, not the real data" if found["provenance"]["sample"] else "from its pinned sources"),
         ("samples", _samples(found)),
-        ("checks", "; ".join(_checks(found["checks"]))),
+        *(("checks", warning) for warning in found["checks"]["warnings"] or ["nothing to report"]),
         *(("files", f"{path.relative_to(root)}  {size(path)}") for path in dataset.outputs()),
         ("identity", f"{found['logical_hash'][:16]} (logical hash)"),
         *(("next", step) for step in next_steps),
@@ -36,11 +36,10 @@ def size(path: Path) -> str:
 def _samples(found: dict) -> str:  # type: ignore[type-arg]  # metadata.json, as read
     if "splits" in found:
         return ", ".join(f"{split['num_samples']} {name}" for name, split in found["splits"].items())
-    return f"{found['summary']['num_samples']} rows, {found['summary']['num_features']} features"
-
-
-def _checks(checks: dict) -> Iterator[str]:  # type: ignore[type-arg]  # metadata.json, as read
-    yield from checks["warnings"] or ["nothing to report"]
+    counts = found["summary"]
+    if "num_features" not in counts:
+        return f"{counts['num_samples']} documents"
+    return f"{counts['num_samples']} rows, {counts['num_features']} features"
 
 
 def _aligned(lines: list[tuple[str, str]]) -> Iterator[str]:

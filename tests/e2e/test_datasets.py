@@ -1,0 +1,103 @@
+"""make dataset DS=all: every dataset from its pinned sources, the same bytes wherever and however often."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import environ, git, make_clone
+
+# "containers" has them in both runtimes, "elsewhere" in another locale, time zone, hash seed and on one core.
+HOW = {"host": {}, "elsewhere": {"LC_ALL": "C", "LANG": "C", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1"}}
+PROMPT = "80e1f4744ebe4122abcd1dc1d7db088fc33f17a341de96facb369b0fca46f75e"  # the earlier registry's, in the mirror
+
+
+@pytest.fixture(params=["host", "elsewhere", pytest.param("container", marks=pytest.mark.docker)], scope="module")
+def built(
+    request: pytest.FixtureRequest, root: Path, mirror: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str], list[str], str]:
+    """A clone in which everything was built, its environment, the command, and what was said."""
+    if request.param == "container":
+        request.getfixturevalue("images")
+    clone = make_clone(root, tmp_path_factory.mktemp(request.param) / "clone")
+    runtime = "container" if request.param == "container" else "host"
+    known = environ(root, RUNTIME=runtime, FETCH_MIRROR=str(mirror), SOURCE="upstream", **HOW.get(request.param, {}))
+    command = ["make", "dataset", "DS=all"]
+    if request.param == "elsewhere" and shutil.which("taskset"):
+        command = ["taskset", "-c", "0", *command]
+    made = subprocess.run(command, cwd=clone, env=known, text=True, capture_output=True)
+    assert made.returncode == 0, made.stderr
+    return clone, known, command, made.stderr
+
+
+def test_git_has_nothing_to_say(built) -> None:
+    """The committed dvc.lock and metadata.json of every dataset come out again."""
+    assert git(built[0], "status", "--porcelain") == ""
+
+
+def test_what_is_not_there_yet_is_skipped_aloud(built) -> None:
+    assert "opencloudhub-readmes-embeddings: skipped, for it has no dvc.yaml" in built[3]
+
+
+def test_the_second_time_nothing_runs(built) -> None:
+    clone, known, command, _ = built
+    again = subprocess.run(command, cwd=clone, env=known, text=True, capture_output=True)
+    assert again.returncode == 0 and "Running stage" not in again.stderr
+    assert again.stdout.count("nothing to do") == len(list(clone.glob("data/*/dvc.yaml")))
+
+
+def test_leaks_are_reported_with_their_ids(built) -> None:
+    metadata = json.loads((built[0] / "data/emotion/metadata.json").read_text())
+    leaks = metadata["checks"]["split_leaks"]
+    assert {label: leak["samples"] for label, leak in leaks.items()} == {
+        "test in train": 11,
+        "test in val": 3,
+        "val in train": 5,
+    }
+    assert all(len(set(leak["ids"])) == leak["samples"] for leak in leaks.values())
+
+
+def test_roco_with_the_earlier_prompt_is_the_earlier_release(built, root: Path, mirror: Path) -> None:
+    """DVC's hashes of both folders, so that models trained on that release can be trained again."""
+    clone, known, _, _ = built
+    folder = clone / "data/roco-radiology"
+    text = folder / "prompts/radiology-vlm-prompt/3.txt"
+    ours = hashlib.sha256(text.read_bytes()).hexdigest()
+    try:
+        shutil.copy(mirror / PROMPT, text)
+        changed = subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True)
+        assert b"is not the pinned text of prompt radiology-vlm-prompt/3" in changed.stderr, (
+            "a changed prompt is an error"
+        )
+        params = folder / "params.yaml"
+        params.write_text(params.read_text().replace(ours, PROMPT))
+        subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True, check=True)
+        lock = (folder / "dvc.lock").read_text()
+        assert "1b6561f57a5656b0da028329aa4690cf.dir" in lock and "45f86f00a917c88c5ee7c34fc2654318.dir" in lock
+    finally:
+        git(clone, "checkout", "-q", ".")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["fashion-mnist", "emotion", "roco-radiology", "opencloudhub-readmes"])
+def test_stages_run_as_another_user_in_a_folder_of_their_own(
+    name: str, images: dict[str, str], root: Path, mirror: Path, tmp_path: Path
+) -> None:
+    """uid 10001 with read-only root and no capabilities: the same metadata, as an Argo step would make it."""
+    if os.getuid():
+        pytest.skip("only root can hand a folder to another user")
+    for part in ("params.yaml", "sources.csv"):
+        shutil.copy(root / "data" / name / part, tmp_path)
+    if (root / "data" / name / "prompts").exists():
+        shutil.copytree(root / "data" / name / "prompts", tmp_path / "prompts")
+    os.chown(tmp_path, 10001, 10001)
+    hardened = ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    hardened += ["--tmpfs", "/tmp", "--network", "none", "--volume", f"{tmp_path}:/data"]
+    for stage, locked in yaml.safe_load((root / "data" / name / "dvc.lock").read_text())["stages"].items():
+        given = ["--volume", f"{mirror}:/mirror:ro", "--env", "FETCH_MIRROR=/mirror"] if stage == "fetcher" else []
+        subprocess.run([*hardened, *given, images[stage], *locked["cmd"].split()[2:]], check=True)
+    assert (tmp_path / "metadata.json").read_bytes() == (root / "data" / name / "metadata.json").read_bytes()

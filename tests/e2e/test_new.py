@@ -1,0 +1,49 @@
+"""make new: a folder that builds as it is, of every kind."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import environ, git, make_clone
+from registry.new import LIKE
+
+
+@pytest.fixture(scope="module")
+def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clone(root, tmp_path_factory.mktemp("new") / "clone")
+
+
+def make(clone: Path, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=clone, env=environ(root, RUNTIME="host"), text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kind", LIKE)
+def test_a_new_folder_builds_as_it_is(kind: str, clone: Path, root: Path) -> None:
+    made = make(clone, root, "new", f"DS=my-{kind}", f"KIND={kind}")
+    assert made.returncode == 0 and f"data/my-{kind} is there" in made.stdout, made.stderr
+    folder = clone / "data" / f"my-{kind}"
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    assert params["dataset"]["name"] == f"my-{kind}" and params["dataset"]["source"] == "to be filled in"
+    assert "upstream" not in params and params["parquetizer"]
+    assert (folder / "dvc.yaml").read_bytes() == (root / "data" / LIKE[kind] / "dvc.yaml").read_bytes()
+    built = make(clone, root, "dataset", f"DS=my-{kind}")
+    assert built.returncode == 0, built.stderr
+    assert json.loads((folder / "metadata.json").read_text())["dataset"]["name"] == f"my-{kind}"
+    assert "SYNTHETIC SAMPLE" in built.stdout
+    untracked = git(clone, "status", "--porcelain").splitlines()
+    assert untracked and all(line.startswith("?? data/my-") for line in untracked), "data belongs to DVC, not to git"
+    assert not any(name in git(clone, "ls-files", "--others", "--exclude-standard") for name in ("/raw/", ".parquet"))
+
+
+def test_it_takes_no_name_twice_and_no_other_kind(clone: Path, root: Path) -> None:
+    for arguments, message in (
+        (["DS=wine-quality"], "error: DS: data/wine-quality is there already; fix: choose another name"),
+        (["DS=../x"], "error: DS: '../x' is no name of a dataset; fix: use small letters, digits and -, as my-data"),
+        (["DS=x", "KIND=video"], f"error: KIND: no kind 'video'; fix: use one of: {', '.join(LIKE)}"),
+    ):
+        refused = make(clone, root, "new", *arguments)
+        assert refused.returncode == 2 and message in refused.stderr
+    assert not (clone / "data/x").exists()
