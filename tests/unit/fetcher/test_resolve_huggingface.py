@@ -228,7 +228,7 @@ def test_answer_that_is_none_of_the_hub_is_a_mismatch(desk, server, hub, reply):
 )
 def test_entry_without_a_usable_checksum_is_never_a_pin(desk, server, hub, entry):
     hub.publish({})
-    server.on(f"/api/datasets/them/flowers/tree/{COMMIT}", answer([entry] if entry else {"error": "none"}))
+    server.on(f"/api/datasets/them/flowers/tree/{COMMIT}", answer([entry] if entry else 5))
     server.replies.pop(f"/api/datasets/them/flowers/tree/{COMMIT}?recursive=true")
     with pytest.raises(ChecksumMismatch):
         desk.resolve(flowers())
