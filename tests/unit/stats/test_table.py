@@ -1,8 +1,10 @@
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from stats.cli import cli
@@ -58,6 +60,7 @@ def test_metadata_holds_what_consumers_read(folder: Path, suffix: str):
         "target": {"mean": 7.0, "std": 5.61248608016, "min": -3.0, "max": 10.0, "median": 9.0},
     }
     assert found["provenance"] == {
+        "source_list": {"sha256": hashlib.sha256(tables.SOURCES.encode()).hexdigest(), "files": 1, "bytes": 12},
         "sources": [
             {
                 "name": "a.csv",
@@ -97,15 +100,19 @@ def test_the_result_is_printed_as_one_json_object(folder: Path):
         "warnings": 1,
         "logical_hash": tables.strictly(Path("metadata.json").read_text())["logical_hash"],
     }
-    assert result.stderr == f"{table}: 1 of 5 samples repeat an earlier one\n"
+    assert result.stderr == "tiny: 1 of 5 samples repeat an earlier one\n"
 
 
 def test_duplicates_and_leaks_between_splits_are_reported(folder: Path):
     table = pa.table({"x": [1, 2, 1, 3, 2, 1]})
     found = measured(lay(folder, table, splits={"train": 3, "test": 3}))["checks"]
     assert found["duplicates"] == {"samples": 3, "groups": 2}
-    assert {label: len(ids) for label, ids in found["split_leaks"].items()} == {"test in train": 2}
-    assert found["warnings"] == ["3 of 6 samples repeat an earlier one"]
+    ids = [value.hex() for value in pq.read_table("samples.parquet")["sample_id"].to_pylist()]
+    assert found["split_leaks"] == {"test in train": {"samples": 2, "ids": sorted(ids[4:])}}
+    assert found["warnings"] == [
+        "3 of 6 samples repeat an earlier one",
+        "samples of test that train has too: 2",
+    ]
 
 
 def test_a_csv_and_a_parquet_of_the_same_rows_have_the_same_figures_and_logical_hash(folder: Path):
@@ -276,7 +283,7 @@ def test_a_manifest_of_more_rows_than_the_table_has_is_refused(folder: Path):
     tables.sign(folder, pa.table({"x": [1, 2, 3]}), table, {"all": 3})
     assert refusal(table) == (
         23,
-        "error: samples.parquet: 3 samples for 2 rows; fix: run the parquetizer again",
+        "error: samples.parquet: 3 samples for 2 rows of table.parquet; fix: run the parquetizer again",
     )
 
 
@@ -286,5 +293,43 @@ def test_a_file_that_is_no_manifest_is_refused(folder: Path):
     assert refusal(table) == (
         23,
         "error: samples.parquet: not a whole manifest: samples.parquet is not a sample manifest; "
+        "fix: run the parquetizer again",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("name", ["z", "kind"], ids=["other", "order"])
+def test_a_table_whose_columns_are_not_its_manifests_is_refused(folder: Path, suffix: str, name: str):
+    """Consumers rely on the order, so one that only differs in it is another table."""
+    declared = pa.table({"x": [1.5, 2.5], "kind": [1.0, 2.0]})
+    table = lay(folder, declared.rename_columns([name, "x"]), suffix)
+    tables.sign(folder, declared, table, {"all": 2})
+    tables.describe(folder, [("x", "float64"), ("kind", "float64")])
+    columns = [name, "x"] if suffix == ".csv" else [[name, "double"], ["x", "double"]]
+    wanted = ["x", "kind"] if suffix == ".csv" else [["x", "double"], ["kind", "double"]]
+    assert refusal(table) == (
+        22,
+        f"error: {table}: its columns are {columns}, its manifest's {wanted}; fix: run the parquetizer again",
+    )
+
+
+def test_text_that_is_no_utf8_is_refused(folder: Path):
+    latin = pa.array([b"gr\xf6\xdfe", b"klein"]).cast(pa.binary()).view(pa.string())
+    table = lay(folder, pa.table({"t": latin}))
+    assert refusal(table) == (
+        23,
+        "error: table.parquet row group 0: In column 0: Invalid: Invalid UTF8 sequence at string index 0; "
+        "fix: run the parquetizer again",
+    )
+
+
+def test_a_manifest_with_other_columns_is_refused(folder: Path):
+    table = lay(folder, TABLE)
+    manifest = pq.read_table("samples.parquet")
+    renamed = manifest.rename_columns([*manifest.schema.names[:-1], "origin"])
+    pq.write_table(renamed.replace_schema_metadata(manifest.schema.metadata), "samples.parquet")
+    assert refusal(table) == (
+        23,
+        "error: samples.parquet: not a whole manifest: samples.parquet has not the columns of a sample manifest; "
         "fix: run the parquetizer again",
     )

@@ -82,7 +82,7 @@ def test_duplicates_are_reported_and_the_data_set_has_its_name(built):
     assert found["checks"]["duplicates"] == {"samples": 1177, "groups": 992}
     assert int(table.duplicated().sum()) == 1177
     assert found["checks"]["warnings"] == ["1177 of 6497 samples repeat an earlier one"]
-    assert said == "processed/wine-quality.csv: 1177 of 6497 samples repeat an earlier one\n"
+    assert said == "wine-quality: 1177 of 6497 samples repeat an earlier one\n"
     assert found["checks"]["split_leaks"] == found["checks"]["missing"] == {}
     assert found["logical_hash"] == "1164aad67665c850abb29d442b95e99d93b50d86acb40e6fc88d11fd4644b3c7"
     assert found["files"] == {

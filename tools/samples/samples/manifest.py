@@ -155,6 +155,8 @@ def read_manifest(path: Path) -> Manifest:
         meta: dict[str, Any] | None = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
         if meta is None:
             raise ValueError(f"{path} is not a sample manifest")
+        if not file.schema_arrow.equals(KEYED if meta["key"] else SCHEMA):
+            raise ValueError(f"{path} has not the columns of a sample manifest")
         return Manifest(path, file.metadata.num_rows, meta["columns"], meta["key"], meta["files"])
 
 

@@ -7,8 +7,6 @@ import pyarrow as pa
 from samples import Manifest, read_manifest
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, SchemaMismatch
 
-from stats.settings import Column
-
 CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
 
 
@@ -39,10 +37,19 @@ def checked_manifest(samples: Path, *files: Path) -> Manifest:
     return manifest
 
 
-def check_columns(where: Path, manifest: Manifest, columns: tuple[Column, ...]) -> None:
+def check_columns(where: Path, manifest: Manifest, schema: pa.Schema, fix: str = "correct dataset.columns") -> None:
     """Raise SchemaMismatch unless the samples have the declared columns."""
-    declared = [[column.name, str(column.arrow())] for column in columns]
+    declared = named(schema)
     if manifest.columns != declared:
-        raise SchemaMismatch(
-            where, f"its columns are {manifest.columns}, declared are {declared}", "correct dataset.columns"
-        )
+        raise SchemaMismatch(where, f"its columns are {manifest.columns}, declared are {declared}", fix)
+
+
+def check_count(manifest: Manifest, samples: int, path: Path, rows: int) -> None:
+    """Raise CorruptFile unless the ``samples`` that a manifest has of a file are the ``rows`` that are in it."""
+    if samples != rows:
+        raise CorruptFile(manifest.path, f"{samples} samples for {rows} rows of {path}", "run the parquetizer again")
+
+
+def named(schema: pa.Schema) -> list[list[str]]:
+    """Return a schema as manifests have it: names and Arrow types."""
+    return [[field.name, str(field.type)] for field in schema]

@@ -58,16 +58,16 @@ def described(params: Path) -> Dataset:
 @cli.command()
 @click.argument("table", type=path)
 @inputs
-def table(
-    table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
-) -> Summary:
+def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
     """Measure TABLE, whose manifest is SAMPLES, and write METADATA.
 
     Duplicates, missing and non-finite values are reported, not hidden; they are warnings, not errors.
     """
     pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner
     settings = build(TableStats, section(params, "stats"), f"{params} stats")
-    return summarise_table(table, samples, metadata, described(params), settings, read_provenance(sources, params, tools))
+    return summarise_table(
+        table, samples, metadata, described(params), settings, read_provenance(sources, params, tools)
+    )
 
 
 @cli.command()
@@ -88,9 +88,7 @@ def images(
 @cli.command()
 @click.argument("processed", type=folder)
 @inputs
-def text(
-    processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
-) -> Summary:
+def text(processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
     """Measure the labelled texts in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
 
     Lengths in characters and words, and the labels, of each split; duplicates, texts with two labels, and texts of one
@@ -119,8 +117,6 @@ def conversations(
 @cli.command()
 @click.argument("raw", type=folder)
 @inputs
-def documents(
-    raw: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
-) -> Summary:
+def documents(raw: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
     """Measure the text files in the folder RAW, whose manifest is SAMPLES, and write METADATA."""
     return summarise_documents(raw, samples, metadata, described(params), read_provenance(sources, params, tools))

@@ -1,5 +1,7 @@
 """Measure images with conversations: lengths of the captions, sizes of the images; and check each against its hash."""
 
+import dataclasses
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +14,26 @@ from PIL import Image
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
 
-from stats.checked import CORRUPT, checked_manifest
+from stats.checked import CORRUPT, check_count
 from stats.histogram import Histogram
 from stats.metadata import rounded
 from stats.provenance import Provenance
 from stats.report import Summary, write_report
 from stats.settings import Dataset
-from stats.splits import split_files
+from stats.splits import checked_splits
 
 TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 SCHEMA = pa.schema([("image", pa.binary()), ("conversations", pa.list_(TURN))])
+AGAIN = "run the parquetizer again"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """An element of annotations.json: an image, what is asked about it, and the caption that answers."""
+
+    image: Path
+    question: str
+    caption: str
 
 
 def summarise_conversations(
@@ -29,26 +41,23 @@ def summarise_conversations(
 ) -> Summary:
     """Write ``metadata.json`` for ``<split>/annotations.json`` and images below ``processed``, in one pass.
 
-    Lengths are in characters, sizes in pixels. The prompt is that of ``process_stats.json``.
+    Lengths are in characters, sizes in pixels. The prompt is that of ``process_stats.json`` and of every conversation.
 
-    Raises InputMissing, CorruptFile, or ChecksumMismatch where an image or conversation is not the manifest's.
+    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch where an image or conversation is
+    not the manifest's.
     """
-    prompt = _json(processed / "process_stats.json")["prompt"]
-    files = {split: Path(name) for split, name in split_files(samples).items()} if samples.exists() else {}
-    manifest = checked_manifest(samples, *files.values())
+    manifest, parts = checked_splits(processed, samples, SCHEMA, "write it with parquetizer conversations")
+    prompt = _prompt(processed / "process_stats.json")
     splits, metrics = {}, {}
     hashes = _content_hashes(samples)
-    for split, path in files.items():
+    for split, part in parts.items():
+        entries = _entries(part.path)
+        check_count(manifest, part.samples, part.path, len(entries))
+        sizes = [_size(entry, next(hashes), f"<image>\n{prompt['prompt_text']}") for entry in entries]
         captions, widths, heights = Histogram(), Histogram(), Histogram()
-        for entry in _json(path):
-            image = path.parent / "images" / entry["image"]
-            width, height = _size(image, entry, next(hashes, b""))
-            for figure, value in (
-                (captions, len(entry["conversations"][-1]["value"])),
-                (widths, width),
-                (heights, height),
-            ):
-                figure.add(np.array([value]))
+        captions.add(np.array([len(entry.caption) for entry in entries]))
+        widths.add(np.array([width for width, _ in sizes]))
+        heights.add(np.array([height for _, height in sizes]))
         splits[split] = {"num_samples": captions.count}
         metrics[split] = {
             "caption_length_mean": rounded(captions.mean),
@@ -59,20 +68,31 @@ def summarise_conversations(
         }
     features = {
         "image": {"dtype": "jpeg", "description": "the image, by its file's name below images/"},
-        "conversations": {"dtype": str(SCHEMA.field("conversations").type), "description": "the prompt, and the caption"},
+        "conversations": {
+            "dtype": str(SCHEMA.field("conversations").type),
+            "description": "the prompt, and the caption",
+        },
     }
     figures: dict[str, Any] = {"prompt": prompt, "schema": {"features": features}, "splits": splits, "metrics": metrics}
     return write_report(output, dataset, manifest, figures, provenance)
 
 
-def _size(path: Path, entry: dict[str, Any], wanted: bytes) -> tuple[int, int]:
-    if not path.is_file():
-        raise InputMissing(path, "no such file", "run the parquetizer")
-    sample = pa.record_batch([pa.array([path.read_bytes()]), pa.array([entry["conversations"]])], schema=SCHEMA)
+def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
+    """Return width and height of an image, once it, its question and its caption are found to be the manifest's."""
+    if not entry.image.is_file():
+        raise InputMissing(entry.image, "no such file", "run the parquetizer")
+    data = entry.image.read_bytes()
+    turns = [{"from": "human", "value": entry.question}, {"from": "gpt", "value": entry.caption}]
+    sample = pa.record_batch([pa.array([data]), pa.array([turns], SCHEMA.field("conversations").type)], schema=SCHEMA)
     if digests(encode(sample)).tobytes() != wanted:
-        raise ChecksumMismatch(path, "image or conversation is not the manifest's", "run the parquetizer again")
-    with Image.open(path, formats=("JPEG",)) as image:
-        return image.size
+        raise ChecksumMismatch(entry.image, "image or conversation is not the manifest's", AGAIN)
+    if entry.question != question:
+        raise ChecksumMismatch(entry.image, "the prompt of its conversation is not that of process_stats.json", AGAIN)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CorruptFile(entry.image, f"not a JPEG image: {error}", AGAIN) from error
 
 
 def _content_hashes(samples: Path) -> Iterator[bytes]:
@@ -81,13 +101,39 @@ def _content_hashes(samples: Path) -> Iterator[bytes]:
             for batch in file.iter_batches(columns=["content_hash"]):
                 yield from batch["content_hash"].to_pylist()
     except CORRUPT as error:
-        raise CorruptFile(samples, str(error), "run the parquetizer again") from error
+        raise CorruptFile(samples, str(error), AGAIN) from error
+
+
+def _entries(path: Path) -> list[_Entry]:
+    document, entries = _json(path), []
+    if not isinstance(document, list):
+        raise CorruptFile(path, "not a JSON array", AGAIN)
+    for number, element in enumerate(document):
+        match element:
+            case {
+                "image": str(image),
+                "conversations": [{"from": "human", "value": str(question)}, {"from": "gpt", "value": str(caption)}],
+            } if Path(image).name == image:
+                entries.append(_Entry(path.parent / "images" / image, question, caption))
+            case _:
+                raise CorruptFile(f"{path} entry {number}", "not an image with a question and its caption", AGAIN)
+    return entries
+
+
+def _prompt(path: Path) -> dict[str, Any]:
+    match _json(path):
+        case {"prompt": {"prompt_name": str(), "prompt_version": int(), "prompt_text": str()} as prompt}:
+            return prompt
+        case _:
+            raise CorruptFile(path, "holds no prompt with its name, version and text", AGAIN)
 
 
 def _json(path: Path) -> Any:
     if not path.is_file():
         raise InputMissing(path, "no such file", "run the parquetizer")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CorruptFile(path, f"not JSON: {error}", "run the parquetizer again") from error
+        document = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
+    except (ValueError, RecursionError) as error:
+        raise CorruptFile(path, f"not JSON: {error}", AGAIN) from error
+    return document

@@ -14,32 +14,30 @@ from stats.metadata import rounded
 from stats.provenance import Provenance
 from stats.report import Summary, write_report
 from stats.settings import Column, Dataset
-from stats.splits import absent_classes, checked_splits, labelled
-from stats.table_input import read_parquet
+from stats.splits import absent_classes, checked_splits, labelled, read_part
 
 ROWS = 1 << 10  # images read at once
 WHITE = 255
 
 
-def summarise_images(
-    processed: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance
-) -> Summary:
+def summarise_images(processed: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
     """Write ``metadata.json`` for images of unsigned bytes and their labels, in one pass over each split.
 
     Pixel values are between 0 (black) and 1 (white); their standard deviation is that of all pixels (ddof = 0).
 
     Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where files, manifest and params disagree.
     """
-    if [(each.type, bool(each.shape)) for each in dataset.columns] != [("uint8", True), ("uint8", False)]:
+    kinds = [(each.type, bool(each.shape)) for each in dataset.columns]
+    if kinds != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
         raise UsageError("dataset.columns", "not images and their labels", "declare both, as in fashion-mnist")
     image, label = dataset.columns
-    manifest, files = checked_splits(processed, samples, dataset)
+    manifest, parts = checked_splits(processed, samples, dataset.schema())
     splits, metrics, distributions = {}, {}, {}
-    for split, path in files.items():
+    for split, part in parts.items():
         pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
-        for batch in read_parquet(path, rows=ROWS):
-            pixels.add(_pixels(batch[image.name], image, path))
-            labels += _counts(batch[label.name], label, path)
+        for batch in read_part(part, manifest, ROWS):
+            pixels.add(_pixels(batch[image.name], image, part.path))
+            labels += _counts(batch[label.name], label, part.path)
         distributions[split] = {str(place): int(count) for place, count in enumerate(labels)}
         splits[split] = {
             "num_samples": int(labels.sum()),

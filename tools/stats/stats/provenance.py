@@ -63,7 +63,7 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
             raise UsageError(sources, f"not a list of sources: {error}", "columns are name,url,sha256,bytes") from error
     document = yaml.safe_load(params.read_text(encoding="utf-8"))
     try:
-        json.dumps(document, allow_nan=False)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
     except (TypeError, ValueError) as error:
         raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
     return Provenance(

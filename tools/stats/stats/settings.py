@@ -43,6 +43,10 @@ class Dataset:
     target: str = ""
     target_range: tuple[float, ...] = ()
 
+    def schema(self) -> pa.Schema:
+        """Return the columns as Arrow has them. Raises UsageError for a type that there is none of."""
+        return pa.schema([(column.name, column.arrow()) for column in self.columns])
+
 
 @dataclasses.dataclass(frozen=True)
 class TableStats:

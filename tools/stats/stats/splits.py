@@ -1,43 +1,71 @@
-"""The Parquet files of a data set's splits, as its manifest describes them."""
+"""The files of a data set's splits, as its manifest describes them."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput, SchemaMismatch
 
-from stats.checked import CORRUPT, check_columns, checked_manifest
-from stats.settings import Column, Dataset
+from stats.checked import CORRUPT, check_columns, check_count, checked_manifest
+from stats.settings import Column
+from stats.table_input import ROWS, read_parquet
 
 
-def checked_splits(processed: Path, samples: Path, dataset: Dataset) -> tuple[Manifest, dict[str, Path]]:
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What the manifest says of a split: its file, and how many samples are in it."""
+
+    path: Path
+    samples: int
+
+
+def checked_splits(
+    processed: Path, samples: Path, schema: pa.Schema, fix: str = "correct dataset.columns"
+) -> tuple[Manifest, dict[str, Part]]:
     """Return the manifest and the file of each split, in the manifest's order, once every byte is checked.
 
     Raises InputMissing, ChecksumMismatch, CorruptFile, EmptyInput or SchemaMismatch where they do not fit together.
     """
     manifest = checked_manifest(samples, processed)
-    check_columns(processed, manifest, dataset.columns)
+    check_columns(processed, manifest, schema, fix)
     if not manifest.rows:
         raise EmptyInput(samples, "no samples", "run the parquetizer again")
-    return manifest, {split: Path(file) for split, file in split_files(samples).items()}
+    parts = _parts(samples)
+    described = {part.path.as_posix() for part in parts.values()}
+    if unknown := sorted(described - manifest.files.keys()):
+        raise CorruptFile(samples, f"names {unknown[0]} without its hash", "run the parquetizer again")
+    if empty := sorted(manifest.files.keys() - described):
+        raise EmptyInput(empty[0], "no samples", "run the parquetizer again")
+    return manifest, parts
 
 
-def split_files(samples: Path) -> dict[str, str]:
-    """Return the file of each split, in the order in which the manifest has them; each split has one.
+def read_part(part: Part, manifest: Manifest, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+    """Yield the samples of a split, at most ``rows`` at a time.
 
-    Raises CorruptFile where the manifest cannot be read, SchemaMismatch where a split has several files.
+    Raises CorruptFile where they cannot be read or are not as many as in the manifest, SchemaMismatch.
     """
-    found: dict[str, str] = {}
+    found = 0
+    for batch in read_parquet(part.path, manifest, rows=rows):
+        found += batch.num_rows
+        yield batch
+    check_count(manifest, part.samples, part.path, found)
+
+
+def _parts(samples: Path) -> dict[str, Part]:
+    found: dict[str, Part] = {}
     try:
         with pq.ParquetFile(samples, page_checksum_verification=True) as file:
             for batch in file.iter_batches(columns=["split", "file"]):
-                for split in pc.unique(batch["split"]).to_pylist():
-                    name, *more = pc.unique(batch["file"].filter(pc.equal(batch["split"], split))).to_pylist()
-                    if more or found.setdefault(split, name) != name:
-                        raise SchemaMismatch(samples, f"split {split} has several files", "use stats table")
+                counted = pa.table(batch).group_by(["split", "file"], use_threads=False).aggregate([([], "count_all")])
+                for row in counted.to_pylist():
+                    before = found.get(row["split"], Part(Path(row["file"]), 0))
+                    if before.path != Path(row["file"]):
+                        raise SchemaMismatch(samples, f"split {row['split']} has several files", "use stats table")
+                    found[row["split"]] = dataclasses.replace(before, samples=before.samples + row["count_all"])
     except CORRUPT as error:
         raise CorruptFile(samples, str(error), "run the parquetizer again") from error
     return found

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from samples import Manifest
-from stage.errors import CorruptFile, EmptyInput, UsageError
+from stage.errors import EmptyInput, UsageError
 
-from stats.checked import check_columns, checked_manifest
+from stats.checked import check_columns, check_count, checked_manifest
 from stats.median import Floats, medians
 from stats.metadata import rounded
 from stats.moments import Moments
@@ -32,7 +32,7 @@ def summarise_table(
     """
     manifest = checked_manifest(samples, table)
     _check_names(dataset, settings)
-    check_columns(table, manifest, dataset.columns)
+    check_columns(table, manifest, dataset.schema())
     numbers = {name: Moments() for name, kind in manifest.columns if _is_number(kind)}
     counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
     missing: Counter[str] = Counter()
@@ -48,8 +48,7 @@ def summarise_table(
                 _count(counts[name], column, name)
     if not rows:
         raise EmptyInput(table, "no rows", "run the parquetizer again")
-    if rows != manifest.rows:
-        raise CorruptFile(samples, f"{manifest.rows} samples for {rows} rows", "run the parquetizer again")
+    check_count(manifest, manifest.rows, table, rows)
     figures = _figures(numbers, table, manifest)
     features = [column for column in dataset.columns if column.name != dataset.target]
     return write_report(
