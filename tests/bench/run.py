@@ -1,15 +1,18 @@
 """Speed and peak memory of whole processes against the obvious way, as ratios of runs taken in turn.
 
-Run as ``make bench``. Machines are noisy, so the table shows medians of paired ratios, and nothing fails here.
+Run as ``make bench``, or as ``tools/run tests python tests/bench/run.py images text`` to run some. Machines are noisy,
+so the table shows medians of paired ratios, and nothing fails here.
 """
 
 import functools
+import gzip
 import hashlib
 import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +21,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 from registry.scratch import copy_working_tree
 from registry.toolbox import find_tools, repository
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+SLOW_RUNS = min(RUNS, 3)  # where the obvious way takes half a minute
 BIN = Path(sys.executable).parent  # the tools' own console scripts, as an image starts them
 ROWS, MEGABYTES = 2_000_000, 200
 DECIMALS = {
@@ -51,6 +56,28 @@ with socket.create_server(("127.0.0.1", 0)) as server, open(sys.argv[1], "rb") a
             line.recv(65536)
             line.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Length: {size}\\r\\nConnection: close\\r\\n\\r\\n".encode())
             line.sendfile(file, 0)
+"""
+# The obvious ways.
+TOLIST = """
+import gzip, pathlib, numpy as np, pyarrow as pa, pyarrow.parquet as pq
+for name in ("train", "t10k"):
+    read = lambda kind, skip: np.frombuffer(gzip.open(f"raw/{name}-{kind}-ubyte.gz").read(), np.uint8, offset=skip)
+    images = read("images-idx3", 16).reshape(-1, 28, 28)
+    pq.write_table(pa.table({"image": images.tolist(), "label": read("labels-idx1", 8)}), f"{name}.parquet")
+"""
+LISTS = """
+import numpy as np, pyarrow.parquet as pq
+for name in ("train", "val"):
+    images = np.array(pq.read_table(f"out/{name}/{name}.parquet")["image"].to_pylist()) / 255
+    print(images.mean(), images.std(), images.min(), images.max(), np.median(images))
+"""
+STRINGS = """
+import pandas as pd
+for name in ("train", "val", "test"):
+    data = pd.read_parquet(f"out/{name}/{name}.parquet")
+    for lengths in (data["text"].str.len(), data["text"].str.split().str.len()):
+        print(lengths.mean(), lengths.std(), lengths.min(), lengths.max(), lengths.median())
+    print(data["label"].value_counts(), data["text"].duplicated().sum())
 """
 URLRETRIEVE = "import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2])"
 
@@ -157,9 +184,110 @@ def bench_start(folder: Path) -> None:
         compare(f"start {name}", "< 1 s", ours, functools.partial(measure, sys.executable, "-c", "", folder=folder))
 
 
+def dataset_params(name: str, folder: Path) -> None:
+    """Copy what a dataset says of itself, and an empty list of sources, into a folder."""
+    shutil.copy(ROOT / "data" / name / "params.yaml", folder)
+    (folder / "sources.csv").write_text("name,url,sha256,bytes\n")
+
+
+def bench_images(folder: Path) -> None:
+    """Measure 70 000 images of 28 x 28, as many as Fashion-MNIST has and as hard to compress, from IDX and back."""
+    dataset_params("fashion-mnist", folder)
+    (folder / "raw").mkdir()
+    random = np.random.default_rng(0)
+    for name, count in (("train", 60_000), ("t10k", 10_000)):
+        shade = random.integers(0, 256, (count, 28, 28), np.uint8)
+        images = np.where(random.random((count, 28, 28)) < 0.5, 0, shade).astype(np.uint8)
+        labels = random.integers(0, 10, count, np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = np.array([0x0800 + array.ndim, *array.shape], ">u4").tobytes()
+            with gzip.open(folder / "raw" / f"{name}-{kind}-ubyte.gz", "wb", 1) as file:
+                file.write(head + array.tobytes())
+    made = functools.partial(measure, BIN / "parquetizer", "idx", "--params", "params.yaml", "raw", "out", "s.parquet")
+    tolist = functools.partial(measure, sys.executable, "-c", TOLIST, folder=folder)
+    compare("70,000 images, IDX to Parquet and manifest", "<= 0.2", lambda: made(folder=folder), tolist, SLOW_RUNS)
+    options = ["--params", "params.yaml", "--sources", "sources.csv", "out", "s.parquet", "metadata.json"]
+    summarised = functools.partial(measure, BIN / "stats", "images", *options, folder=folder)
+    lists = functools.partial(measure, sys.executable, "-c", LISTS, folder=folder)
+    compare("their statistics, over NumPy lists", "<= 0.1", summarised, lists, SLOW_RUNS)
+
+
+def bench_text(folder: Path) -> None:
+    """Measure the statistics of 500 000 texts."""
+    dataset_params("emotion", folder)
+    (folder / "raw").mkdir()
+    random = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(5_000)])
+    labels = ["sadness", "joy", "love", "anger", "fear", "surprise"]
+    for name, count in (("train", 480_000), ("val", 10_000), ("test", 10_000)):
+        sizes, chosen = random.integers(5, 35, count), random.integers(0, 6, count)
+        lines = [
+            f"{' '.join(words[random.integers(0, 5_000, size)])};{labels[label]}\n"
+            for size, label in zip(sizes, chosen, strict=True)
+        ]
+        (folder / "raw" / f"{name}.txt").write_text("".join(lines))
+    measure(BIN / "parquetizer", "text", "--params", "params.yaml", "raw", "out", "s.parquet", folder=folder)
+    options = ["--params", "params.yaml", "--sources", "sources.csv", "out", "s.parquet", "metadata.json"]
+    compare(
+        "statistics of 500,000 texts, over pandas",
+        "<= 0.5",
+        functools.partial(measure, BIN / "stats", "text", *options, folder=folder),
+        functools.partial(measure, sys.executable, "-c", STRINGS, folder=folder),
+    )
+
+
+def bench_many_files(folder: Path) -> None:
+    """Measure a cold pull of 500 images, over that of the same images in one Parquet file and in one tar."""
+    clone = folder / "clone"
+    copy_working_tree(ROOT, clone)
+    for name in ("files", "parquet", "tar"):
+        (clone / "data" / name).mkdir()
+    images = clone / "data" / "files" / "images"
+    images.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(500):
+        (images / f"{number:06d}.jpg").write_bytes(random.bytes(80_000))
+    content = [path.read_bytes() for path in sorted(images.iterdir())]
+    pq.write_table(pa.table({"image": content}), clone / "data" / "parquet" / "images.parquet", compression="none")
+    with tarfile.open(clone / "data" / "tar" / "images.tar", "w") as tar:
+        tar.add(images, "images")
+    outs = {"files": "images", "parquet": "images.parquet", "tar": "images.tar"}
+    for name, out in outs.items():
+        text = f'stages: {{make: {{cmd: "true", outs: [{out}]}}}}\n'
+        (clone / "data" / name / "dvc.yaml").write_text(text)
+    ready = {"REGISTRY_ENVS": os.environ.get("REGISTRY_ENVS", str(ROOT / ".venvs")), "DVC_REMOTE": "local"}
+    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    for command in ([*git, "init", "-q"], [*git, "add", "-A"], [*git, "commit", "-q", "-m", "bench"]):
+        subprocess.run(command, cwd=clone, check=True)
+    for name in outs:
+        for verb in ("commit", "push"):
+            dvc = Path(ready["REGISTRY_ENVS"]) / "registry" / "bin" / "dvc"
+            command = [dvc, "commit", "-q", "-f", f"data/{name}/dvc.yaml"]
+            command = command if verb == "commit" else ["tools/run", "registry", "push", name]
+            subprocess.run(command, cwd=clone, check=True, env={**os.environ, **ready}, stdout=subprocess.DEVNULL)
+
+    def pulled(name: str) -> Run:
+        shutil.rmtree(clone / ".dvc" / "cache")
+        path = clone / "data" / name / outs[name]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return measure("make", "pull", folder=clone, DS=name, **ready)
+
+    for other in ("parquet", "tar"):
+        compare(f"cold pull of 500 images, over one {other}", "", lambda: pulled("files"), lambda o=other: pulled(o))
+
+
+BENCHES = (
+    *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
+    *(bench_nothing_to_do, bench_start),
+)
+
+
 def main() -> None:
     print(f"{'':<52}{'ours':>10}{'other':>10}{'ratio':>9}  {'bound':<8}{'peaks: ours, other':>18}")
-    for bench in (bench_table, bench_fetch, bench_nothing_to_do, bench_start):
+    chosen = sys.argv[1:]
+    for bench in BENCHES:
+        if chosen and bench.__name__.removeprefix("bench_") not in chosen:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             bench(Path(folder))
 

@@ -47,6 +47,8 @@ def read(consumer: str, dataset: str, origin: Clone, folder: Path) -> Any:
     url = origin.folder.as_uri()
     known = {**origin.known, "DVC_REPO": url, "DVC_REPO_URL": url, "DVC_DATA_VERSION": f"{dataset}-v1.0.0"}
     known |= {"DVC_REMOTE": "docker", "DVC_SITE_CACHE_DIR": str(folder / "site"), "RAY_USAGE_STATS_ENABLED": "0"}
+    # Ray's newer way of reading takes file_extensions=None for [".parquet"], and an object in DVC's store has no suffix.
+    known["RAY_DATA_USE_DATASOURCE_V2"] = "0"
     command = [sys.executable, CONSUMERS / f"{consumer}.py", folder / "got"]
     done = subprocess.run(command, cwd=folder, env=known, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr
