@@ -123,7 +123,7 @@ def _entries(path: Path) -> list[_Entry]:
 def _prompt(path: Path) -> dict[str, Any]:
     match _json(path):
         case {"prompt": {"prompt_name": str(), "prompt_version": int(), "prompt_text": str()} as prompt}:
-            return prompt
+            return dict(prompt)
         case _:
             raise CorruptFile(path, "holds no prompt with its name, version and text", AGAIN)
 

@@ -31,11 +31,11 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
     if kinds != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
         raise UsageError("dataset.columns", "not images and their labels", "declare both, as in fashion-mnist")
     image, label = dataset.columns
-    manifest, parts = checked_splits(processed, samples, dataset.schema())
+    manifest, parts = checked_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
     for split, part in parts.items():
         pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
-        for batch in read_part(part, manifest, ROWS):
+        for batch in read_part(part, manifest, schema, ROWS):
             pixels.add(_pixels(batch[image.name], image, part.path))
             labels += _counts(batch[label.name], label, part.path)
         distributions[split] = {str(place): int(count) for place, count in enumerate(labels)}

@@ -43,13 +43,13 @@ def checked_splits(
     return manifest, parts
 
 
-def read_part(part: Part, manifest: Manifest, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+def read_part(part: Part, manifest: Manifest, schema: pa.Schema, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
     """Yield the samples of a split, at most ``rows`` at a time.
 
     Raises CorruptFile where they cannot be read or are not as many as in the manifest, SchemaMismatch.
     """
     found = 0
-    for batch in read_parquet(part.path, manifest, rows=rows):
+    for batch in read_parquet(part.path, schema, rows=rows):
         found += batch.num_rows
         yield batch
     check_count(manifest, part.samples, part.path, found)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from samples import Manifest
 from stage.errors import EmptyInput, UsageError
 
 from stats.checked import check_columns, check_count, checked_manifest
@@ -32,12 +31,13 @@ def summarise_table(
     """
     manifest = checked_manifest(samples, table)
     _check_names(dataset, settings)
-    check_columns(table, manifest, dataset.schema())
+    schema = dataset.schema()
+    check_columns(table, manifest, schema)
     numbers = {name: Moments() for name, kind in manifest.columns if _is_number(kind)}
     counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
     missing: Counter[str] = Counter()
     rows = 0
-    for batch in read_table(table, manifest):
+    for batch in read_table(table, schema):
         rows += batch.num_rows
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             missing[name] += column.null_count
@@ -49,7 +49,7 @@ def summarise_table(
     if not rows:
         raise EmptyInput(table, "no rows", "run the parquetizer again")
     check_count(manifest, manifest.rows, table, rows)
-    figures = _figures(numbers, table, manifest)
+    figures = _figures(numbers, table, schema)
     features = [column for column in dataset.columns if column.name != dataset.target]
     return write_report(
         output,
@@ -73,9 +73,9 @@ def summarise_table(
     )
 
 
-def _figures(numbers: dict[str, Moments], table: Path, manifest: Manifest) -> dict[str, dict[str, float | None]]:
+def _figures(numbers: dict[str, Moments], table: Path, schema: pa.Schema) -> dict[str, dict[str, float | None]]:
     def again(names: list[str]) -> Iterator[tuple[str, Floats]]:
-        for batch in read_table(table, manifest, names):
+        for batch in read_table(table, schema, names):
             yield from ((name, _finite(batch[name])) for name in names)
 
     middle = medians({name: moments.digits for name, moments in numbers.items()}, again)

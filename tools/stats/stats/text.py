@@ -28,11 +28,11 @@ def summarise_text(processed: Path, samples: Path, output: Path, dataset: Datase
     if [each.type for each in dataset.columns] != ["string", "string"] or not dataset.columns[1].classes:
         raise UsageError("dataset.columns", "not texts and their labels", "declare both, as in emotion")
     text, label = dataset.columns
-    manifest, parts = checked_splits(processed, samples, dataset.schema())
+    manifest, parts = checked_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
     for split, part in parts.items():
         characters, words, labels = Histogram(), Histogram(), Counter[str]()
-        for batch in read_part(part, manifest):
+        for batch in read_part(part, manifest, schema):
             if any(column.null_count for column in batch.columns):
                 raise SchemaMismatch(part.path, "a text or a label is missing", "run the parquetizer again")
             characters.add(pc.utf8_length(batch[text.name]).to_numpy())
