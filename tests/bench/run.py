@@ -262,7 +262,7 @@ def bench_many_files(folder: Path) -> None:
     for name in outs:
         for verb in ("commit", "push"):
             dvc = Path(ready["REGISTRY_ENVS"]) / "registry" / "bin" / "dvc"
-            command = [dvc, "commit", "-q", "-f", f"data/{name}/dvc.yaml"]
+            command = [str(dvc), "commit", "-q", "-f", f"data/{name}/dvc.yaml"]
             command = command if verb == "commit" else ["tools/run", "registry", "push", name]
             subprocess.run(command, cwd=clone, check=True, env={**os.environ, **ready}, stdout=subprocess.DEVNULL)
 
@@ -273,7 +273,12 @@ def bench_many_files(folder: Path) -> None:
         return measure("make", "pull", folder=clone, DS=name, **ready)
 
     for other in ("parquet", "tar"):
-        compare(f"cold pull of 500 images, over one {other}", "", lambda: pulled("files"), lambda o=other: pulled(o))
+        compare(
+            f"cold pull of 500 images, over one {other}",
+            "",
+            functools.partial(pulled, "files"),
+            functools.partial(pulled, other),
+        )
 
 
 BENCHES = (

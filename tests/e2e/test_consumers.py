@@ -30,7 +30,7 @@ def origin(root: Path, mirror: Path, request: pytest.FixtureRequest, tmp_path_fa
     for command in (("dataset", "all"), ("push", "all")):
         done = clone.registry(*command, FETCH_MIRROR=str(mirror), SOURCE="upstream")
         assert done.returncode == 0, done.stderr
-    #assert git(clone.folder, "status", "--porcelain") == "", "whoever builds again gets what is committed"
+    # assert git(clone.folder, "status", "--porcelain") == "", "whoever builds again gets what is committed"
     path = clone.folder / ".dvc" / "config"
     here = f"url = s3://{PLACE}\n    endpointurl = {stack.environ['AWS_ENDPOINT_URL']}"
     config = path.read_text().replace("url = s3://dvcstore\n    endpointurl = http://localhost:9000", here)
@@ -49,7 +49,7 @@ def read(consumer: str, dataset: str, origin: Clone, folder: Path) -> Any:
     known |= {"DVC_REMOTE": "docker", "DVC_SITE_CACHE_DIR": str(folder / "site"), "RAY_USAGE_STATS_ENABLED": "0"}
     # Ray's newer way of reading takes file_extensions=None for [".parquet"], and an object in DVC's store has no suffix.
     known["RAY_DATA_USE_DATASOURCE_V2"] = "0"
-    command = [sys.executable, CONSUMERS / f"{consumer}.py", folder / "got"]
+    command = [sys.executable, str(CONSUMERS / f"{consumer}.py"), str(folder / "got")]
     done = subprocess.run(command, cwd=folder, env=known, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -123,7 +123,7 @@ def test_rag(origin: Clone, tmp_path: Path) -> None:
 
 def test_dvc_get_of_a_folder_at_a_tag(origin: Clone, tmp_path: Path) -> None:
     """As the earlier registry's README has it."""
-    command = [DVC, "get", origin.folder.as_uri(), "data/fashion-mnist/processed", "-o", "fashion", "--rev"]
+    command = [str(DVC), "get", origin.folder.as_uri(), "data/fashion-mnist/processed", "-o", "fashion", "--rev"]
     done = subprocess.run([*command, "fashion-mnist-v1.0.0", "-q"], cwd=tmp_path, env=origin.known)
     assert done.returncode == 0
     assert sorted(path.name for path in (tmp_path / "fashion").rglob("*.parquet")) == ["train.parquet", "val.parquet"]
