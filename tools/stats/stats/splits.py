@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput, SchemaMismatch
@@ -60,12 +61,13 @@ def _parts(samples: Path) -> dict[str, Part]:
     try:
         with pq.ParquetFile(samples, page_checksum_verification=True) as file:
             for batch in file.iter_batches(columns=["split", "file"]):
-                counted = pa.table(batch).group_by(["split", "file"], use_threads=False).aggregate([([], "count_all")])
-                for row in counted.to_pylist():
-                    before = found.get(row["split"], Part(Path(row["file"]), 0))
-                    if before.path != Path(row["file"]):
-                        raise SchemaMismatch(samples, f"split {row['split']} has several files", "use stats table")
-                    found[row["split"]] = dataclasses.replace(before, samples=before.samples + row["count_all"])
+                for split in pc.unique(batch["split"]).to_pylist():
+                    files = batch["file"].filter(pc.equal(batch["split"], split))
+                    name, *more = pc.unique(files).to_pylist()
+                    before = found.get(split, Part(Path(name), 0))
+                    if more or before.path != Path(name):
+                        raise SchemaMismatch(samples, f"split {split} has several files", "use stats table")
+                    found[split] = Part(before.path, before.samples + len(files))
     except CORRUPT as error:
         raise CorruptFile(samples, str(error), "run the parquetizer again") from error
     return found
