@@ -27,7 +27,10 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
             "params.yaml parquetizer.inputs[0]: unknown key constant; fix: use one of: file, constants",
         ),
         ({"columns": {}}, "params.yaml dataset.columns: no columns; fix: list the columns, each with name and type"),
-        ({"columns": {"a": "int"}}, f"params.yaml dataset.columns: column a has unknown type int; fix: use one of: {TYPES}"),
+        (
+            {"columns": {"a": "int"}},
+            f"params.yaml dataset.columns: column a has unknown type int; fix: use one of: {TYPES}",
+        ),
         ({"key": ["c"]}, "params.yaml parquetizer key: c is no column; fix: use one of: a, b"),
         (
             {"inputs": [{"file": "a.csv", "constants": {"c": 1}}]},
@@ -105,7 +108,9 @@ def test_a_column_may_be_declared_once():
     params.write_text(yaml.safe_dump(document))
     write_raw("a,b\nx,1\n")
     outcome = run_table(params)
-    message = "params.yaml dataset.columns: two columns have the same name; fix: name each column once in dataset.columns"
+    message = (
+        "params.yaml dataset.columns: two columns have the same name; fix: name each column once in dataset.columns"
+    )
     assert (outcome.code, outcome.error) == (2, message)
 
 

@@ -33,6 +33,8 @@ def read_captions(path: Path, images: Path) -> list[Captioned]:
     if not path.is_file() or not images.is_dir():
         missing = path if not path.is_file() else images
         raise InputMissing(missing, "no such file or folder", "run the fetcher, or correct parquetizer")
+    if not path.stat().st_size:
+        raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
     try:
         entries = parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
@@ -44,7 +46,8 @@ def read_captions(path: Path, images: Path) -> list[Captioned]:
     if faults := list(_faults(entries, images)):
         told = "; ".join(faults[:NAMED])
         more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
-        raise BadRows(path, f"{len(faults)} faults: {told}{more}", "correct captions or images")
+        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise BadRows(path, f"{number}: {told}{more}", "correct captions or images")
     return [Captioned(**entry) for entry in entries]
 
 
@@ -62,6 +65,8 @@ def _faults(entries: list[Any], images: Path) -> Iterator[str]:
             yield f"{name} is not called .jpg"
         elif name not in files:
             yield f"{name} has a caption and no file"
+        elif not (images / name).is_file():
+            yield f"{name} is not a regular file"
         if not caption.strip():
             yield f"the caption of {name} is empty"
         elif IMAGE in caption:

@@ -7,15 +7,15 @@ import pyarrow as pa
 from stage.command import Tool
 from stage.options import params_file, talk
 
-from parquetizer.table_settings import TableSettings
-from parquetizer.text import parquetize_text
-from parquetizer.text_settings import TextSettings
 from parquetizer.conversations import parquetize_conversations
 from parquetizer.conversations_settings import ConversationsSettings
 from parquetizer.documents import DocumentsResult, DocumentsSettings, list_documents
 from parquetizer.idx import IdxSettings, parquetize_idx
 from parquetizer.split_files import SplitsResult
 from parquetizer.table import TableResult, parquetize_table
+from parquetizer.table_settings import TableSettings
+from parquetizer.text import parquetize_text
+from parquetizer.text_settings import TextSettings
 
 cli = Tool("parquetizer", help="Turn raw files into training-ready ones, with a manifest of every sample.")
 

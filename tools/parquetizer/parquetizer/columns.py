@@ -41,6 +41,8 @@ class Column:
 def read_columns(path: Path) -> tuple[Column, ...]:
     """Read ``dataset.columns`` of a params file. Raises UsageError where it does not describe columns."""
     where = f"{path} dataset.columns"
+    if "columns" in params.section(path, "parquetizer"):
+        raise UsageError(f"{path} parquetizer", "unknown key columns", "declare them in dataset.columns")
     given = params.section(path, "dataset").get("columns")
     if not given or not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise UsageError(where, "no columns", "list the columns, each with name and type")

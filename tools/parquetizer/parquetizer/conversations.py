@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -17,7 +16,7 @@ from parquetizer.captions import IMAGE, Captioned, read_captions
 from parquetizer.conversations_settings import ConversationsSettings
 from parquetizer.jpeg import read_jpeg
 from parquetizer.split_files import SplitsResult, published
-from parquetizer.splits import assigned
+from parquetizer.splits import assigned, in_order
 
 TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 SCHEMA = pa.schema([("image", pa.binary()), ("conversations", pa.list_(TURN))])
@@ -34,11 +33,15 @@ def parquetize_conversations(
     not fit, CorruptFile for a damaged image, EmptyInput for a split without samples.
     """
     text = settings.prompt.read(prompt)
-    if IMAGE in text or not text.strip():
-        raise UsageError(prompt, f"the prompt is empty, or holds {IMAGE}", "the image's place is put before the text")
+    if IMAGE in text or "\0" in text or not text.strip():
+        fix = "pin another text; the image's place is put before it"
+        raise UsageError(prompt, f"the prompt is empty, or holds {IMAGE} or NUL", fix)
     folder = raw / settings.images
     captioned = read_captions(raw / settings.captions, folder)
-    with published(output, samples) as (made, manifest_path), ManifestWriter(manifest_path, SCHEMA, settings.key) as manifest:
+    with (
+        published(output, samples, raw, prompt) as (made, manifest_path),
+        ManifestWriter(manifest_path, SCHEMA, settings.key) as manifest,
+    ):
         number, rows, files = 0, {}, {}
         with progress("writing images", len(captioned), "images") as advance:
             for split, members in _splits(captioned, folder, text, settings):
@@ -54,7 +57,9 @@ def parquetize_conversations(
                         (made / split / "images" / image).write_bytes(data)
                         turns = _turns(text, each.caption)
                         file.write(_element({"image": image, "conversations": turns}, first=each is members[0]))
-                        manifest.add(_sample(data, turns), split=split, file=name, source=f"{settings.images}/{each.image}")
+                        manifest.add(
+                            _sample(data, turns), split=split, file=name, source=f"{settings.images}/{each.image}"
+                        )
                         number += 1
                         advance(1)
                     file.write("\n]")
@@ -68,18 +73,12 @@ def parquetize_conversations(
 def _splits(
     captioned: list[Captioned], folder: Path, text: str, settings: ConversationsSettings
 ) -> Iterator[tuple[str, list[Captioned]]]:
-    shares = settings.splits
     if settings.split == "seeded":
         numbers = [_drawn(each, folder, text, settings) for each in captioned]
-        for number, split in enumerate(shares):
-            yield split, [each for each, drawn in zip(captioned, numbers, strict=True) if drawn == number]
-        return
-    start, share = 0, 0.0
-    for split in shares:
-        share += shares[split]
-        end = math.floor(len(captioned) * share + 1e-6)  # the shares' sum is a float
-        yield split, captioned[start:end]
-        start = end
+    else:
+        numbers = in_order(len(captioned), settings.splits).tolist()
+    for number, split in enumerate(settings.splits):
+        yield split, [each for each, drawn in zip(captioned, numbers, strict=True) if drawn == number]
 
 
 def _drawn(each: Captioned, folder: Path, text: str, settings: ConversationsSettings) -> int:

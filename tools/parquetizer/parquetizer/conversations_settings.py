@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from stage import params
-from stage.errors import ChecksumMismatch, InputMissing, UsageError
+from stage.errors import BadRows, ChecksumMismatch, InputMissing, UsageError
 
 from parquetizer.columns import check_key
 from parquetizer.split_files import NAME
@@ -25,7 +25,8 @@ class Prompt:
     def read(self, path: Path) -> str:
         """Return the text in ``path``, which must be the pinned one.
 
-        Raises InputMissing or ChecksumMismatch: a changed prompt is an error, never a silent change.
+        Raises InputMissing, ChecksumMismatch (a changed prompt is an error, never a silent change), or BadRows for what
+        is no UTF-8.
         """
         uri = f"{self.name}/{self.version}"
         if not path.is_file():
@@ -34,7 +35,10 @@ class Prompt:
         if (found := hashlib.sha256(text).hexdigest()) != self.sha256:
             fix = f"put the pinned text back, or pin this one: parquetizer.prompt.sha256: {found}"
             raise ChecksumMismatch(path, f"is not the pinned text of prompt {uri}", fix)
-        return text.decode()
+        try:
+            return text.decode()
+        except UnicodeDecodeError as error:
+            raise BadRows(f"{path}@{error.start}", f"not utf-8: {error.reason}", "pin a text in UTF-8") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 from samples import ManifestWriter
 from stage import params
-from stage.errors import BadRows, EmptyInput, InputMissing, UsageError
+from stage.errors import BadRows, EmptyInput, InputMissing, PolicyViolation, UsageError
 from stage.output import replacing
 
 from parquetizer.columns import check_key
@@ -30,7 +32,9 @@ class DocumentsSettings:
         where = f"{path} parquetizer"
         settings = params.build(cls, params.section(path, "parquetizer"), where)
         if not 0 < settings.max_document_bytes < 1 << 31:
-            raise UsageError(where, f"max-document-bytes {settings.max_document_bytes} is not 1 to 2^31", "correct it")
+            raise UsageError(
+                where, f"max-document-bytes {settings.max_document_bytes} is not 1 to 2^31 - 1", "correct it"
+            )
         check_key(settings.key, SCHEMA.names, where)
         return settings
 
@@ -47,11 +51,13 @@ class DocumentsResult:
 def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> DocumentsResult:
     """Write the manifest of the files in ``raw``, in the order of their names (a leading dot is part of a name).
 
-    Raises InputMissing, BadRows for what is no UTF-8 text of the declared suffix, EmptyInput.
+    Raises InputMissing, BadRows for what is no UTF-8 text of the declared suffix, EmptyInput, PolicyViolation.
     """
     if not raw.is_dir():
         raise InputMissing(raw, "no such folder", "run the fetcher")
-    paths = sorted((path for path in raw.rglob("*") if not path.is_dir()), key=lambda path: path.as_posix().encode())
+    if raw.resolve() in samples.resolve().parents:
+        raise UsageError(samples, f"is inside {raw}, where every file is a document", "write the manifest elsewhere")
+    paths = sorted(_below(raw), key=os.fsencode)
     if not paths:
         raise EmptyInput(raw, "no documents", "run the fetcher")
     files, size = {}, 0
@@ -68,7 +74,18 @@ def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> Doc
     return DocumentsResult(samples.as_posix(), len(paths), size)
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield all that is in a folder and its folders; unlike rglob, raise at one that cannot be read."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path)
+        else:
+            yield path
+
+
 def _read(path: Path, settings: DocumentsSettings) -> bytes:
+    if not path.as_posix().isprintable():
+        raise PolicyViolation(path.parent, f"name {path.name!r:.80} holds what a name should not", "rename the file")
     if not path.name.endswith(settings.suffix):
         raise BadRows(path, f"is not called {settings.suffix}", "remove it from sources.csv, or correct suffix")
     if path.is_symlink() or not path.is_file():

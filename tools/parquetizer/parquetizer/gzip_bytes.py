@@ -4,6 +4,7 @@ Python's gzip module passes over zeros after the end and reads any number of mem
 member and nothing more, as the sources send it.
 """
 
+import os
 import zlib
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from stage.errors import CorruptFile
 
 MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 18
+RATIO = 1032  # what deflate makes of a byte at most: https://zlib.net/zlib_tech.html
 
 
 class GzipBytes:
@@ -32,6 +34,11 @@ class GzipBytes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    @property
+    def most(self) -> int:
+        """How many bytes there can be at most."""
+        return os.fstat(self._file.fileno()).st_size * (RATIO if self._gzip else 1)
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end. Raises CorruptFile where the file is damaged."""

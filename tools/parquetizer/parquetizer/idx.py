@@ -83,7 +83,7 @@ def parquetize_idx(raw: Path, output: Path, samples: Path, settings: IdxSettings
                 raise InputMissing(raw / name, "no such file", "run the fetcher, or correct parquetizer.inputs")
     shape = settings.columns[0].shape
     group_rows = max(1, GROUP // math.prod(shape))
-    with split_files(output, samples, settings.schema, settings.key, group_rows) as files:
+    with split_files(raw, output, samples, settings.schema, settings.key, group_rows) as files:
         for given in settings.inputs:
             with open_idx(raw / given.images, shape) as images, open_idx(raw / given.labels, ()) as labels:
                 if images.count != labels.count:

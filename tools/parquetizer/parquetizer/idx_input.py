@@ -22,6 +22,8 @@ class IdxFile:
 
     def __init__(self, path: Path, content: GzipBytes) -> None:
         self._path, self._content = path, content
+        if not content.most:
+            raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
         zeros, kind, dimensions = struct.unpack(">HBB", self._exactly(4, "the header"))
         if zeros or not dimensions:
             raise CorruptFile(path, "not an IDX file: it does not begin with its magic number", "fetch it again")
@@ -31,6 +33,8 @@ class IdxFile:
         self.shape = tuple(shape)
         if not self.count or not math.prod(shape):
             raise EmptyInput(path, f"holds nothing: its dimensions are {(self.count, *shape)}", "fetch it again")
+        if self.count * math.prod(shape) > content.most:  # told before memory is taken for them
+            raise self._cut_short(f"its {self.count} items")
 
     def read(self, count: int) -> Items:
         """Return the next ``count`` items: uint8, shape (count, size of an item)."""
@@ -45,8 +49,11 @@ class IdxFile:
     def _exactly(self, size: int, what: str) -> bytes:
         data = self._content.read(size)
         if len(data) < size:
-            raise CorruptFile(self._path, f"ends within {what}", "fetch it again")
+            raise self._cut_short(what)
         return data
+
+    def _cut_short(self, what: str) -> CorruptFile:
+        return CorruptFile(self._path, f"ends within {what}", "fetch it again")
 
 
 @contextmanager

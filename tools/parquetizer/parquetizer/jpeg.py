@@ -5,7 +5,7 @@ import struct
 import warnings
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from stage.errors import CorruptFile
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -33,7 +33,11 @@ def read_jpeg(path: Path) -> bytes:
                 what, fix = _trouble(image)
                 if not what:
                     image.load()
-    except (*DAMAGED, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise CorruptFile(path, "not a JPEG image", "fetch it again, or convert it") from error
+    except Image.DecompressionBombError as error:  # Pillow's limit is above ours
+        raise CorruptFile(path, f"more than {MOST_PIXELS} pixels", "shrink it") from error
+    except DAMAGED as error:
         raise CorruptFile(path, f"not a whole JPEG image: {error}", "fetch it again") from error
     if what:
         raise CorruptFile(path, what, fix)

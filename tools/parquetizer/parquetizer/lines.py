@@ -20,20 +20,20 @@ def read_lines(path: Path, encoding: str, longest: int) -> Iterator[tuple[int, p
     Raises BadRows for bytes outside the encoding, NUL, and a line of more than ``longest`` bytes; EmptyInput for a
     file without a byte.
     """
-    first, waiting, size = 1, [], 0
+    first = 1
+    waiting: list[bytes] = []
     with CheckedBytes(path, encoding) as source:
         while block := source.read(BLOCK):
             whole, newline, rest = block.rpartition(b"\n")
-            size += len(whole) if newline else len(block)
-            if size > longest and (not newline or whole.find(b"\n") < 0 or size > longest + BLOCK):
-                raise BadRows(f"{path}:{first}", f"the line is longer than {longest} bytes", "shorten it")
-            if not newline:
-                waiting.append(block)
-                continue
-            lines = _lines(b"".join([*waiting, whole, newline]))
-            yield first, lines
-            first += len(lines)
-            waiting, size = [rest], len(rest)
+            if newline:
+                lines = _lines(b"".join([*waiting, whole, newline]))
+                _check_lengths(lines, path, first, longest)
+                yield first, lines
+                first += len(lines)
+                waiting = []
+            waiting.append(rest)
+            if sum(map(len, waiting)) > longest:
+                raise _too_long(path, first, longest)
     if last := b"".join(waiting):
         yield first, _lines(last + b"\n")
     elif first == 1:
@@ -44,4 +44,14 @@ def _lines(block: bytes) -> pa.StringArray:
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE).astype(np.int32) + 1
     offsets = pa.py_buffer(np.concatenate((np.zeros(1, np.int32), ends)))
     lines = pa.StringArray.from_buffers(len(ends), offsets, pa.py_buffer(block))
-    return pc.utf8_rtrim(lines, characters="\r\n")
+    return pc.replace_substring_regex(lines, r"\r?\n\z", "")
+
+
+def _check_lengths(lines: pa.StringArray, path: Path, first: int, longest: int) -> None:
+    lengths = pc.binary_length(lines).to_numpy()
+    if (lengths > longest).any():
+        raise _too_long(path, first + int(np.argmax(lengths > longest)), longest)
+
+
+def _too_long(path: Path, line: int, longest: int) -> BadRows:
+    return BadRows(f"{path}:{line}", f"the line is longer than {longest} bytes", "shorten it")

@@ -44,7 +44,9 @@ class SplitFiles:
         if split not in self._tables:
             path = self._folder / split / f"{split}.parquet"
             path.parent.mkdir()
-            self._tables[split] = self._closed.enter_context(closing(ParquetTable(path, self._schema, self._group_rows)))
+            self._tables[split] = self._closed.enter_context(
+                closing(ParquetTable(path, self._schema, self._group_rows))
+            )
             self.rows[split] = 0
         self._tables[split].write(batch)
         self._manifest.add(batch, split=split, file=self._file(split), source=source)
@@ -66,23 +68,28 @@ class SplitFiles:
 
 @contextmanager
 def split_files(
-    output: Path, samples: Path, schema: pa.Schema, key: tuple[str, ...], group_rows: int
+    raw: Path, output: Path, samples: Path, schema: pa.Schema, key: tuple[str, ...], group_rows: int
 ) -> Iterator[SplitFiles]:
     """Yield the writer of the folder ``output`` and the manifest ``samples``; call its ``finish`` at the end.
 
     The folder appears in one step, and the manifest, which names its files by their SHA-256, after it.
     """
-    with published(output, samples) as (folder, manifest_path), ExitStack() as closed:
+    with published(output, samples, raw) as (folder, manifest_path), ExitStack() as closed:
         manifest = closed.enter_context(ManifestWriter(manifest_path, schema, key))
         tables = closed.enter_context(ExitStack())
         yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables)
 
 
 @contextmanager
-def published(output: Path, samples: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield temporaries for a folder and its manifest, which take their places in that order."""
-    if output.resolve() == samples.resolve() or output.resolve() in samples.resolve().parents:
-        raise UsageError(samples, f"is inside {output}, which is replaced as a whole", "write the manifest beside it")
+def published(output: Path, samples: Path, *inputs: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield temporaries for a folder and its manifest, which take their places in that order.
+
+    Raises UsageError where the folder would take the place of the manifest or of the inputs.
+    """
+    for path in (samples, *inputs):
+        if output.resolve() in (path.resolve(), *path.resolve().parents):
+            fix = "give the output a folder of its own"
+            raise UsageError(path, f"is inside {output}, which is replaced as a whole", fix)
     with replacing(samples) as (manifest,), replacing_folder(output) as folder:
         yield folder, manifest
 

@@ -1,12 +1,14 @@
-"""Assign samples to splits by a seeded hash of what identifies them.
+"""Assign samples to splits: in their order, or by a seeded hash of what identifies them.
 
-A sample's split depends on nothing but its key and the seed: samples of equal key never part, so the splits cannot
-leak, and a data set that grows moves none of its samples. The price is that sizes are only about the shares asked for.
+By the hash, a sample's split depends on nothing but its key and the seed: samples of equal key never part, so the
+splits cannot leak, and a data set that grows moves none of its samples. The price is that sizes are only about the
+shares asked for.
 """
 
 import hashlib
 import math
 from collections.abc import Mapping
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -37,3 +39,9 @@ def assigned(keys: pa.RecordBatch, shares: Mapping[str, float], seed: int) -> np
     drawn = b"".join([sha256(prefix + digest.tobytes()).digest()[:8] for digest in digests(encode(keys))])
     ends = np.cumsum(list(shares.values()))[:-1]
     return np.searchsorted(ends, np.frombuffer(drawn, ">u8") / 2.0**64, side="right")
+
+
+def in_order(count: int, shares: Mapping[str, float]) -> npt.NDArray[np.intp]:
+    """Return the number of each of ``count`` rows' split: the first rows make the first split, and so on."""
+    ends = [math.floor(count * share + 1e-6) for share in accumulate(shares.values())]  # sums of floats are not exact
+    return np.repeat(np.arange(len(shares)), np.diff([*ends[:-1], count], prepend=0))

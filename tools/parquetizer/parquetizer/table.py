@@ -13,8 +13,8 @@ from stage.errors import InputMissing, UsageError
 from stage.output import replacing
 
 from parquetizer.csv_input import read_csv
-from parquetizer.table_settings import Input, TableSettings
 from parquetizer.table_output import open_table
+from parquetizer.table_settings import Input, TableSettings
 
 SPLIT = "all"  # a table has no splits: its consumers split it themselves
 

@@ -25,7 +25,7 @@ def parquetize_text(raw: Path, output: Path, samples: Path, settings: TextSettin
     for given in settings.inputs:
         if not (raw / given.file).is_file():
             raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
-    with split_files(output, samples, settings.schema, settings.key, ROWS) as files:
+    with split_files(raw, output, samples, settings.schema, settings.key, ROWS) as files:
         for given in settings.inputs:
             rows = 0
             for batch in _checked(raw / given.file, settings):

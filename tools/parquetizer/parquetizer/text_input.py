@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from stage.errors import BadRows, CorruptFile, SchemaMismatch
+from stage.errors import BadRows, CorruptFile, EmptyInput, SchemaMismatch
 
 from parquetizer.columns import Column
 from parquetizer.csv_input import read_csv
@@ -43,7 +43,11 @@ def _lines(path: Path, settings: TextSettings) -> Batches:
     for first, lines in read_lines(path, settings.encoding, settings.max_text_bytes + MORE):
         filled = pc.not_equal(lines, "")
         places = pa.array(range(first, first + len(lines))).filter(filled)
-        fields = pc.extract_regex(lines.filter(filled), pattern)
+        lines = lines.filter(filled)
+        if (returns := pc.match_substring(lines, "\r")).true_count:
+            place = places[pc.index(returns, True).as_py()]
+            raise BadRows(f"{path}:{place}", "a carriage return within the line", "end lines with \\n or \\r\\n")
+        fields = pc.extract_regex(lines, pattern)
         if fields.null_count:
             place = places[pc.index(fields.is_valid(), False).as_py()]
             what = f"no {settings.separator!r} between text and label"
@@ -63,9 +67,13 @@ def _csv(path: Path, settings: TextSettings) -> Batches:
         max_field_bytes=settings.max_text_bytes,
     )
     first = 1
-    for batch in read_csv(path, table.schema, table):
-        yield _batch(batch[settings.text], batch[settings.label], pa.array(range(first, first + len(batch))))
-        first += len(batch)
+    try:
+        for batch in read_csv(path, table.schema, table):
+            yield _batch(batch[settings.text], batch[settings.label], pa.array(range(first, first + len(batch))))
+            first += len(batch)
+    except (BadRows, SchemaMismatch) as error:  # in the words of a table's settings
+        fix = error.fix.replace("dataset.columns", "parquetizer.text, label or ignore")
+        raise type(error)(error.where, error.what, fix.replace("max-field-bytes", "max-text-bytes")) from error
 
 
 def _jsonl(path: Path, settings: TextSettings) -> Batches:
@@ -98,14 +106,14 @@ def _fields(line: str, where: str, settings: TextSettings, known: set[str]) -> t
             str(value).encode()
         except UnicodeEncodeError as error:
             raise BadRows(where, f"{name} holds half a character (a lone surrogate)", "correct the line") from error
-        except ValueError as error:  # an integer of more digits than Python writes
-            raise BadRows(where, f"{name} is no label", "correct the line") from error
     return str(values[0]), str(values[1])
 
 
 def _parquet(path: Path, settings: TextSettings) -> Batches:
     """Read the two columns of a Parquet file; other columns must be declared in ``ignore``."""
     first = 1
+    if not path.stat().st_size:
+        raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_schema(path, file.schema_arrow, settings)

@@ -82,10 +82,10 @@ class TextSettings:
             raise UsageError(where, f"unknown format {self.format}", f"use one of: {', '.join(FORMATS)}")
         if not self.inputs:
             raise UsageError(where, "no inputs", "list the raw files in inputs")
-        if self.delimiter and (len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in "\0\r\n"):
-            raise UsageError(where, f"delimiter {self.delimiter!r} is not one ASCII character", "correct delimiter")
-        if self.text == self.label:
-            raise UsageError(where, f"text and label are both {self.text}", "name two fields of the raw files")
+        if self.delimiter and (len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '\0\r\n"'):
+            raise UsageError(where, f"delimiter {self.delimiter!r} cannot part fields", "use one ASCII character, as ;")
+        if len({self.text, self.label, *self.ignore}) < len((self.text, self.label, *self.ignore)):
+            raise UsageError(where, "text, label and ignore name a field twice", "name each field once")
         if not 0 < self.max_text_bytes <= MOST_TEXT_BYTES:
             raise UsageError(where, f"max-text-bytes {self.max_text_bytes} is not 1 to {MOST_TEXT_BYTES}", "correct it")
         if not 0 <= self.seed < 1 << 63:
