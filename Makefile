@@ -2,7 +2,7 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset new refresh demo push pull images lock prompts test lint faults bench
+.PHONY: help help-all dataset new refresh release bootstrap demo push pull images lock prompts test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -21,6 +21,12 @@ new: ## A folder for a new dataset: make new DS=my-data KIND=table
 
 refresh: # Look for changes upstream: writes sources.csv for review
 	@tools/run registry refresh
+
+release: ## Release it: make release DS=emotion VERSION=1.1.0 (or BUMP=auto)
+	@tools/run registry release
+
+bootstrap: # Build every dataset and release it as 1.0.0
+	@tools/run registry bootstrap
 
 push: ## Send its data to the remote: make push DS=... [ENV=docker]
 	@tools/run registry push

@@ -10,10 +10,12 @@ from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
 from registry import remotes
+from registry.cli_release import bootstrap, release
 from registry.containers import build_images, engine_answers
 from registry.datasets import find_datasets, unfinished
 from registry.images import read_images, refresh_images
 from registry.new import make_dataset_folder
+from registry.options import REMOTE
 from registry.pipeline import StageFailed, reproduce
 from registry.refresh import has_upstream, refresh
 from registry.scratch import make_scratch, run_in
@@ -92,16 +94,6 @@ def new(name: str, kind: str) -> None:
     root = repository()
     folder = make_dataset_folder(root, name, kind).relative_to(root)
     click.echo(f"{folder} is there. Build it: make dataset DS={name}. Make it yours: {folder}/params.yaml")
-
-
-REMOTE = click.option(
-    "--remote",
-    envvar="DVC_REMOTE",
-    show_envvar=True,
-    default="local",
-    show_default=True,
-    help="As .dvc/config names it.",
-)
 
 
 @cli.command()
@@ -192,3 +184,7 @@ def demo() -> None:
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
+
+
+for command in (release, bootstrap):
+    cli.add_command(command)

@@ -48,16 +48,16 @@ class Dataset:
             raise ReleaseRefused(lock, f"stage {missing[0]} is missing", f"make dataset DS={self.name}")
 
 
-def find_datasets(root: Path, name: str) -> list[Dataset]:
-    """Return the dataset of that name, or every one for ``all``.
+def find_datasets(root: Path, name: str, all_of_them: bool = True) -> list[Dataset]:
+    """Return the dataset of that name, or every one for ``all``, where that makes sense.
 
     Raises UsageError for a name that is none.
     """
     known = {path.parent.name: Dataset(path.parent.name, path.parent) for path in sorted(root.glob("data/*/dvc.yaml"))}
-    if name == "all":
+    if name == "all" and all_of_them:
         return list(known.values())
     if not NAME.fullmatch(name) or name not in known:
-        raise UsageError("DS", f"no dataset {name!r}", f"use one of: {', '.join(known)}, all")
+        raise UsageError("DS", f"no dataset {name!r}", f"use one of: {', '.join(known)}{', all' * all_of_them}")
     return [known[name]]
 
 

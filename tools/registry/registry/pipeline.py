@@ -28,8 +28,8 @@ class StageFailed(StageError):
         super().__init__(dataset.name, f"a stage failed with exit {code}", "see its error line above")
 
 
-def reproduce(dataset: Dataset, root: Path) -> list[str]:
-    """Run the stages of a dataset whose inputs have changed, and return their names.
+def reproduce(dataset: Dataset, root: Path, force: bool = False) -> list[str]:
+    """Run the stages of a dataset whose inputs have changed (``force``: all of them), and return their names.
 
     Raises StageFailed where one fails.
     """
@@ -37,7 +37,7 @@ def reproduce(dataset: Dataset, root: Path) -> list[str]:
         from dvc.exceptions import DvcException, ReproductionError
 
         try:
-            stages = repo.reproduce(targets=[str(dataset.pipeline)])
+            stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
         except ReproductionError as error:
             raise StageFailed(dataset, _exit_code(error)) from error
         except DvcException as error:

@@ -38,6 +38,7 @@ class Release:
     git: Git
     name: str
     version: Version
+    commit: str = ""  # what it is read at while there is no tag yet
 
     @property
     def tag(self) -> str:
@@ -48,9 +49,13 @@ class Release:
         """The dataset's folder in the repository."""
         return f"data/{self.name}"
 
+    @property
+    def _revision(self) -> str:
+        return self.commit or f"refs/tags/{self.tag}"
+
     def read(self, path: str) -> bytes:
         """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
-        found = self.git.show(f"refs/tags/{self.tag}", f"{self.folder}/{path}")
+        found = self.git.show(self._revision, f"{self.folder}/{path}")
         if found is None:
             raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", "release it again under another version")
         return found
@@ -65,7 +70,9 @@ class Release:
     def outputs(self) -> list[Output]:
         """What the stages made, by dvc.lock. Raises VerificationFailed where git has other bytes than it says."""
         stages = yaml.safe_load(self.read("dvc.lock"))["stages"]
-        in_git = {str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self.tag, self.folder)}
+        in_git = {
+            str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
+        }
         found = [
             Output(out["path"], out["md5"], out["size"], out["path"] in in_git)
             for stage in stages.values()
