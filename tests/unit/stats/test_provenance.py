@@ -1,8 +1,9 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 from stage.errors import UsageError
-from stats.provenance import Source, read_provenance
+from stats.provenance import Source, SourceList, read_provenance
 
 HEAD = "name,url,sha256,bytes\n"
 
@@ -52,9 +53,34 @@ def test_what_is_no_list_of_sources_is_refused(folder: Path, content: bytes | st
     assert str(caught.value).endswith("; fix: columns are name,url,sha256,bytes")
 
 
-@pytest.mark.parametrize("value", ["2024-01-31", ".nan", "!!set {b, a}", "!!binary aGk="])
+@pytest.mark.parametrize("value", ["2024-01-31", ".nan", "!!set {b, a}", "!!binary aGk=", r'"\ud800"'])
 def test_a_setting_that_json_cannot_hold_is_refused(folder: Path, value: str):
     with pytest.raises(UsageError) as caught:
         read(folder, HEAD, f"fetcher: {{since: {value}}}\n")
     assert str(caught.value).startswith(f"{folder}/params.yaml: cannot be written as JSON: ")
     assert str(caught.value).endswith("; fix: put dates and the like in quotes")
+
+
+@pytest.mark.parametrize(("files", "listed"), [(0, 0), (1, 1), (100, 100), (101, 0), (501, 0)])
+def test_of_many_sources_only_the_list_is_named(folder: Path, files: int, listed: int):
+    content = HEAD + "".join(f"{number}.jpg,https://x/{number},{number:064x},{number}\n" for number in range(files))
+    found = read(folder, content)
+    assert len(found.sources) == listed
+    assert found.source_list == SourceList(hashlib.sha256(content.encode()).hexdigest(), files, sum(range(files)))
+
+
+def test_a_file_of_several_addresses_counts_once(folder: Path):
+    found = read(folder, HEAD + "".join(f"a.csv,https://x/{number},ff,3\n" for number in range(101)))
+    assert (found.source_list.files, found.source_list.bytes) == (1, 3)
+    assert len(found.sources[0].urls) == 101
+
+
+def test_one_bundled_file_among_many_marks_the_sample(folder: Path):
+    rows = "".join(f"{number},https://x,ff,1\n" for number in range(500))
+    assert read(folder, HEAD + rows + "last,file:sample/last,ff,1\n").sample
+    assert not read(folder, HEAD + rows).sample
+
+
+def test_what_describes_the_data_set_or_its_upstream_is_no_setting(folder: Path):
+    found = read(folder, HEAD, "dataset: {name: x}\nupstream: {kind: urls}\nparquetizer: {key: [a]}\n")
+    assert found.params == {"parquetizer": {"key": ["a"]}}

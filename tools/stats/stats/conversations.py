@@ -53,6 +53,9 @@ def summarise_conversations(
     for split, part in parts.items():
         entries = _entries(part.path)
         check_count(manifest, part.samples, part.path, len(entries))
+        present = {path for path in (part.path.parent / "images").glob("*") if path.is_file()}
+        if missing := [entry.image for entry in entries if entry.image not in present]:
+            raise InputMissing(missing[0], "no such file", "run the parquetizer")
         sizes = [_size(entry, next(hashes), f"<image>\n{prompt['prompt_text']}") for entry in entries]
         captions, widths, heights = Histogram(), Histogram(), Histogram()
         captions.add(np.array([len(entry.caption) for entry in entries]))
@@ -79,8 +82,6 @@ def summarise_conversations(
 
 def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
     """Return width and height of an image, once it, its question and its caption are found to be the manifest's."""
-    if not entry.image.is_file():
-        raise InputMissing(entry.image, "no such file", "run the parquetizer")
     data = entry.image.read_bytes()
     turns = [{"from": "human", "value": entry.question}, {"from": "gpt", "value": entry.caption}]
     sample = pa.record_batch([pa.array([data]), pa.array([turns], SCHEMA.field("conversations").type)], schema=SCHEMA)

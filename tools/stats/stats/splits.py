@@ -83,3 +83,10 @@ def absent_classes(distributions: Mapping[str, Mapping[str, int]], classes: Mapp
     for split, distribution in distributions.items():
         if lacking := [name for key, name in classes.items() if not distribution.get(key)]:
             yield f"{split} has no sample of {', '.join(lacking)}"
+
+
+def absent_figures(metrics: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
+    """Say which split has no figure of which name, as one text has no spread."""
+    for split, figures in metrics.items():
+        if absent := [name for name, value in figures.items() if value is None]:
+            yield f"{split} has no {', '.join(absent)}"

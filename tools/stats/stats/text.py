@@ -15,7 +15,7 @@ from stats.metadata import rounded
 from stats.provenance import Provenance
 from stats.report import Summary, described, write_report
 from stats.settings import Dataset
-from stats.splits import absent_classes, checked_splits, read_part
+from stats.splits import absent_classes, absent_figures, checked_splits, read_part
 
 
 def summarise_text(processed: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
@@ -58,7 +58,7 @@ def summarise_text(processed: Path, samples: Path, output: Path, dataset: Datase
         manifest,
         {"schema": {"features": features}, "splits": splits, "metrics": metrics},
         provenance,
-        warnings=list(absent_classes(distributions, {name: name for name in label.classes})),
+        warnings=[*absent_classes(distributions, {name: name for name in label.classes}), *absent_figures(metrics)],
     )
 
 
