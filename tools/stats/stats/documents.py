@@ -3,26 +3,32 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput
 
-from stats.checked import checked_manifest
+from stats.checked import check_columns, checked_manifest
 from stats.metadata import rounded
 from stats.provenance import Provenance
 from stats.report import Summary, write_report
 from stats.settings import Dataset
 
+SCHEMA = pa.schema([("name", pa.string()), ("text", pa.string())])
 SIZES = ("size_bytes", "characters", "words", "lines")
 
 
 def summarise_documents(raw: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
     """Write ``metadata.json`` for the text files below ``raw``; each is read once and is in memory alone.
 
-    Raises InputMissing, CorruptFile, EmptyInput, or ChecksumMismatch where a file is not the manifest's.
+    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch where files and manifest disagree.
     """
     manifest = checked_manifest(samples, raw)
+    check_columns(samples, manifest, SCHEMA, "write it with parquetizer documents")
     if not manifest.rows:
         raise EmptyInput(samples, "no documents", "run the parquetizer again")
+    if manifest.rows != len(manifest.files):
+        what = f"{manifest.rows} samples for {len(manifest.files)} files"
+        raise CorruptFile(samples, what, "run the parquetizer again")
     totals = _totals(manifest)
     statistics: dict[str, Any] = {"total_files": manifest.rows}
     for name in SIZES:
@@ -33,7 +39,7 @@ def summarise_documents(raw: Path, samples: Path, output: Path, dataset: Dataset
     }
     figures = {
         "schema": {"features": features},
-        "summary": {"num_samples": manifest.rows, "num_features": len(features)},
+        "summary": {"num_samples": manifest.rows},
         "statistics": statistics,
     }
     return write_report(output, dataset, manifest, figures, provenance)

@@ -87,8 +87,7 @@ def _repetitions(found: Duplicates, manifest: Manifest) -> Iterator[str]:
     if found.samples:
         yield f"{found.samples} of {manifest.rows} samples repeat an earlier one"
     if found.conflicting:
-        yield f"{found.conflicting} of {manifest.rows} samples have the {key} of another, and are not equal to it"
+        yield f"{found.conflicting} of {manifest.rows} samples share their {key} with one that differs"
     for label, ids in found.leaks.items():
         leaked, _, other = label.partition(" in ")
-        what = f" by their {key}" if key else ""
-        yield f"{len(ids)} samples of {leaked} are in {other} too{what}"
+        yield f"samples of {leaked} that {other} has too{f', by their {key}' if key else ''}: {len(ids)}"
