@@ -73,17 +73,17 @@ def send(git: Git, branch: Branch, commit: str, tag: str, name: str) -> bool:
     try:
         git("push", "-q", "--porcelain", "--atomic", branch.remote, *refs)
     except GitFailed as error:
-        said = error.said
-        if "[remote rejected]" in said and "hook declined" in said:
-            told = " ".join(line.removeprefix("remote: ") for line in said.splitlines() if line.startswith("remote: "))
-            raise ReleaseRefused(
-                f"git remote {branch.remote}", f"a hook refused it: {told}", "ask its keeper"
-            ) from error
-        if "pre-push" in said or ("hook" in said and "[rejected]" not in said):
-            raise ReleaseRefused("pre-push hook", error.what, "mend what it says, then run again") from error
-        if "[rejected]" in said or "[remote rejected]" in said or "failed to push some refs" in said:
+        lines = error.said.splitlines()
+        rejected = [line for line in lines if line.startswith("!")]  # of --porcelain
+        if any("declined" in line for line in rejected):
+            told = " ".join(line.removeprefix("remote: ") for line in lines if line.startswith("remote: "))
+            what = f"a hook or rule refused it: {told}".rstrip(": ")
+            raise ReleaseRefused(f"git remote {branch.remote}", what, "ask its keeper") from error
+        if rejected:
             log.info("%s: somebody else has pushed in the meantime", branch.remote)
             return False
+        if "failed to push some refs" in error.said:
+            raise ReleaseRefused("pre-push hook", error.what, "mend what it says, then run again") from error
         fix = "check the network and your access, then run again: the data is pushed already"
         raise PushFailed(f"git remote {branch.remote}", error.what, fix) from error
     return True

@@ -42,7 +42,7 @@ def fetch_all(git: Git, remote: str, name: str) -> None:
     """Fetch the tags of a dataset. Raises TagExists where one is another here than there: a tag never moves."""
     pattern = f"refs/tags/{name}-v*"
     try:
-        git("fetch", "-q", "--no-tags", remote, f"{pattern}:{pattern}")
+        git("fetch", "--no-tags", remote, f"{pattern}:{pattern}")
     except GitFailed as error:
         if "clobber" in error.said:
             fix = f"git tag -d the one that 'git fetch {remote} --tags' names, then run again"

@@ -1,0 +1,364 @@
+"""release: what it refuses, what it leaves behind, and that a tag never moves (faults V1, V4-V12)."""
+
+import dataclasses
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import git
+from registry.bootstrap import bootstrap
+from registry.datasets import Dataset, find_datasets
+from registry.git import Git
+from registry.objects import find_faults
+from registry.release import Released, release
+from registry.releases import Release
+from registry.store import open_store
+from registry.versions import Version
+from stage.errors import StageError
+from unit.registry.tiny import NAMES, ROWS, another_clone, build, make_registry, tags
+
+MORE = (*ROWS, ("d", 4))
+V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    make_registry(folder)
+    return folder
+
+
+@pytest.fixture
+def world(template: Path, tmp_path: Path) -> Path:
+    """A folder with an origin, a store and a clone."""
+    return Path(shutil.copytree(template, tmp_path / "world", symlinks=True))
+
+
+@pytest.fixture
+def clone(world: Path) -> Path:
+    return world / "clone"
+
+
+def dataset(clone: Path, name: str = "greetings") -> Dataset:
+    return find_datasets(clone, name)[0]
+
+
+def make(clone: Path, version: str = "", name: str = "greetings", **more: object) -> Released:
+    return release(dataset(clone, name), clone, "local", version, **more)  # type: ignore[arg-type]  # of a test
+
+
+def refused(code: int, message: str, call: Callable[[], object]) -> str:
+    with pytest.raises(StageError) as caught:
+        call()
+    assert caught.value.code == code and message in str(caught.value), str(caught.value)
+    return str(caught.value)
+
+
+def check_whole(world: Path, name: str = "greetings", version: Version = V1) -> None:
+    """A new clone finds the release and every byte of it."""
+    fresh = world / f"fresh-{os.urandom(4).hex()}"
+    git(world, "clone", "-q", "origin.git", fresh.name)
+    found = Release(Git(fresh), name, version)
+    assert find_faults(found, open_store(Git(fresh), found.tag, "local")) == []
+    assert git(fresh, "cat-file", "-t", f"refs/tags/{found.tag}").strip() == "tag"
+
+
+def test_a_release_is_tagged_and_whole_and_leaves_the_clone_clean(world: Path, clone: Path) -> None:
+    done = make(clone, "1.0.0")
+    assert dataclasses.asdict(done) | {"objects": 0, "sent": 0} == {
+        "tag": "greetings-v1.0.0", "outcome": "released", "objects": 0, "sent": 0, "remote": "local",
+    }  # fmt: skip
+    assert done.sent == done.objects > 4
+    check_whole(world)
+    said = git(clone, "tag", "-n9", "--list", "greetings-v1.0.0")
+    assert Release(Git(clone), "greetings", V1).logical_hash in said and "metadata-sha256: " in said
+    assert git(clone, "status", "--porcelain") == ""
+    assert tags(world / "origin.git").keys() == {"greetings-v1.0.0"}
+
+
+def test_a_later_release_commits_the_datasets_files_alone(world: Path, clone: Path) -> None:
+    make(clone, "1.0.0")
+    build(clone, "greetings", MORE)
+    build(clone, "numbers", ROWS)  # built again, and the same
+    assert make(clone, "1.1.0").outcome == "released"
+    assert git(clone, "show", "--name-only", "--format=", "HEAD").split() == [
+        "data/greetings/dvc.lock",
+        "data/greetings/metadata.json",
+    ]
+    assert git(clone, "log", "-1", "--format=%s").strip() == "greetings: release 1.1.0"
+    assert git(clone, "status", "--porcelain") == "" and git(clone, "rev-parse", "HEAD") == git(
+        clone, "rev-parse", "origin/main"
+    )
+    check_whole(world)
+    check_whole(world, version=V2)
+
+
+def test_again_it_is_released_already(world: Path, clone: Path) -> None:
+    make(clone, "1.0.0")
+    before = tags(world / "origin.git")
+    assert make(clone, "1.0.0").outcome == "already released"
+    git(clone, "tag", "-d", "greetings-v1.0.0")  # as after a kill between push and fetch
+    assert make(clone, "1.0.0").outcome == "already released"
+    assert tags(world / "origin.git") == before
+
+
+def test_a_release_whose_objects_are_lost_is_completed(world: Path, clone: Path) -> None:
+    make(clone, "1.0.0")
+    first, second, *_ = sorted((world / "store").rglob("files/md5/*/*"))
+    first.unlink()
+    second.chmod(0o644)
+    second.write_bytes(b"?" * second.stat().st_size)  # of the right size: push alone would not see it
+    assert make(clone, "1.0.0").outcome == "completed"
+    check_whole(world)
+
+
+def test_another_remote_can_be_completed_too(world: Path, clone: Path) -> None:
+    make(clone, "1.0.0")
+    config = clone / ".dvc" / "config"
+    config.write_text(config.read_text() + "['remote \"second\"']\n    url = ../../second\n    verify = true\n")
+    git(clone, "commit", "-q", "-a", "-m", "A second remote")
+    assert release(dataset(clone), clone, "second", "1.0.0").outcome == "completed"
+    assert len(list((world / "second").rglob("files/md5/*/*"))) == len(list((world / "store").rglob("files/md5/*/*")))
+
+
+def test_dry_run_says_what_and_does_nothing(world: Path, clone: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert make(clone, "1.0.0", dry_run=True).outcome == "planned"
+    assert "tag greetings-v1.0.0, logical hash" in caplog.text
+    assert tags(world / "origin.git") == {} and not (world / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("v1", "VERSION: 'v1' is no version; fix: write three numbers, as 1.1.0"),
+        ("1.0", "'1.0' is no version"),
+        ("01.0.0", "'01.0.0' is no version"),
+        ("1.0.0-rc1", "is no version"),
+        ("$(touch pwn)", "is no version"),
+        ("--upload-pack=x", "is no version"),
+        ("", "VERSION: one of VERSION and BUMP is needed"),
+    ],
+)
+def test_versions_that_are_none_are_usage(clone: Path, version: str, message: str) -> None:
+    refused(2, message, lambda: make(clone, version))
+    assert not (clone / "pwn").exists()
+
+
+def test_versions_go_up(clone: Path) -> None:
+    make(clone, "1.1.0")
+    build(clone, "greetings", MORE)
+    refused(2, "VERSION: 1.0.9 is not above 1.1.0, the last of greetings; fix: use 1.1.1", lambda: make(clone, "1.0.9"))
+    assert make(clone, "2.0.0").tag == "greetings-v2.0.0"
+
+
+def test_nothing_changed_is_nothing_to_release(clone: Path) -> None:
+    make(clone, "1.0.0")
+    refused(40, "greetings: nothing has changed since 1.0.0", lambda: make(clone, "1.0.1"))
+
+
+def test_the_same_samples_are_a_patch(clone: Path) -> None:
+    make(clone, "1.0.0")
+    build(clone, "greetings", ROWS, note="described better")
+    refused(40, "greetings: its samples are those of 1.0.0 (logical hash ", lambda: make(clone, "1.1.0"))
+    assert make(clone, "1.0.1").outcome == "released"
+
+
+def test_a_version_with_other_content_is_never_released_again(world: Path, clone: Path) -> None:
+    make(clone, "1.0.0")
+    before = tags(world / "origin.git")
+    build(clone, "greetings", MORE)
+    said = refused(43, "greetings-v1.0.0: is released with another dvc.lock", lambda: make(clone, "1.0.0"))
+    assert said.endswith("choose the next version: a tag never moves")
+    assert tags(world / "origin.git") == before
+
+
+def test_tags_that_are_only_here_elsewhere_other_or_lightweight(world: Path, clone: Path) -> None:
+    git(clone, "tag", "-a", "-m", "mine", "greetings-v1.0.0")
+    refused(43, "greetings-v1.0.0: is a tag here, and not on origin", lambda: make(clone, "1.0.0"))
+    git(clone, "push", "-q", "origin", "greetings-v1.0.0")
+    git(clone, "tag", "-d", "greetings-v1.0.0")
+    git(clone, "tag", "-a", "-m", "another", "greetings-v1.0.0")
+    refused(43, "another here than on origin", lambda: make(clone, "1.0.0"))
+    git(clone, "tag", "-d", "greetings-v1.0.0")
+    git(clone, "tag", "numbers-v1.0.0")
+    git(clone, "push", "-q", "origin", "numbers-v1.0.0")
+    refused(43, "numbers-v1.0.0: is a lightweight tag", lambda: make(clone, "1.0.0", "numbers"))
+
+
+def test_sample_data_is_refused(clone: Path) -> None:
+    build(clone, "greetings", ROWS, sample=True)
+    refused(40, "greetings: is synthetic sample data", lambda: make(clone, "1.0.0"))
+
+
+def test_local_data_does_not_go_with_a_public_tag(clone: Path) -> None:
+    git(clone, "remote", "set-url", "origin", "https://user:secret@git.example.org/registry.git")
+    said = refused(40, "ENV=local: the data would stay on this machine", lambda: make(clone, "1.0.0"))
+    assert said.endswith("fix: ENV=docker or ENV=minikube") and "secret" not in said
+
+
+def _write(clone: Path, path: str, text: str = "x") -> None:
+    (clone / path).parent.mkdir(parents=True, exist_ok=True)
+    (clone / path).write_text(text)
+
+
+def _stale(clone: Path) -> None:
+    _write(clone, "data/greetings/params.yaml", "dataset: {name: greetings, note: changed}\n")
+
+
+def _cut_lock(clone: Path) -> None:
+    _write(clone, "data/greetings/dvc.lock", "schema: '2.0'\nstages: {}\n")
+
+
+def _other_bytes(clone: Path) -> None:
+    """The manifest is exchanged, and DVC told that this is right."""
+    shutil.copy(clone / "data/numbers/dvc.lock", clone / "data/greetings/dvc.lock")
+
+
+CASES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "changed file": (
+        lambda c: _write(c, "tools/run"),
+        "tools/run: is changed, and is not of this dataset; fix: commit",
+    ),
+    "staged file": (lambda c: (_write(c, "other"), git(c, "add", "other")), "other: is changed, and is not of this"),
+    "untracked file": (lambda c: _write(c, "notes.txt"), "notes.txt: is changed, and is not of this dataset"),
+    "untracked output": (lambda c: _write(c, "data/greetings/big.bin"), "data/greetings/big.bin: is not known to git"),
+    "detached": (lambda c: git(c, "checkout", "-q", "--detach"), "HEAD is detached; fix: git switch main"),
+    "no upstream": (lambda c: git(c, "branch", "--unset-upstream"), "branch main: has no upstream; fix: git push -u"),
+    "other branch": (
+        lambda c: git(c, "switch", "-q", "-c", "side") + git(c, "push", "-q", "-u", "origin", "side"),
+        "branch side: releases go to main; fix: git switch main",
+    ),
+    "merge": (lambda c: _write(c, ".git/MERGE_HEAD", git(c, "rev-parse", "HEAD")), "a merge is not finished"),
+    "rebase": (lambda c: (c / ".git/rebase-merge").mkdir(), "a rebase is not finished"),
+    "no name": (lambda c: git(c, "config", "user.name", ""), "git: user.name is not set; fix: git config user.name"),
+    "shallow": (lambda c: _write(c, ".git/shallow", git(c, "rev-parse", "HEAD")), "is shallow; fix: git fetch --unsh"),
+    "stale": (_stale, "greetings: stage make is not current; fix: make dataset DS=greetings"),
+    "cut lock": (_cut_lock, "stage make is missing; fix: make dataset DS=greetings"),
+    "never built": (lambda c: (c / "data/greetings/metadata.json").unlink(), "greetings: is not built"),
+    "other lock": (_other_bytes, "greetings: stage make is not current"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), CASES.values(), ids=CASES.keys())
+def test_what_is_in_the_way_is_named_and_nothing_is_sent(
+    spoil: Callable[[Path], object], message: str, world: Path, clone: Path
+) -> None:
+    """Fault V8, V11."""
+    spoil(clone)
+    refused(40, message, lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {} and not (world / "store").exists()
+
+
+def test_a_file_that_is_not_what_metadata_says_is_noticed(clone: Path, world: Path) -> None:
+    path = clone / "data/greetings/metadata.json"
+    path.write_text(
+        path.read_text().replace('"bytes"', '"size"').replace('{\n      "sha256": "', '{\n      "sha256": "00')
+    )
+    from unit.registry.tiny import PROGRAMS
+
+    subprocess.run([PROGRAMS / "dvc", "commit", "-q", "-f", "data/greetings/dvc.yaml"], cwd=clone, check=True)
+    refused(11, "processed/data.csv: is not what metadata.json says", lambda: make(clone, "1.0.0"))
+
+
+def test_a_damaged_cache_is_not_pushed(clone: Path, world: Path) -> None:
+    """Fault V4: DVC takes a read-only file for right, and pushes it."""
+    cached = next(
+        path for path in (clone / ".dvc/cache/files/md5").rglob("*") if path.is_file() and path.suffix != ".dir"
+    )
+    cached.chmod(0o644)
+    cached.write_bytes(b"flipped")
+    cached.chmod(0o444)
+    refused(11, "damaged in the cache", lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {}
+
+
+def hook(world: Path, name: str, text: str) -> None:
+    path = world / "origin.git" / "hooks" / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_a_hook_that_refuses_leaves_neither_commit_nor_tag(world: Path, clone: Path) -> None:
+    """Fault V6, V7."""
+    make(clone, "1.0.0")
+    build(clone, "greetings", MORE)
+    before = git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")
+    hook(world, "pre-receive", "echo 'not on a Friday' >&2; exit 1")
+    refused(40, "a hook or rule refused it: not on a Friday", lambda: make(clone, "1.1.0"))
+    assert (git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")) == before
+    (world / "origin.git" / "hooks" / "pre-receive").unlink()
+    assert make(clone, "1.1.0").outcome == "released"
+
+
+def test_the_pre_push_hook_of_the_clone_is_heard(clone: Path, world: Path) -> None:
+    path = clone / ".git" / "hooks" / "pre-push"
+    path.write_text("#!/bin/sh\necho 'tests first' >&2\nexit 1\n")
+    path.chmod(0o755)
+    refused(40, "tests first", lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {}
+
+
+def test_what_came_upstream_elsewhere_does_not_stop_a_release(world: Path, clone: Path) -> None:
+    """Fault V7: the release is put on top of it, and the clone follows."""
+    other = another_clone(world, "other")
+    _write(other, "README.md", "news")
+    git(other, "add", "-A")
+    git(other, "commit", "-q", "-m", "News")
+    git(other, "push", "-q")
+    build(clone, "greetings", MORE)
+    assert make(clone, "1.0.0").outcome == "released"
+    assert (clone / "README.md").read_text() == "news" and git(clone, "status", "--porcelain") == ""
+    check_whole(world)
+
+
+@pytest.mark.parametrize("path", ["data/greetings/README.md", "tools/run", "data/images.yaml"])
+def test_what_came_upstream_of_the_dataset_or_its_tools_does(path: str, world: Path, clone: Path) -> None:
+    other = another_clone(world, "other")
+    _write(other, path, "news")
+    git(other, "add", "-A")
+    git(other, "commit", "-q", "-m", "News")
+    git(other, "push", "-q")
+    refused(40, f"{path}: has changed on origin; fix: git pull --rebase", lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {}
+
+
+def test_branches_that_went_their_own_ways(world: Path, clone: Path) -> None:
+    other = another_clone(world, "other")
+    for folder, name in ((other, "a"), (clone, "b")):
+        _write(folder, name)
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", name)
+    git(other, "push", "-q")
+    refused(40, "it and origin have gone their own ways; fix: git pull --rebase", lambda: make(clone, "1.0.0"))
+
+
+def test_commits_of_ones_own_go_along(world: Path, clone: Path) -> None:
+    _write(clone, "README.md", "mine")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "Mine")
+    make(clone, "1.0.0")
+    assert git(world / "origin.git", "show", "main:README.md") == "mine"
+
+
+def test_a_remote_that_does_not_answer_is_a_push_that_failed(clone: Path, world: Path) -> None:
+    shutil.move(world / "origin.git", world / "gone.git")
+    refused(41, "git remote origin: ", lambda: make(clone, "1.0.0"))
+    shutil.move(world / "gone.git", world / "origin.git")
+    (world / "store").write_text("a file in the place of the store")
+    refused(41, "remote local", lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {}
+    (world / "store").unlink()
+    assert make(clone, "1.0.0").outcome == "released"
+
+
+def test_bootstrap_releases_everything_once(world: Path, clone: Path) -> None:
+    assert [done.tag for done in bootstrap(clone, "local")] == [f"{name}-v1.0.0" for name in NAMES]
+    assert {done.outcome for done in bootstrap(clone, "local")} == {"already released"}
+    build(clone, "numbers", MORE)
+    make(clone, "1.1.0", "numbers")
+    assert [done.tag for done in bootstrap(clone, "local")] == ["greetings-v1.0.0"], "what has gone on stays"
