@@ -1,15 +1,18 @@
 """Rows M3 and M4: metadata.json is wholly old or wholly new, and depends on nothing but the inputs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from unit.stage.sweep import each, faulted, needs_strace, points
+from unit.stats import data_sets
 from unit.stats.tables import arguments, lay
 
 TABLE = pa.table({"x": np.random.default_rng(1).normal(size=999), "kind": [f"k{row % 31}" for row in range(999)]})
@@ -33,21 +36,26 @@ def command(*more: str) -> list[str]:
     return [sys.executable, "-c", "from stats.cli import cli; cli()", *arguments(Path("table.parquet"), "-q", *more)]
 
 
+def of_kind(kind: str, *more: str) -> list[str]:
+    return [sys.executable, "-c", "from stats.cli import cli; cli()", *data_sets.arguments(kind, "-q", *more)]
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log"}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != "log"}
 
 
-@needs_strace
-@pytest.mark.parametrize("exhaustive", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["subset", "all"])
-def test_a_fault_at_any_call_of_the_writing_leaves_the_old_or_the_new(folder: Path, exhaustive: bool):
+def every_fault(argv: list[str], exhaustive: bool) -> None:
+    """Fail the calls of the writing one by one; the old file is there or the new, and a rerun mends all."""
+    folder = Path.cwd()
     inputs = snapshot(folder)
-    found = points(command(), begin=".metadata.json.tmp-", log=folder / "log")
+    found = points(argv, begin=".metadata.json.tmp-", log=folder / "log")
     new = Path("metadata.json").read_bytes()
     before, after = {**inputs, "metadata.json": b"old"}, {**inputs, "metadata.json": new}
     assert {"write", "fsync", "rename", "openat"} <= {point.call for point in found}
     for point, fault in each(found, exhaustive):
         Path("metadata.json").write_bytes(b"old")
-        done = faulted(command(), point, fault, folder / "log")
+        done = faulted(argv, point, fault, folder / "log")
         left = snapshot(folder)
         tidy = {name: content for name, content in left.items() if not name.startswith(".")}
         assert tidy in (before, after), f"{point} {fault}"
@@ -56,8 +64,24 @@ def test_a_fault_at_any_call_of_the_writing_leaves_the_old_or_the_new(folder: Pa
             assert tidy == after or done.returncode, f"{point} {fault}: it said that it was done"
             assert not done.returncode or done.stderr.splitlines()[-1].startswith("error: "), f"{point} {fault}"
             assert left == tidy or point.call in {"openat", "unlink"}, f"{point} {fault}: leftovers"
-        subprocess.run(command(), check=True, capture_output=True)
+        subprocess.run(argv, check=True, capture_output=True)
         assert snapshot(folder) == after, f"rerun after {point} {fault}"
+
+
+@needs_strace
+@pytest.mark.parametrize("exhaustive", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["subset", "all"])
+def test_a_fault_at_any_call_of_the_writing_leaves_the_old_or_the_new(folder: Path, exhaustive: bool):
+    every_fault(command(), exhaustive)
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    "kind",
+    ["images", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("text", "conversations", "documents"))],
+)
+def test_a_fault_while_another_kind_is_written_leaves_the_old_or_the_new(folder: Path, kind: str):
+    data_sets.lay_small(kind)
+    every_fault(of_kind(kind), exhaustive=False)
 
 
 SURROUNDINGS: list[dict[str, str]] = [
@@ -72,6 +96,21 @@ SURROUNDINGS: list[dict[str, str]] = [
 def test_the_same_inputs_give_the_same_bytes_wherever_and_whenever(folder: Path, suffix: str):
     lay(folder, TABLE, suffix, stats={"distributions": ["kind"]}, title="größer")
     argv = [word.replace("table.parquet", f"table{suffix}") for word in command("--tool", "b=2", "--tool", "a=1")]
+    assert_same_everywhere(argv, [Path(f"table{suffix}"), Path("samples.parquet")])
+
+
+@pytest.mark.parametrize("kind", data_sets.FOLDERS)
+def test_the_same_data_set_of_any_kind_gives_the_same_bytes(folder: Path, kind: str):
+    data_sets.lay_small(kind)
+    files = [path for path in Path(data_sets.FOLDERS[kind]).rglob("*") if path.is_file()]
+    assert_same_everywhere(of_kind(kind, "--tool", "b=2", "--tool", "a=1"), [*files, Path("samples.parquet")])
+    said = Path("metadata.json").read_text()
+    assert [value for value in (*SECRETS.values(), str(folder), os.uname().nodename) if value in said] == []
+    assert time.strftime("%Y") not in re.sub("[0-9a-f]{32,}", "", said), "no wall clock"
+
+
+def assert_same_everywhere(argv: list[str], inputs: list[Path]) -> None:
+    """Run a command in several surroundings, the inputs with other times; its results must be the same bytes."""
     results = set()
     runs = [(argv, surroundings) for surroundings in SURROUNDINGS]
     if shutil.which("taskset"):
@@ -81,8 +120,8 @@ def test_the_same_inputs_give_the_same_bytes_wherever_and_whenever(folder: Path,
         done = subprocess.run(words, env={"PATH": os.environ["PATH"], **SECRETS, **surroundings}, capture_output=True)
         assert done.returncode == 0, done.stderr.decode()
         results.add((Path("metadata.json").read_bytes(), done.stdout))
-        os.utime(f"table{suffix}", (0, 0))
-        os.utime("samples.parquet", (2_000_000_000, 2_000_000_000))
+        for number, path in enumerate(inputs):
+            os.utime(path, (2_000_000_000 * (number % 2),) * 2)
     assert len(results) == 1
 
 

@@ -152,12 +152,16 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
 def read_manifest(path: Path) -> Manifest:
     """Read the footer of a manifest. Raises ValueError where the file is none."""
     with pq.ParquetFile(path) as file:
-        meta: dict[str, Any] | None = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
-        if meta is None:
-            raise ValueError(f"{path} is not a sample manifest")
-        if not file.schema_arrow.equals(KEYED if meta["key"] else SCHEMA):
-            raise ValueError(f"{path} has not the columns of a sample manifest")
-        return Manifest(path, file.metadata.num_rows, meta["columns"], meta["key"], meta["files"])
+        match json.loads((file.schema_arrow.metadata or {}).get(META, b"null")):
+            case {"columns": [*columns], "key": [*key], "files": dict(files)} if _texts(*key, *files, *files.values()):
+                if file.schema_arrow.equals(KEYED if key else SCHEMA):
+                    return Manifest(path, file.metadata.num_rows, columns, key, files)
+                raise ValueError(f"{path} has not the columns of a sample manifest")
+        raise ValueError(f"{path} is not a sample manifest")
+
+
+def _texts(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], seen: dict[bytes, int]) -> bytes:
