@@ -22,24 +22,32 @@ WINE = [
 
 
 @pytest.fixture(scope="module")
-def origin(root: Path, mirror: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A bare repository with a tag for each dataset, whose data is on MinIO and nowhere else."""
+def clone(root: Path, mirror: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which every dataset was built and released, its data on MinIO."""
     stack = running_stack(root, request.config)
     folder = tmp_path_factory.mktemp("consumers")
     clone = clone_of(root, folder / "clone", stack, PLACE)
-    for command in (("dataset", "all"), ("push", "all")):
-        done = clone.registry(*command, FETCH_MIRROR=str(mirror), SOURCE="upstream")
-        assert done.returncode == 0, done.stderr
-    # assert git(clone.folder, "status", "--porcelain") == "", "whoever builds again gets what is committed"
     path = clone.folder / ".dvc" / "config"
     here = f"url = s3://{PLACE}\n    endpointurl = {stack.environ['AWS_ENDPOINT_URL']}"
     config = path.read_text().replace("url = s3://dvcstore\n    endpointurl = http://localhost:9000", here)
     path.write_text(config.replace("remote = minikube", "remote = docker"))
+    (clone.folder / ".dvc" / "config.local").unlink()
+    git(clone.folder, "config", "user.name", "test")
+    git(clone.folder, "config", "user.email", "test@localhost")
     git(clone.folder, "commit", "-q", "-a", "-m", "Where this test keeps its data")
-    for path in clone.folder.glob("data/*/dvc.yaml"):
-        git(clone.folder, "tag", f"{path.parent.name}-v1.0.0")
-    git(folder, "clone", "-q", "--bare", str(clone.folder), "origin.git")
-    return Clone(folder / "origin.git", clone.known)
+    git(folder, "init", "-q", "--bare", "-b", "main", "origin.git")
+    git(clone.folder, "remote", "add", "origin", "../origin.git")
+    git(clone.folder, "push", "-q", "-u", "origin", "main")
+    done = clone.registry("bootstrap", FETCH_MIRROR=str(mirror))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": released; ") == len(list(clone.folder.glob("data/*/dvc.yaml")))
+    return clone
+
+
+@pytest.fixture(scope="module")
+def origin(clone: Clone) -> Clone:
+    """The bare repository: its tags are there, and data is on MinIO and nowhere else."""
+    return Clone(clone.folder.parent / "origin.git", clone.known)
 
 
 def read(consumer: str, dataset: str, origin: Clone, folder: Path) -> Any:
@@ -47,7 +55,7 @@ def read(consumer: str, dataset: str, origin: Clone, folder: Path) -> Any:
     url = origin.folder.as_uri()
     known = {**origin.known, "DVC_REPO": url, "DVC_REPO_URL": url, "DVC_DATA_VERSION": f"{dataset}-v1.0.0"}
     known |= {"DVC_REMOTE": "docker", "DVC_SITE_CACHE_DIR": str(folder / "site"), "RAY_USAGE_STATS_ENABLED": "0"}
-    # Ray's newer way of reading takes file_extensions=None for [".parquet"], and an object in DVC's store has no suffix.
+    # Ray's newer way of reading takes file_extensions=None for [".parquet"], and objects in DVC's store have no suffix.
     known["RAY_DATA_USE_DATASOURCE_V2"] = "0"
     command = [sys.executable, str(CONSUMERS / f"{consumer}.py"), str(folder / "got")]
     done = subprocess.run(command, cwd=folder, env=known, text=True, capture_output=True, timeout=300)
@@ -121,9 +129,36 @@ def test_rag(origin: Clone, tmp_path: Path) -> None:
     assert {".github", "ai-ml-sklearn", "data-registry", "infra-modules"} <= set(seen["repositories"])
 
 
-def test_dvc_get_of_a_folder_at_a_tag(origin: Clone, tmp_path: Path) -> None:
-    """As the earlier registry's README has it."""
-    command = [str(DVC), "get", origin.folder.as_uri(), "data/fashion-mnist/processed", "-o", "fashion", "--rev"]
-    done = subprocess.run([*command, "fashion-mnist-v1.0.0", "-q"], cwd=tmp_path, env=origin.known)
-    assert done.returncode == 0
+def test_whoever_builds_again_gets_what_is_committed(clone: Clone) -> None:
+    assert git(clone.folder, "status", "--porcelain") == ""
+    assert git(clone.folder, "log", "--format=%s").count("release 1.0.0") == 0, "there was nothing to commit"
+
+
+def test_bootstrap_again_finds_everything_released(clone: Clone) -> None:
+    again = clone.registry("bootstrap")
+    assert again.returncode == 0 and ": released; " not in again.stdout, again.stderr
+    assert again.stdout.count(": already released; ") == len(list(clone.folder.glob("data/*/dvc.yaml")))
+
+
+def test_the_earlier_registrys_commands_still_do_what_they_did(origin: Clone, clone: Clone, tmp_path: Path) -> None:
+    """Word for word from its README, but for the addresses of this test."""
+    url = origin.folder.as_uri()
+    command = [str(DVC), "get", url, "data/fashion-mnist/processed", "-o", "fashion", "--rev", "fashion-mnist-v1.0.0"]
+    assert subprocess.run(command, cwd=tmp_path, env=origin.known, capture_output=True).returncode == 0
     assert sorted(path.name for path in (tmp_path / "fashion").rglob("*.parquet")) == ["train.parquet", "val.parquet"]
+    for words in (["remote", "default", "docker"], ["push"]):
+        done = clone.run(DVC, *words)
+        assert done.returncode == 0, done.stderr
+    snippet = f"""
+import json, dvc.api
+data_version = "fashion-mnist-v1.0.0"
+path = "data/fashion-mnist/processed/train/train.parquet"
+print(dvc.api.get_url(path, repo="{url}", rev=data_version))
+metadata = json.loads(dvc.api.read("data/fashion-mnist/metadata.json", repo="{url}", rev=data_version))
+print(round(metadata["metrics"]["train"]["pixel_mean"], 4))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, env=origin.known, text=True, capture_output=True
+    )
+    address, mean = done.stdout.split()
+    assert address.startswith(f"s3://{PLACE}/files/md5/") and mean == "0.286"

@@ -62,6 +62,27 @@ def test_nonsense_names_are_refused_and_run_nothing(clone: Path, root: Path, nam
     assert not list(clone.rglob("pwned"))
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        ["DS=$$(touch pwned)", "VERSION=1.0.0"],
+        ["DS=../x", "VERSION=1.0.0"],
+        ["DS=all", "VERSION=1.0.0"],
+        ["DS=wine-quality", "VERSION=v1"],
+        ["DS=wine-quality", "VERSION=$$(touch pwned)"],
+        ["DS=wine-quality", "VERSION=--upload-pack=touch pwned"],
+        ["DS=wine-quality", "VERSION=1.0.0", "BUMP=major"],
+        ["DS=wine-quality"],
+    ],
+    ids=" ".join,
+)
+def test_nonsense_releases_are_refused_and_run_nothing(clone: Path, root: Path, variables: list[str]) -> None:
+    known = environ(root, RUNTIME="host")
+    made = subprocess.run(["make", "release", *variables], cwd=clone, env=known, text=True, capture_output=True)
+    assert made.returncode == 2 and "Error 2" in made.stderr and closing(made), made.stderr
+    assert not list(clone.rglob("pwned")) and git(clone, "tag") == ""
+
+
 def test_a_cut_lock_file_is_noticed(clone: Path, root: Path) -> None:
     """A dvc.lock that lost a stage is valid YAML; DVC would take it (fault V11)."""
     from registry.datasets import Dataset

@@ -21,6 +21,7 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
     ``force`` builds what is current again; nothing else is ever forced. What release raises ends it; a run after that
     goes on where it stopped.
     """
+    Git(root).run("fetch", "-q", "--tags")  # what others have released counts too; release itself says what is wrong
     for folder in unfinished(root):
         log.info("%s: skipped, for it has no dvc.yaml", folder.name)
     for dataset in sorted(find_datasets(root, "all"), key=lambda each: each.name.endswith(EMBEDDINGS)):
