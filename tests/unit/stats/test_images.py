@@ -158,10 +158,11 @@ def test_an_image_of_one_shade_has_no_spread(folder: Path):
         list(reversed(IMAGE_COLUMNS)),
         [{**IMAGE_COLUMNS[0], "type": "float32"}, IMAGE_COLUMNS[1]],
         [{**IMAGE_COLUMNS[0], "shape": []}, IMAGE_COLUMNS[1]],
+        [{**IMAGE_COLUMNS[0], "shape": [0, 3]}, IMAGE_COLUMNS[1]],
         [IMAGE_COLUMNS[0], {**IMAGE_COLUMNS[1], "classes": []}],
         [*IMAGE_COLUMNS, IMAGE_COLUMNS[1]],
     ],
-    ids=["none", "one", "order", "type", "shape", "classes", "three"],
+    ids=["none", "one", "order", "type", "shape", "empty", "classes", "three"],
 )
 def test_what_is_not_declared_as_images_and_labels_is_refused(folder: Path, columns: list[dict[str, Any]]):
     lay_images({"train": LINE})

@@ -98,7 +98,7 @@ def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
 
 def _content_hashes(samples: Path) -> Iterator[bytes]:
     try:
-        with pq.ParquetFile(samples, page_checksum_verification=True) as file:
+        with pq.ParquetFile(samples, page_checksum_verification=True, pre_buffer=False) as file:
             for batch in file.iter_batches(columns=["content_hash"]):
                 yield from batch["content_hash"].to_pylist()
     except CORRUPT as error:

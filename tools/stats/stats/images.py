@@ -1,5 +1,6 @@
 """Measure images and their labels: pixel values, and how many images each class has."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from stats.report import Summary, write_report
 from stats.settings import Column, Dataset
 from stats.splits import absent_classes, checked_splits, labelled, read_part
 
-ROWS = 1 << 10  # images read at once
+BATCH = 1 << 19  # pixels read at once
 WHITE = 255
 
 
@@ -27,21 +28,22 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
 
     Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where files, manifest and params disagree.
     """
-    kinds = [(each.type, bool(each.shape)) for each in dataset.columns]
+    kinds = [(each.type, min(each.shape, default=0) > 0) for each in dataset.columns]
     if kinds != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
         raise UsageError("dataset.columns", "not images and their labels", "declare both, as in fashion-mnist")
     image, label = dataset.columns
+    size = math.prod(image.shape)
     manifest, parts = checked_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
     for split, part in parts.items():
         pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
-        for batch in read_part(part, manifest, schema, ROWS):
+        for batch in read_part(part, manifest, schema, max(1, BATCH // size)):
             pixels.add(_pixels(batch[image.name], image, part.path))
             labels += _counts(batch[label.name], label, part.path)
         distributions[split] = {str(place): int(count) for place, count in enumerate(labels)}
         splits[split] = {
             "num_samples": int(labels.sum()),
-            "num_features": int(np.prod(image.shape)),
+            "num_features": size,
             "class_distribution": distributions[split],
         }
         metrics[split] = _metrics(pixels)

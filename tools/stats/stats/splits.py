@@ -59,7 +59,7 @@ def read_part(part: Part, manifest: Manifest, schema: pa.Schema, rows: int = ROW
 def _parts(samples: Path) -> dict[str, Part]:
     found: dict[str, Part] = {}
     try:
-        with pq.ParquetFile(samples, page_checksum_verification=True) as file:
+        with pq.ParquetFile(samples, page_checksum_verification=True, pre_buffer=False) as file:
             for batch in file.iter_batches(columns=["split", "file"]):
                 for split in pc.unique(batch["split"]).to_pylist():
                     files = batch["file"].filter(pc.equal(batch["split"], split))

@@ -49,7 +49,7 @@ def read_parquet(
     """Yield a Parquet file in batches of at most ``rows``; raises as ``read_table`` does."""
     group = 0
     try:
-        with pq.ParquetFile(table, page_checksum_verification=True) as file:
+        with pq.ParquetFile(table, page_checksum_verification=True, pre_buffer=False) as file:  # it would keep all
             if not file.schema_arrow.equals(schema):  # not by their texts: Parquet calls the items of lists elements
                 raise _other_columns(table, named(file.schema_arrow), named(schema))
             for group in range(file.num_row_groups):
