@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from conftest import git
 from registry.bootstrap import bootstrap
@@ -19,7 +20,7 @@ from registry.releases import Release
 from registry.store import open_store
 from registry.versions import Version
 from stage.errors import StageError
-from unit.registry.tiny import NAMES, ROWS, another_clone, build, make_registry, tags
+from unit.registry.tiny import NAMES, ROWS, SCHEMA, another_clone, build, make_registry, tags
 
 MORE = (*ROWS, ("d", 4))
 V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
@@ -166,6 +167,21 @@ def test_the_same_samples_are_a_patch(clone: Path) -> None:
     build(clone, "greetings", ROWS, note="described better")
     refused(40, "greetings: its samples are those of 1.0.0 (logical hash ", lambda: make(clone, "1.1.0"))
     assert make(clone, "1.0.1").outcome == "released"
+
+
+def test_an_automatic_version_goes_by_what_has_changed(clone: Path) -> None:
+    assert make(clone, bump="auto").tag == "greetings-v1.0.0", "the first"
+    refused(40, "greetings: nothing has changed since 1.0.0", lambda: make(clone, bump="auto"))
+    build(clone, "greetings", ROWS, note="described better")
+    assert make(clone, bump="auto").tag == "greetings-v1.0.1"
+    build(clone, "greetings", MORE)
+    assert make(clone, bump="auto").tag == "greetings-v1.1.0"
+    build(clone, "greetings", MORE, schema=SCHEMA.set(1, pa.field("value", pa.int32())))
+    assert make(clone, bump="auto").tag == "greetings-v2.0.0"
+    build(clone, "greetings", ROWS)
+    assert [make(clone, bump="patch").tag] == ["greetings-v2.0.1"]
+    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, "3.0.0", bump="major"))
+    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, bump="huge"))
 
 
 def test_a_version_with_other_content_is_never_released_again(world: Path, clone: Path) -> None:

@@ -69,7 +69,14 @@ def another_clone(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def build(clone: Path, name: str, rows: Iterable[tuple[str, int]], note: str = "", sample: bool = False) -> None:
+def build(
+    clone: Path,
+    name: str,
+    rows: Iterable[tuple[str, int]],
+    note: str = "",
+    sample: bool = False,
+    schema: pa.Schema = SCHEMA,
+) -> None:
     """Build a dataset, as its stages would: table, folder, manifest, metadata, lock."""
     dataset = clone / "data" / name
     (dataset / "processed").mkdir(parents=True, exist_ok=True)
@@ -83,8 +90,8 @@ def build(clone: Path, name: str, rows: Iterable[tuple[str, int]], note: str = "
     for key, value in rows:
         (dataset / "folder" / "in" / f"{key}.txt").write_text(f"{name} {key} {value}\n")
     digest = hashlib.sha256(table.encode()).hexdigest()
-    with ManifestWriter(dataset / "samples.parquet", SCHEMA, ["key"]) as writer:
-        batch = pa.record_batch([pa.array(list(column)) for column in zip(*rows, strict=True)], schema=SCHEMA)
+    with ManifestWriter(dataset / "samples.parquet", schema, ["key"]) as writer:
+        batch = pa.record_batch([pa.array(list(column)) for column in zip(*rows, strict=True)], schema=schema)
         writer.add(batch, split="all", file="processed/data.csv", source="a.csv")
         writer.finish({"processed/data.csv": digest})
     metadata = {

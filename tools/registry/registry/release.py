@@ -67,7 +67,7 @@ def release(
         if wanted and look(git, branch.remote, found.tag) is Tagged.YES:
             return _complete(found, dataset, root, store, branch)
         metadata = check_dataset(dataset, root)
-        chosen = wanted or _bumped(git, dataset, known, bump)
+        chosen = wanted or _bumped(git, dataset, known, bump, remote)
         _check_version(git, dataset, chosen, known, str(metadata["logical_hash"]))
         if look(git, branch.remote, Release(git, dataset.name, chosen).tag) is Tagged.YES:
             return _complete(Release(git, dataset.name, chosen), dataset, root, store, branch)
@@ -183,14 +183,14 @@ def _absolute(url: str, git: Git) -> str:
     return str((git.folder / url).resolve()) if "://" not in url and (git.folder / url).exists() else url
 
 
-def _bumped(git: Git, dataset: Dataset, known: list[Version], bump: str) -> Version:
+def _bumped(git: Git, dataset: Dataset, known: list[Version], bump: str, remote: str) -> Version:
     if not known:
         return FIRST
     if bump != "auto":
         return known[-1].bumped(bump)
-    from registry.diff import bump_of
+    from registry.diff import bump_of  # lazy: only an automatic version needs it
 
-    part = bump_of(Release(git, dataset.name, known[-1]), dataset)
+    part = bump_of(Release(git, dataset.name, known[-1]), dataset, remote)
     if part is None:
         raise ReleaseRefused(dataset.name, f"nothing has changed since {known[-1]}", "there is nothing to release")
     return known[-1].bumped(part)
