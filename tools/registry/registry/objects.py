@@ -4,16 +4,24 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TypeVar
 
-from stage.errors import ChecksumMismatch, PolicyViolation
+from stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation
 
 from registry.releases import Output, Release
 from registry.store import Absent, Store
 
+log = logging.getLogger(__name__)
+
 PARALLEL = 8
+BLOCK = 1 << 20
+PAUSES = (0.5, 2.0, 5.0)  # seconds, before going on with an object whose connection broke
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,6 +43,11 @@ class Fault:
     what: str
 
 
+def shown(path: str) -> str:
+    """Return a path for one line of a terminal, whatever characters are in it."""
+    return path if path.isprintable() else repr(path)
+
+
 def read_list(store: Store, output: Output) -> list[Item]:
     """Read the list of a folder's files from the store, and check it.
 
@@ -42,43 +55,87 @@ def read_list(store: Store, output: Output) -> list[Item]:
     """
     parts: list[bytes] = []
     copy_object(store, output.md5, parts.append)
-    entries = json.loads(b"".join(parts))
+    return parse_list(output.path, b"".join(parts))
+
+
+def parse_list(folder: str, content: bytes) -> list[Item]:
+    """Return the files that a folder's list names. Raises PolicyViolation for a name that leaves the folder."""
+    entries = json.loads(content)
     for entry in entries:
-        if entry["relpath"].startswith("/") or ".." in entry["relpath"].split("/"):
-            raise PolicyViolation(output.path, f"its list names {entry['relpath']!r}", "do not use this release")
-    return [Item(f"{output.path}/{entry['relpath']}", entry["md5"]) for entry in entries]
+        check_path(entry["relpath"], f"{folder}: its list")
+    return [Item(f"{folder}/{entry['relpath']}", entry["md5"]) for entry in entries]
+
+
+def check_path(path: str, where: str) -> None:
+    """Raise PolicyViolation for a path that leaves its folder, or that no file system takes."""
+    parts = path.split("/")
+    if not set(parts) & {"", ".", ".."} and "\0" not in path and all(len(part.encode()) <= 255 for part in parts):
+        return
+    raise PolicyViolation(where, f"names {path!r:.100}", "do not use this release, and tell who made it")
+
+
+def has_bytes(path: Path, md5: str) -> bool:
+    """Say whether a file is there and has the bytes that an object's name says."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == md5.removesuffix(".dir")
 
 
 def copy_object(
     store: Store, md5: str, write: Callable[[bytes], object], start: int = 0, before: Iterable[bytes] = ()
 ) -> int:
-    """Hand an object's bytes from ``start`` on to ``write``, and return how many; ``before`` are those up to there.
+    """Hand an object's bytes from ``start`` on to ``write``, and return its size; ``before`` are those up to there.
 
-    Raises Absent, NetworkFailed, or ChecksumMismatch where they are not what the object's name says.
+    Where the connection breaks it goes on from there; a few times, unless more comes.
+    Raises Absent, NetworkFailed, or ChecksumMismatch where the bytes are not what the object's name says.
     """
     digest = hashlib.md5(usedforsecurity=False)
     for block in before:
         digest.update(block)
-    size = start
-    with store.read(md5, start) as blocks:
-        for block in blocks:
-            digest.update(block)
-            write(block)
-            size += len(block)
+    size, pauses, begun = start, iter(PAUSES), False
+    while True:
+        try:
+            with store.read(md5, size) as blocks:
+                begun = True
+                for block in blocks:
+                    digest.update(block)
+                    write(block)
+                    size, pauses = size + len(block), iter(PAUSES)
+            break
+        except NetworkFailed as error:
+            pause = next(pauses, None)
+            if pause is None or not begun:  # a first answer was tried for by the store
+                raise
+            log.info("%s; going on after %d bytes", error.what, size)
+            time.sleep(pause)
     if digest.hexdigest() != md5.removesuffix(".dir"):
         what = f"object {md5} has other bytes: {digest.hexdigest()}, {size} of them"
         raise ChecksumMismatch(f"remote {store.remote}", what, "make repair")
     return size
 
 
-def find_faults(release: Release, store: Store, advance: Callable[[int], None] = lambda _: None) -> list[Fault]:
+def find_faults(
+    release: Release,
+    store: Store,
+    advance: Callable[[int], None] = lambda _: None,
+    kept: Mapping[str, Callable[[bytes], object]] | None = None,
+) -> list[Fault]:
     """Read every object of a release back from the store and hash it; return what is missing or damaged, by path.
 
-    ``advance`` is told of the bytes as they come. Raises NetworkFailed where the store does not answer.
+    ``advance`` is told of the bytes as they come, ``kept`` gets those of the paths it names.
+    Raises NetworkFailed where the store does not answer.
     """
+    items, faults = list_items(release, store)
+    return sorted(faults + check_items(items, store, advance, kept), key=lambda fault: fault.path)
+
+
+def list_items(release: Release, store: Store) -> tuple[list[Item], list[Fault]]:
+    """Return the files of a release that are in the store, and the faults of the lists that should name them."""
     faults: list[Fault] = []
     items: list[Item] = []
     for output in release.outputs:
+        check_path(output.path, f"{release.tag}: its dvc.lock")
         if output.in_git:
             continue
         if not output.is_folder:
@@ -86,17 +143,35 @@ def find_faults(release: Release, store: Store, advance: Callable[[int], None] =
             continue
         with _noted(faults, Item(output.path, output.md5)):
             items += read_list(store, output)
+    return items, faults
+
+
+def check_items(
+    items: Iterable[Item],
+    store: Store,
+    advance: Callable[[int], None] = lambda _: None,
+    kept: Mapping[str, Callable[[bytes], object]] | None = None,
+) -> list[Fault]:
+    """Read files back, each object once, and return what is missing or damaged."""
+    items = list(items)
+    keep = {item.md5: kept[item.path] for item in items if kept and item.path in kept}
+    meter = Meter(advance)
 
     def check(item: Item) -> list[Fault]:
         found: list[Fault] = []
+        also = keep.get(item.md5, len)
+
+        def write(block: bytes) -> None:
+            meter(len(block))
+            also(block)
+
         with _noted(found, item):
-            copy_object(store, item.md5, lambda block: advance(len(block)))
+            copy_object(store, item.md5, write)
         return found
 
     distinct = {item.md5: item for item in items}
-    bad = {fault.md5: fault for found in in_parallel(check, distinct.values()) for fault in found}
-    faults += [Fault(item.path, item.md5, bad[item.md5].what) for item in items if item.md5 in bad]
-    return sorted(faults, key=lambda fault: fault.path)
+    bad = {fault.md5: fault for found in in_parallel(check, distinct.values(), meter) for fault in found}
+    return [Fault(item.path, item.md5, bad[item.md5].what) for item in items if item.md5 in bad]
 
 
 @contextlib.contextmanager
@@ -109,12 +184,38 @@ def _noted(faults: list[Fault], item: Item) -> Iterator[None]:
         faults.append(Fault(item.path, item.md5, "damaged"))
 
 
-def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Work on the items in a few threads, in order; the first failure ends it."""
+class Stopped(Exception):
+    """Another thread has failed, so this one need not go on."""
+
+
+class Meter:
+    """What threads tell of the bytes as they come, in turn; it stops them where one has failed."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance, self._turn, self._stopped = advance, threading.Lock(), False
+
+    def __call__(self, amount: int) -> None:
+        """Count. Raises Stopped."""
+        with self._turn:
+            if self._stopped:
+                raise Stopped
+            self._advance(amount)
+
+    def stop(self) -> None:
+        """Stop whoever counts."""
+        self._stopped = True
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T], meter: Meter | None = None) -> list[R]:
+    """Work on the items in a few threads, in order; the first failure ends it, at once where they count on a meter."""
     with ThreadPoolExecutor(PARALLEL) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
-            return [future.result() for future in futures]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future.done() and future.exception()]
+            return [future.result() for future in failed or futures]
         except BaseException:
+            if meter:
+                meter.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -26,8 +26,12 @@ def summary(dataset: Dataset, stages: list[str], root: Path, next_steps: list[st
 def size(path: Path) -> str:
     """Return the size of a file or folder, as people write it."""
     files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
-    number = float(sum(entry.stat().st_size for entry in files))
-    unit = 0
+    return amount(sum(entry.stat().st_size for entry in files))
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes, as people write it."""
+    number, unit = float(size), 0
     while number >= 1000 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1
     return f"{number:.0f} {UNITS[unit]}" if number >= 10 or not unit else f"{number:.1f} {UNITS[unit]}"

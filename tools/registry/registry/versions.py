@@ -56,7 +56,11 @@ def released(git: Git, name: str = "") -> dict[str, list[Version]]:
 
 def chosen(git: Git, name: str, version: str) -> Version:
     """Return the version that a person means: a number, or ``latest``. Raises UsageError where it is not released."""
-    known = released(git, name).get(name, [])
+    return choose(released(git, name).get(name, []), name, version)
+
+
+def choose(known: list[Version], name: str, version: str) -> Version:
+    """Return the one of the versions that a person means: a number, or ``latest``. Raises UsageError if none is."""
     if not known:
         raise UsageError("DS", f"{name!r:.70} has no release here", "git fetch --tags, or make release")
     wanted = known[-1] if version == "latest" else Version.parse(version)

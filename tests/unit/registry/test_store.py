@@ -1,0 +1,173 @@
+"""The storage of a remote, object by object: a folder; S3 is in integration/test_releases_store.py."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from registry import objects
+from registry.git import Git
+from registry.objects import check_path, copy_object, in_parallel, parse_list
+from registry.store import Absent, FolderStore, S3Store, open_store
+from stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation, SourceRefused, UsageError
+
+BODY = bytes(range(256)) * 10_000
+MD5 = hashlib.md5(BODY).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    (tmp_path / "good").write_bytes(BODY)
+    made = FolderStore("local", tmp_path / "remote")
+    made.write(MD5, tmp_path / "good")
+    return made
+
+
+class Breaking:
+    """A store whose connection breaks after so many bytes, so many times."""
+
+    remote = "breaking"
+
+    def __init__(self, inner: FolderStore, after: int, times: int) -> None:
+        self.inner, self.after, self.times = inner, after, times
+        self.starts: list[int] = []
+
+    @contextmanager
+    def read(self, md5: str, start: int = 0) -> Iterator[Iterator[bytes]]:
+        self.starts.append(start)
+        with self.inner.read(md5, start) as blocks:
+            body = b"".join(blocks)
+        if self.times:
+            self.times -= 1
+            yield self._broken(body[: self.after])
+        else:
+            yield iter([body])
+
+    def _broken(self, body: bytes) -> Iterator[bytes]:
+        if body:
+            yield body
+        raise NetworkFailed("remote breaking", "the connection broke", "run again")
+
+    def write(self, md5: str, source: Path) -> None: ...
+
+    def probe(self) -> str:
+        return "here"
+
+
+@pytest.mark.parametrize("start", [0, 1, 1 << 20, len(BODY) - 1, len(BODY), len(BODY) + 5])
+def test_object_is_read_from_anywhere(store: FolderStore, start: int) -> None:
+    with store.read(MD5, start) as blocks:
+        assert b"".join(blocks) == BODY[start:]
+
+
+def test_what_is_not_there_is_absent(store: FolderStore, tmp_path: Path) -> None:
+    with pytest.raises(Absent, match=f"remote local: has no object {MD5[::-1]}"), store.read(MD5[::-1]):
+        pass
+    (tmp_path / "remote/files/md5" / MD5[:2] / MD5[2:]).unlink()
+    (tmp_path / "remote/files/md5" / MD5[:2] / MD5[2:]).mkdir()
+    with pytest.raises(Absent), store.read(MD5):
+        pass
+
+
+def test_what_a_reader_does_is_not_the_stores_fault(store: FolderStore) -> None:
+    with pytest.raises(OSError, match="disk full"), store.read(MD5) as blocks:
+        next(blocks)
+        raise OSError(28, "disk full")
+
+
+def test_broken_connection_goes_on_where_it_stopped(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PAUSES", (0, 0, 0))
+    breaking = Breaking(store, 1_000, 7)  # each time a little more comes, so it is worth going on
+    parts: list[bytes] = []
+    assert copy_object(breaking, MD5, parts.append) == len(BODY)
+    assert b"".join(parts) == BODY
+    assert breaking.starts == [1_000 * number for number in range(8)]
+
+
+def test_connection_that_gives_nothing_is_given_up(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PAUSES", (0, 0, 0))
+    breaking = Breaking(store, 0, 100)
+    with pytest.raises(NetworkFailed, match="the connection broke"):
+        copy_object(breaking, MD5, len)
+    assert len(breaking.starts) == 4
+
+
+def test_other_bytes_are_found_whatever_came_before(store: FolderStore) -> None:
+    assert copy_object(store, MD5, len, 100, [BODY[:100]]) == len(BODY)
+    with pytest.raises(ChecksumMismatch, match=f"object {MD5} has other bytes"):
+        copy_object(store, MD5, len, 100, [bytes(100)])
+
+
+def test_first_failure_ends_the_others() -> None:
+    meter = objects.Meter(lambda _: None)
+
+    def work(number: int) -> int:
+        if number == 3:
+            raise NetworkFailed("x", "y", "z")
+        while True:
+            meter(1)
+
+    with pytest.raises(NetworkFailed):
+        in_parallel(work, range(6), meter)
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "/x", "a/../b", "a//b", "", ".", "a/./b", "a\0b", "x" * 256, "a/" + "é" * 128]
+)
+def test_names_that_leave_or_cannot_be_are_refused(path: str) -> None:
+    with pytest.raises(PolicyViolation):
+        check_path(path, "list")
+
+
+@pytest.mark.parametrize("path", ["a", "a b", "-x", "a\nb", "..a", ".hidden", "x" * 255, "e\u0301", "a\\b"])
+def test_odd_names_are_fine(path: str) -> None:
+    check_path(path, "list")
+    assert parse_list("raw", b'[{"md5": "0", "relpath": "a"}]')[0].path == "raw/a"
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Git:
+    git = Git(tmp_path / "clone")
+    git.folder.mkdir()
+    git("init", "-q")
+    (git.folder / ".dvc").mkdir()
+    config = "[core]\n    remote = far\n['remote \"near\"']\n    url = ../near\n"
+    (git.folder / ".dvc" / "config").write_text(config + "['remote \"far\"']\n    url = s3://bucket/some/where\n")
+    git("add", "-A")
+    git("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false", "commit", "-q", "-m", "x")
+    return git
+
+
+def test_remote_is_what_the_config_says(git: Git, tmp_path: Path) -> None:
+    assert isinstance(open_store(git, "HEAD"), S3Store) and open_store(git, "HEAD").remote == "far"
+    assert open_store(git, "HEAD", "near").probe().startswith(str(git.folder / "near"))
+    assert open_store(git, "HEAD", "near", tmp_path).probe().startswith(str(tmp_path / "near"))
+    (git.folder / ".dvc" / "config.local").write_text("['remote \"far\"']\n    url = /else/where\n")
+    assert open_store(git, "HEAD").probe().startswith("/else/where")
+
+
+def test_other_remotes_are_refused(git: Git) -> None:
+    with pytest.raises(UsageError, match="DVC_REMOTE: no remote 'x'; fix: use one of: far, near"):
+        open_store(git, "HEAD", "x")
+    (git.folder / ".dvc" / "config.local").write_text("['remote \"far\"']\n    url = ssh://else/where\n")
+    with pytest.raises(UsageError, match="ssh is not spoken here"):
+        open_store(git, "HEAD")
+    (git.folder / ".dvc" / "config.local").write_text("nonsense\n")
+    with pytest.raises(UsageError, match=r"\.dvc/config: cannot be read"):
+        open_store(git, "HEAD")
+
+
+def test_endpoint_that_is_down_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    store = S3Store("docker", "bucket", "", "http://localhost:9")
+    with pytest.raises(NetworkFailed, match="remote docker: http://localhost:9 does not give or take") as failed:
+        store.probe()
+    assert "canary" not in str(failed.value) and "refused" in str(failed.value)
+
+
+def test_folder_of_somebody_else_is_refused(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(SourceRefused, match="may not use"):
+        store.probe()

@@ -1,0 +1,184 @@
+"""The commands that read releases back from the store, mend them, and hand them out."""
+
+import dataclasses
+import logging
+import os
+from pathlib import Path
+
+import click
+from stage.errors import ReleaseRefused, UsageError, VerificationFailed
+from stage.options import talk
+from stage.progress import progress
+
+from registry.git import Git
+from registry.objects import shown
+from registry.options import REMOTE
+from registry.releases import Release
+from registry.store import open_store
+from registry.summary import amount
+from registry.toolbox import repository
+from registry.verify import Problem, size_of
+from registry.versions import chosen, released
+
+log = logging.getLogger(__name__)
+
+LOST = "make push where it was built, or put a copy of the object there by hand"
+
+DATASET = click.argument("name", metavar="DATASET", envvar="DS", default="")
+VERSION = click.option(
+    "--version", envvar="VERSION", show_envvar=True, default="latest", show_default=True, help="As 1.1.0, or latest."
+)
+ALL = click.option(
+    "--all", "everything", envvar="ALL", show_envvar=True, is_flag=True, help="Every release, of DATASET or of all."
+)
+
+
+@click.command()
+@DATASET
+@VERSION
+@ALL
+@click.option(
+    "--rebuild",
+    envvar="REBUILD",
+    show_envvar=True,
+    is_flag=True,
+    help="Build it again too, from its sources with its own tools, and compare.",
+)
+@REMOTE
+@talk
+def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str) -> None:
+    """Read a release of DATASET back from the remote, every byte, and name what is missing or damaged."""
+    from registry.rebuild import differences, rebuilt
+    from registry.verify import verify as library
+
+    root = repository()
+    problems: list[Problem] = []
+    for release in _releases(root, name, version, everything):
+        store, size = open_store(release.git, "HEAD", remote), size_of(release)
+        with progress(f"reading {release.tag} back", size, "bytes") as advance:
+            found = library(release, store, advance)
+        if rebuild:
+            with rebuilt(release, root) as clone:
+                found += differences(release, clone)
+        _report(found)
+        problems += found
+        if not found:
+            again = ", and built again it is the same" if rebuild else ""
+            click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{again}")
+    _end(problems)
+
+
+@click.command()
+@DATASET
+@VERSION
+@ALL
+@REMOTE
+@talk
+def repair(name: str, version: str, everything: bool, remote: str) -> None:
+    """Put good copies in the place of what a release lacks or has damaged on the remote, then verify it.
+
+    They come from the cache or the working tree of this clone; where neither has one, the release is built again.
+    """
+    from registry.repair import repair as library
+    from registry.verify import verify as check
+
+    root = repository()
+    problems: list[Problem] = []
+    for release in _releases(root, name, version, everything):
+        store, size = open_store(release.git, "HEAD", remote), size_of(release)
+        with progress(f"reading {release.tag} back", size, "bytes") as advance:
+            done = library(release, root, store, advance)
+        for each in done.mended:
+            path = shown(f"{release.folder}/{each.path}")
+            click.echo(f"{release.tag}: {path} was {each.what}: mended from {each.source}")
+        with progress(f"verifying {release.tag}", size, "bytes") as advance:
+            found = check(release, store, advance)
+        lost = {each.md5 for each in done.left}
+        found = [dataclasses.replace(each, fix=LOST) if lost & set(each.what.split()) else each for each in found]
+        _report(found)
+        problems += found
+        if not found:
+            click.echo(f"{release.tag}: {len(done.mended)} mended on {remote}, all is as released")
+    _end(problems)
+
+
+@click.command()
+@DATASET
+@click.argument("version", envvar="VERSION", default="latest")
+@click.argument("out", envvar="OUT", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--repo",
+    "url",
+    envvar=["REPO", "DVC_REPO", "DVC_REPO_URL"],
+    show_envvar=True,
+    default="",
+    help="The git repository, where it is not this one.",
+)
+@click.option(
+    "--remote",
+    envvar="DVC_REMOTE",
+    show_envvar=True,
+    default="",
+    help="As .dvc/config names it.  [default: local; with --repo, the default there]",
+)
+@talk
+def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
+    """Fetch the data of a release of DATASET (VERSION: as 1.1.0, or latest) into the folder OUT, verified.
+
+    What is there and right stays, what is there in part goes on from where it stopped.
+    """
+    if url:
+        from registry.origin import folder_of, release_at
+
+        with release_at(url, name, version) as release:
+            _get(release, out, f"refs/tags/{release.tag}", remote, folder_of(url))
+    else:
+        _get(_releases(repository(), name, version, everything=False)[0], out, "HEAD", remote or "local")
+
+
+def _get(release: Release, out: Path, revision: str, remote: str, base: Path | None = None) -> None:
+    from registry.get import chosen_outputs
+    from registry.get import get as library
+
+    store = open_store(release.git, revision, remote, base)
+    size = sum(output.size for output in chosen_outputs(release))
+    with progress(f"getting {release.tag}", size, "bytes") as advance:
+        got = library(release, store, out, advance)
+    click.echo(f"{got.tag}: {got.files} files, {amount(size)} in {out}, all verified; {got.fetched} fetched now")
+
+
+@click.command()
+@REMOTE
+@talk
+def doctor(remote: str) -> None:
+    """Look at tools, clone, remote and services, for the chosen ENV, and say how to mend what is wrong."""
+    from registry.doctor import as_table, examine
+
+    checks = examine(repository(), remote)
+    click.echo(as_table(checks))
+    if broken := [check for check in checks if check.needed and not check.is_ok]:
+        what = f"{broken[0].found} ({len(broken)} in all)"
+        raise ReleaseRefused(f"ENV={os.environ.get('ENV') or 'local'} {broken[0].name}", what, broken[0].fix)
+
+
+def _releases(root: Path, name: str, version: str, everything: bool) -> list[Release]:
+    """Return the releases that are meant: ``emotion``, ``emotion@1.1.0``, or all by their tags."""
+    git = Git(root)
+    if not everything:
+        name, _, given = name.partition("@")
+        return [Release(git, name, chosen(git, name, given or version))]
+    found = [Release(git, each, one) for each, versions in released(git, name).items() for one in versions]
+    if not found:
+        raise UsageError("DS", f"{name or 'nothing':.70} has no release here", "git fetch --tags, or make release")
+    return found
+
+
+def _report(problems: list[Problem]) -> None:
+    for problem in problems:
+        log.warning("%s", problem)
+
+
+def _end(problems: list[Problem]) -> None:
+    if problems:
+        first = problems[0]
+        raise VerificationFailed(first.where, f"{first.what} ({len(problems)} in all)", first.fix)
