@@ -1,1 +1,22 @@
-"""Build, release, verify and explain datasets with git and DVC."""
+"""Build, release, verify and explain datasets with git and DVC.
+
+``from registry import load, log_dataset`` is for those who train on them. Both are imported where they are used: this
+package also runs where nothing is installed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.lineage import log_dataset
+    from registry.loading import load
+
+__all__ = ["load", "log_dataset"]
+
+HOMES = {"load": "registry.loading", "log_dataset": "registry.lineage"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(HOMES[name]), name)

@@ -10,7 +10,9 @@ from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
 from registry import remotes
+from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_release import bootstrap, release
+from registry.cli_store import doctor, get, repair, verify
 from registry.containers import build_images, engine_answers
 from registry.datasets import find_datasets, unfinished
 from registry.images import read_images, refresh_images
@@ -186,5 +188,8 @@ def demo() -> None:
         fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
 
 
-for command in (release, bootstrap):
+for command in (release, bootstrap, verify, repair, get, doctor):
+    cli.add_command(command)
+
+for command in (show_command, diff_command, explain_command, whohas_command):
     cli.add_command(command)

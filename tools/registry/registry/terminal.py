@@ -1,0 +1,31 @@
+"""Lines for a terminal of 80 columns: a label, and its texts in a column of their own."""
+
+import textwrap
+from collections.abc import Iterable
+
+WIDTH = 80
+INDENT = 12
+
+
+def row(label: str, text: str) -> list[str]:
+    """Return a text behind its label, wrapped; none where there is no text. Control characters become spaces."""
+    return textwrap.wrap(
+        printable(text),
+        WIDTH,
+        initial_indent=f"  {label:<{INDENT - 2}}",
+        subsequent_indent=" " * INDENT,
+        break_on_hyphens=False,
+    )
+
+
+def rows(label: str, texts: Iterable[str]) -> list[str]:
+    """Return a line or more for each text, the label before the first."""
+    found: list[str] = []
+    for text in texts:
+        found += row("" if found else label, text)
+    return found
+
+
+def printable(text: str) -> str:
+    """Return a text without what would move the cursor."""
+    return "".join(character if character.isprintable() else " " for character in text)
