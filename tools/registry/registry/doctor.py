@@ -77,7 +77,9 @@ def as_table(checks: list[Check]) -> str:
 
 def _wrapped(text: str, head: str) -> list[str]:
     indent = " " * len(head)
-    return textwrap.wrap(text, COLUMNS, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, COLUMNS, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def _checked(name: str, look: Callable[[], str], needed: bool = True) -> Check:

@@ -45,7 +45,7 @@ def database(env: str) -> str:
         ) as connection:
             found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     except psycopg.OperationalError as error:
-        what = f"{host}:{port}: {str(error).strip().splitlines()[-1].rpartition('failed: ')[2]}"
+        what = f"{host}:{port}: {str(error).strip().splitlines()[0].rpartition('failed: ')[2]}"
         raise DatabaseUnreachable("database", what, UP.format(variable="PGVECTOR_*")) from error
     if not found:
         fix = f"as administrator: CREATE EXTENSION vector in {name}"
