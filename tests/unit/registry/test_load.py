@@ -1,0 +1,213 @@
+"""A split of a release as its consumers want it, every byte verified."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import git
+from registry import load
+from registry.arrow_types import parse_type, same_type
+from registry.datasets import Dataset
+from registry.manifests import fetch_manifest
+from registry.payload import read_table
+from registry.store import Absent
+from registry.toolbox import repository
+from samples import digests, encode, read_manifest
+from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
+from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays
+
+MADE: dict[str, Made] = {"greetings": greetings(), "wines": wines(), "xrays": xrays(), "notes": notes()}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = make_world(tmp_path)
+    for name in ("DVC_REPO_URL", "DVC_REMOTE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DVC_REPO", str(world.root))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("greetings", "train"),
+        ("greetings", "val"),
+        ("wines", None),
+        ("xrays", "train"),
+        ("xrays", "test"),
+        ("notes", None),
+    ],
+)
+def test_arrow_has_the_very_samples_of_the_manifest(name: str, split: str | None, world: World) -> None:
+    release = world.release(name, "1.0.0", MADE[name])
+    table = load(name, "1.0.0", split=split)
+    assert table.schema == MADE[name].schema
+    manifest = pq.read_table(fetch_manifest(release)).to_pylist()
+    expected = [each["content_hash"] for each in manifest if split in {None, each["split"]}]
+    hashes = [digest.tobytes() for batch in table.combine_chunks().to_batches() for digest in digests(encode(batch))]
+    assert hashes == expected
+
+
+def test_pandas_ray_and_hugging_face(world: World) -> None:
+    """In a process of its own, for Ray starts servers."""
+    world.release("greetings", "1.0.0", greetings())
+    world.release("wines", "1.0.0", wines())
+    program = """
+import json, ray
+from registry import load
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+pandas = load("greetings", "1.0.0", split="train", as_="pandas")
+hugging = load("greetings", "greetings-v1.0.0", split="val", as_="huggingface")
+both = load("greetings", as_="huggingface")
+print(json.dumps({
+    "pandas": pandas.to_dict("list"),
+    "ray": sorted(load("greetings", split="train", as_="ray").take_all(), key=lambda row: row["text"]),
+    "ray, a table": load("wines", as_="ray").count(),
+    "huggingface": [type(hugging).__name__, hugging["text"][:]],
+    "splits": {name: len(part) for name, part in both.items()},
+    "wines": str(load("wines", as_="pandas").dtypes.to_dict()),
+}))
+"""
+    known = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "pandas": {"text": ["hello", "go away", "oh", "hello"], "label": ["joy", "anger", "joy", "love"]},
+        "ray": [
+            {"text": "go away", "label": "anger"},
+            {"text": "hello", "label": "joy"},
+            {"text": "hello", "label": "love"},
+            {"text": "oh", "label": "joy"},
+        ],
+        "ray, a table": 5,
+        "huggingface": ["Dataset", ["well", "no"]],
+        "splits": {"train": 4, "val": 2},
+        "wines": "{'alcohol': dtype('float64'), 'quality': dtype('int64')}",
+    }
+
+
+def cached(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "cache" / "data-registry"
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_only_the_split_is_fetched_and_only_once(world: World, tmp_path: Path) -> None:
+    world.release("xrays", "1.0.0", xrays())
+    load("xrays", "1.0.0", split="test")
+    found = [path for path in cached(tmp_path) if ".lists" not in path]
+    assert found == [
+        "xrays-v1.0.0/processed/test/annotations.json",
+        "xrays-v1.0.0/processed/test/images/test_xray_000002.jpg",
+    ]
+    world.store.rename(tmp_path / "gone")
+    assert len(load("xrays", "1.0.0", split="test")) == 1
+    with pytest.raises(Absent, match="has no object"):
+        load("xrays", "1.0.0", split="train")
+
+
+def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_refused(world: World, tmp_path: Path) -> None:
+    world.release("wines", "1.0.0", wines())
+    load("wines", "1.0.0")
+    copy = tmp_path / "cache" / "data-registry" / "wines-v1.0.0" / "processed" / "wines.csv"
+    good = copy.read_bytes()
+    copy.write_bytes(good.replace(b"9.4", b"9.5"))
+    assert load("wines", "1.0.0")["alcohol"][0].as_py() == 9.4 and copy.read_bytes() == good
+    for path in world.store.rglob("*"):
+        if path.is_file() and path.read_bytes() == good:
+            path.write_bytes(good.replace(b"9.4", b"9.5"))
+    copy.unlink()
+    with pytest.raises(ChecksumMismatch, match="has other bytes"):
+        load("wines", "1.0.0")
+    assert not copy.exists()
+
+
+def test_from_a_url_without_a_clone(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.release("wines", "1.0.0", wines())
+    world.release("wines", "1.1.0", wines([(1.0, 1)]))
+    git(tmp_path, "clone", "-q", "--bare", str(world.root), "origin.git")
+    monkeypatch.delenv("DVC_REPO")
+    monkeypatch.setenv("DVC_REPO_URL", (tmp_path / "origin.git").as_uri())
+    assert len(load("wines", "1.0.0")) == 5 and len(load("wines")) == 1
+    with pytest.raises(UsageError, match=r"wines 2.0.0 is not released; fix: use one of: 1.0.0, 1.1.0, latest"):
+        load("wines", "2.0.0")
+    with pytest.raises(NetworkFailed):
+        load("wines", "1.0.0", repo=(tmp_path / "nowhere.git").as_uri())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({}, "split: greetings-v1.0.0 has several; fix: use one of: train, val"),
+        ({"split": "test"}, "split: greetings-v1.0.0 has no 'test'; fix: use one of: train, val"),
+        ({"split": "train", "as_": "list"}, "as_: 'list' is unknown; fix: use one of: arrow, pandas, ray, huggingface"),
+        ({"split": "train", "remote": "no"}, "DVC_REMOTE: no remote 'no'; fix: use one of: local"),
+    ],
+)
+def test_what_there_is_not_is_said(wanted: dict[str, Any], message: str, world: World) -> None:
+    world.release("greetings", "1.0.0", greetings())
+    with pytest.raises(UsageError) as error:
+        load("greetings", "1.0.0", **wanted)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("as_", "module", "package"), [("huggingface", "datasets", "datasets"), ("ray", "ray", "ray[data]")]
+)
+def test_a_library_that_is_missing_is_named(
+    as_: str, module: str, package: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (module, f"{module}.data"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError) as error:
+        load("greetings", "1.0.0", as_=as_)
+    assert str(error.value) == f"as_='{as_}': {module} is not installed; fix: pip install '{package}'"
+
+
+BUILT = ["wine-quality", "emotion", "roco-radiology", "opencloudhub-readmes", "opencloudhub-readmes-rag-evaluation"]
+
+
+@pytest.mark.parametrize("name", [*BUILT, "fashion-mnist"])
+def test_the_real_data_reads_back_as_its_samples(name: str) -> None:
+    """Where it is built here: the first split of each dataset has the hashes that its manifest says."""
+    folder = Dataset(name, repository() / "data" / name).folder
+    if not (folder / "samples.parquet").is_file():
+        pytest.skip(f"data/{name} is not built here")
+    manifest = read_manifest(folder / "samples.parquet")
+    table = pq.read_table(folder / "samples.parquet", columns=["split", "file", "content_hash"])
+    last = table["split"][-1].as_py()
+    chosen = table.filter(pa.compute.equal(table["split"], last))
+    files = list(dict.fromkeys(chosen["file"].to_pylist()))
+    paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
+    read = read_table(files, paths, manifest.columns)
+    hashes = [digest.tobytes() for batch in read.to_batches() for digest in digests(encode(batch))]
+    assert hashes == chosen["content_hash"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.list_(pa.uint8())),
+        pa.list_(pa.struct([("from", pa.string()), ("value", pa.list_(pa.float64()))])),
+        pa.list_(pa.int8(), 3),
+        pa.large_list(pa.bool_()),
+        *(pa.binary(), pa.binary(5), pa.float32(), pa.float16(), pa.large_string(), pa.null(), pa.struct([])),
+    ],
+    ids=str,
+)
+def test_types_are_read_from_their_text(kind: pa.DataType) -> None:
+    assert parse_type(str(kind)) == kind and same_type(str(kind), str(kind))
+
+
+def test_types_that_are_none_are_refused_and_names_of_items_do_not_matter() -> None:
+    for text in ("", "nope", "list<nope>", "list<item: nope>", "struct<a>", "fixed_size_binary[x]"):
+        with pytest.raises(ValueError):
+            parse_type(text)
+    assert same_type("list<item: int8>", "list<element: int8>") and not same_type("int8", "int16")
