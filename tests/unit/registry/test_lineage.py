@@ -50,7 +50,8 @@ def run(empty: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     (tmp_path / "mlflow.db").write_bytes(empty)
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    with mlflow.start_run() as active:
+    experiment = mlflow.create_experiment("training", artifact_location=(tmp_path / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=experiment) as active:
         yield active
     mlflow.set_tracking_uri("")
 
@@ -128,7 +129,7 @@ def test_a_mask_ids_and_everything(world: World, run: Any, tmp_path: Path) -> No
 def test_a_run_and_client_of_ones_own(world: World, run: Any, tmp_path: Path) -> None:
     world.release("wines", "1.0.0", wines())
     client = MlflowClient()
-    other = client.create_run("0")
+    other = client.create_run(run.info.experiment_id)
     done = log_dataset("wines", "latest", client=client, run_id=other.info.run_id, repo=world.root.as_uri())
     assert done.run_id == other.info.run_id and done.samples == 5
     assert "dvc_data_version" in client.get_run(other.info.run_id).data.tags
