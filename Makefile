@@ -2,7 +2,8 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help help-all dataset new refresh release bootstrap demo push pull images lock prompts test lint faults bench
+.PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
+.PHONY: show diff explain whohas prompts test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -27,6 +28,30 @@ release: ## Release it: make release DS=emotion VERSION=1.1.0 (or BUMP=auto)
 
 bootstrap: # Build every dataset and release it as 1.0.0
 	@tools/run registry bootstrap
+
+get: ## Fetch a release, verified: make get DS=emotion VERSION=1.1.0 OUT=dir
+	@tools/run registry get
+
+verify: ## Read a release back, every byte: make verify DS=... or ALL=1
+	@tools/run registry verify
+
+repair: # Mend what a release has lost on the remote: make repair DS=... VERSION=...
+	@tools/run registry repair
+
+doctor: # Look at tools, clone, remote and services, and say how to mend them
+	@tools/run registry doctor
+
+show: # What a dataset or a version is, and its versions: make show DS=emotion [VERSION=1.1.0]
+	@tools/run registry show
+
+diff: # Two versions, to the row: make diff DS=emotion A=1.0.0 [B=1.1.0] [FORMAT=markdown]
+	@tools/run registry diff
+
+explain: # What a model was trained on: make explain MODEL=wine-regressor/3
+	@tools/run registry explain
+
+whohas: # Releases and models that have a sample: make whohas SAMPLE=... (id, text, file:PATH, row:JSON)
+	@tools/run registry whohas
 
 push: ## Send its data to the remote: make push DS=... [ENV=docker]
 	@tools/run registry push
