@@ -107,6 +107,12 @@ def zipped(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
+def gzip_of(data: bytes, level: int = 9, name: bytes = b"") -> bytes:
+    """Return a gzip file of a level, 0 being not compressed, and with a name in its header."""
+    packed = gzip.compress(data, level, mtime=0)
+    return packed if not name else packed[:3] + b"\x08" + packed[4:10] + name + b"\0" + packed[10:]
+
+
 def pixels(count: int, *shape: int) -> np.ndarray:
     return (np.arange(count * int(np.prod(shape))) * 7 % 251).astype(np.uint8).reshape(count, *shape)
 
@@ -123,9 +129,9 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def encoded_table(table: pa.Table) -> bytes:
-    """Return a Parquet file, not compressed, with page checksums."""
+def encoded_table(table: pa.Table, **options: Any) -> bytes:
+    """Return a Parquet file with page checksums, and neither compressed nor with statistics if not told so."""
     file = io.BytesIO()
-    options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-    pq.write_table(table, file, write_page_checksum=True, **options)
+    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, file, write_page_checksum=True, **{**plain, **options})
     return file.getvalue()

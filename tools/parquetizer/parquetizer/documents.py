@@ -51,7 +51,7 @@ class DocumentsResult:
 def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> DocumentsResult:
     """Write the manifest of the files in ``raw``, in the order of their names (a leading dot is part of a name).
 
-    Raises InputMissing, BadRows for what is no UTF-8 text of the declared suffix, EmptyInput, PolicyViolation.
+    Raises InputMissing, EmptyInput, or what ``read_document`` does.
     """
     if not raw.is_dir():
         raise InputMissing(raw, "no such folder", "run the fetcher")
@@ -64,7 +64,7 @@ def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> Doc
     with replacing(samples) as (temporary,), ManifestWriter(temporary, SCHEMA, settings.key) as manifest:
         for path in paths:
             name = path.relative_to(raw).as_posix()
-            data = _read(path, settings)
+            data = read_document(path, settings)
             batch = pa.record_batch([pa.array([name]), pa.array([data], pa.binary()).cast(pa.string())], schema=SCHEMA)
             file = f"{raw.as_posix()}/{name}"
             manifest.add(batch, split=SPLIT, file=file, source=name)
@@ -83,7 +83,12 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path, settings: DocumentsSettings) -> bytes:
+def read_document(path: Path, settings: DocumentsSettings) -> bytes:
+    """Return the bytes of a document.
+
+    Raises BadRows for what is no UTF-8 text of the declared suffix and size, EmptyInput, or PolicyViolation for its
+    name.
+    """
     if not path.as_posix().isprintable():
         raise PolicyViolation(path.parent, f"name {path.name!r:.80} holds what a name should not", "rename the file")
     if not path.name.endswith(settings.suffix):
