@@ -13,11 +13,9 @@ from stage.errors import VerificationFailed
 from registry.datasets import find_datasets
 from registry.scratch import commit, make_scratch, run_in
 
-BESIDE = ("samples.parquet", "metadata.json", "process_stats.json")  # outputs that are not the data itself
-
 
 def demo(root: Path) -> str:
-    """Build every sample in a scratch copy, push it, and get it back as a consumer; return the closing line.
+    """Build every sample in a scratch copy, release it, and get it back as a consumer; return the closing line.
 
     Raises VerificationFailed where the consumer gets other bytes.
     """
@@ -35,8 +33,10 @@ def demo(root: Path) -> str:
             f"Build {samples[0].name} again: nothing has changed",
             partial(_show, clone, "make", "dataset", f"DS={samples[0].name}"),
         ),
-        ("Push the data to a folder remote, and the rest to a git origin", partial(_publish, clone)),
-        *((f"Get {each.name} elsewhere, as a consumer does", partial(_get, clone, each.name)) for each in samples),
+        ("Commit what was built", partial(commit, clone, "Sample data")),
+        ("Release everything: push, read back, tag, in one step", partial(_show, clone, "make", "bootstrap")),
+        *((f"Get {each.name} 1.0.0, verified", partial(_get, clone, each.name)) for each in samples),
+        (f"Get {samples[0].name} elsewhere with plain DVC, as consumers do", partial(_dvc_get, clone, samples[0].name)),
     ]
     for number, (title, step) in enumerate(steps, 1):
         click.secho(f"\n[{number}/{len(steps)}] {title}", bold=True, err=True)
@@ -44,26 +44,30 @@ def demo(root: Path) -> str:
     return f"\nDone in {time.monotonic() - started:.0f} s, all of it in .demo/. Next: make dataset DS={samples[0].name}"
 
 
-def _publish(clone: Path) -> None:
-    _show(clone, "dvc", "push", "--quiet")
-    commit(clone, "Sample data")
-
-
 def _get(clone: Path, name: str) -> None:
-    (dataset,) = find_datasets(clone, name)
-    made = [path for path in dataset.outputs() if path.name not in BESIDE][-1]
-    path = made.relative_to(clone)
-    got = clone.parent / "consumer" / name
-    got.mkdir(parents=True, exist_ok=True)
-    # As a URL: DVC would take a path inside this repository for the repository itself.
-    _show(got, "dvc", "get", "--quiet", (clone.parent / "origin.git").as_uri(), str(path), "-o", path.name)
-    files = [file for file in (made, *made.rglob("*")) if file.is_file()]
+    """Get a release into a folder of its own, and compare every file with what was built."""
+    folder = clone.parent / "consumer" / name
+    _show(clone, "make", "get", f"DS={name}", "VERSION=1.0.0", f"OUT={folder}")
+    files = [path for path in folder.rglob("*") if path.is_file()]
     for file in files:
-        if not filecmp.cmp(file, got / file.relative_to(made.parent), shallow=False):
-            raise VerificationFailed(got / file.name, "other bytes than were released", "report this as a bug")
-    click.echo(
-        f"same bytes: {path.name} ({len(files)} files)" if made.is_dir() else f"same bytes: {path.name}", err=True
-    )
+        _compare(file, clone / "data" / name / file.relative_to(folder))
+    click.echo(f"same bytes: {len(files)} files of {name}", err=True)
+
+
+def _dvc_get(clone: Path, name: str) -> None:
+    (dataset,) = find_datasets(clone, name)
+    made = next(path for path in dataset.outputs() if "processed" in path.parts)
+    folder = clone.parent / "consumer"
+    # As a URL: DVC would take a path inside this repository for the repository itself.
+    origin = (clone.parent / "origin.git").as_uri()
+    _show(folder, "dvc", "get", "--quiet", origin, str(made.relative_to(clone)), "--rev", f"{name}-v1.0.0")
+    _compare(folder / made.name, made)
+    click.echo(f"same bytes: {made.name}", err=True)
+
+
+def _compare(got: Path, made: Path) -> None:
+    if not filecmp.cmp(got, made, shallow=False):
+        raise VerificationFailed(got, "other bytes than were released", "report this as a bug")
 
 
 def _show(folder: Path, *command: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from registry.datasets import find_datasets
 from registry.toolbox import repository
 
-IDENTITY = ["-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false"]
+IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
 
 
 def make_scratch(root: Path) -> Path:
@@ -35,6 +35,8 @@ def make_scratch(root: Path) -> Path:
     config.write_text(config.read_text().replace("remote = minikube", "remote = demo") + remote)
     _git(world, "init", "-q", "--bare", "-b", "main", "origin.git")
     _git(clone, "init", "-q", "-b", "main")
+    for key, value in IDENTITY.items():
+        _git(clone, "config", key, value)
     _git(clone, "remote", "add", "origin", str(world / "origin.git"))
     commit(clone, "Scratch copy with sample data")
     return clone
@@ -51,8 +53,8 @@ def copy_working_tree(root: Path, target: Path) -> None:
 def commit(clone: Path, message: str) -> None:
     """Commit everything in the scratch clone, and push it to the scratch origin."""
     _git(clone, "add", "-A")
-    _git(clone, *IDENTITY, "commit", "-q", "--allow-empty", "-m", message)
-    _git(clone, "push", "-q", "origin", "main")
+    _git(clone, "commit", "-q", "--allow-empty", "-m", message)
+    _git(clone, "push", "-q", "-u", "origin", "main")
 
 
 def run_in(folder: Path, *command: str) -> None:
@@ -60,9 +62,13 @@ def run_in(folder: Path, *command: str) -> None:
 
     Raises CalledProcessError where it fails.
     """
-    dropped = {"FETCH_MIRROR", "REGISTRY_ROOT", "DS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
+    dropped = {"FETCH_MIRROR", "REGISTRY_ROOT", "DS", "VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
     environ = {name: value for name, value in os.environ.items() if name not in dropped}
-    environ |= {"SOURCE": "upstream", "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(repository() / ".venvs"))}
+    environ |= {
+        "SOURCE": "upstream",
+        "DVC_REMOTE": "demo",
+        "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(repository() / ".venvs")),
+    }
     subprocess.run(command, cwd=folder, env=environ, check=True)
 
 
