@@ -114,7 +114,8 @@ def objects(clone: Clone, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[st
     release = release_of(clone, name)
     items, faults = list_items(release, open_store(release.git, "HEAD", "docker"))
     assert not faults
-    return {each.path: each.md5 for each in [*(out for out in release.outputs if not out.in_git), *items]}
+    found = {output.path: output.md5 for output in release.outputs if not output.in_git}
+    return found | {item.path: item.md5 for item in items}
 
 
 def key(clone: Clone, md5: str) -> tuple[str, str]:
@@ -184,12 +185,12 @@ def test_any_machine_gets_it_with_url_and_credentials(clone: Clone, tmp_path: Pa
     bare = {name: clone.known[name] for name in ("PATH", "HOME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     bare["REGISTRY_ENVS"] = clone.known["REGISTRY_ENVS"]
     url = (clone.folder.parent / "origin.git").as_uri()
-    command = [clone.folder / "tools/run", "registry", "get", "wine-quality", "latest", "wine", "--repo", url]
+    command = [str(clone.folder / "tools/run"), "registry", "get", "wine-quality", "latest", "wine", "--repo", url]
     got = subprocess.run(command, cwd=tmp_path, env=bare, text=True, capture_output=True)
     assert got.returncode == 0 and "wine-quality-v1.0.0: 4 files, " in got.stdout, got.stderr
     csv = "processed/wine-quality.csv"
     assert (tmp_path / "wine" / csv).read_bytes() == (clone.folder / "data/wine-quality" / csv).read_bytes()
-    plain = [DVC, "get", "-q", url, f"data/wine-quality/{csv}", "--rev", "wine-quality-v1.0.0"]
+    plain = [str(DVC), "get", "-q", url, f"data/wine-quality/{csv}", "--rev", "wine-quality-v1.0.0"]
     subprocess.run(plain, cwd=tmp_path, env=bare, check=True)
     assert (tmp_path / "wine-quality.csv").read_bytes() == (tmp_path / "wine" / csv).read_bytes()
 
@@ -225,7 +226,7 @@ def test_cut_get_goes_on_where_it_stopped(slow: Clone, proxy: Proxy, tmp_path: P
 
 def test_link_that_breaks_for_a_moment_is_got_over(slow: Clone, proxy: Proxy, tmp_path: Path) -> None:
     """In one run: the connection ends amid a body, and the next one goes on from there."""
-    command = [slow.folder / "tools/run", "registry", "get", "odd", "1.0.0", tmp_path / "odd"]
+    command = ["tools/run", "registry", "get", "odd", "1.0.0", str(tmp_path / "odd")]
     proxy.pause = 0.02
     with subprocess.Popen(command, env=slow.known, cwd=slow.folder, stderr=subprocess.PIPE, text=True) as process:
         while proxy.passed[DOWN] < 4_000_000 and process.poll() is None:
@@ -242,7 +243,7 @@ def test_link_that_breaks_for_a_moment_is_got_over(slow: Clone, proxy: Proxy, tm
 
 @pytest.mark.parametrize("count", [2_000_000, 8_000_000])
 def test_killed_get_goes_on_where_it_stopped(slow: Clone, proxy: Proxy, tmp_path: Path, count: int) -> None:
-    command = [slow.folder / "tools/run", "registry", "get", "odd", "1.0.0", tmp_path / "odd"]
+    command = ["tools/run", "registry", "get", "odd", "1.0.0", str(tmp_path / "odd")]
     proxy.pause = 0.02
     with subprocess.Popen(command, env=slow.known, cwd=slow.folder, stderr=subprocess.DEVNULL) as process:
         while proxy.passed[DOWN] < count and process.poll() is None:
