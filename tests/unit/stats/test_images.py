@@ -249,9 +249,11 @@ def test_a_file_of_other_length_than_in_the_manifest_is_refused(folder: Path, ro
     )
 
 
-def test_a_split_of_several_files_is_refused(folder: Path):
+@pytest.mark.parametrize("rows", [9, 1 << 16], ids=["in one step", "in two steps"])
+def test_a_split_of_several_files_is_refused(folder: Path, rows: int):
     lay_images({"train": LINE, "more": LINE})
-    parts = [("train", parquet(split).as_posix(), table_of(IMAGE, LINE)) for split in ("train", "more")]
+    many = table_of(IMAGE, LINE).take([0] * rows)
+    parts = [("train", parquet(split).as_posix(), many) for split in ("train", "more")]
     sign(IMAGE, parts, ["image"])
     assert refusal("images") == (
         22,

@@ -92,7 +92,7 @@ def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise CorruptFile(entry.image, f"not a JPEG image: {error}", AGAIN) from error
 
 
