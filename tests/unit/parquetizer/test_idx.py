@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from parquetizer.gzip_bytes import BLOCK
 from samples import read_manifest
 from unit.parquetizer.folders import (
     PARAMS,
     PROCESSED,
     SAMPLES,
     found,
+    gzip_of,
     idx,
     made,
     outputs,
@@ -252,6 +254,30 @@ def test_a_damaged_end_of_a_file_is_seen_after_its_last_item():
     write({"raw/train-labels": damaged(zipped(idx(np.zeros(1024))), -6)})
     what = "not a whole gzip file: Error -3 while decompressing data: incorrect data check"
     refused("idx", 23, f"raw/train-labels: {what}; fix: {AGAIN}")
+
+
+def test_what_follows_the_last_label_is_refused():
+    """Q11."""
+    settings()
+    raw()
+    write({"raw/train-labels": idx(np.zeros(4)) + b"\0"})
+    refused("idx", 23, f"raw/train-labels: something follows its 4 items; fix: {AGAIN}")
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1])
+def test_what_follows_compressed_data_is_seen_at_the_edge_of_a_block(size):
+    """Q10: the file is read in blocks, and the decompressor knows of one alone."""
+    settings()
+    written = raw()
+    whole = gzip_of(GOOD, name=b"x")
+    whole = gzip_of(GOOD, name=b"x" * (size - len(whole) + 1))
+    assert len(whole) == size
+    write({"raw/train-images": whole})
+    made("idx")
+    assert rows("train") == written
+    write({"raw/train-images": whole + b"\0"})
+    what = "not a whole gzip file: something follows the end of the compressed data"
+    refused("idx", 23, f"raw/train-images: {what}; fix: {AGAIN}")
 
 
 @pytest.mark.parametrize("kind", [0x09, 0x0B, 0x0C, 0x0D, 0x0E, 0xFF])

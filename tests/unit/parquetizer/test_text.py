@@ -91,6 +91,8 @@ def test_every_format_gives_the_same_table_of_many_texts(format):
     write({"raw/train": packed(texts, format)})
     result = made("text")
     assert rows("train") == texts
+    metadata = pq.read_metadata(PROCESSED / "train/train.parquet")
+    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [16384, 3616]
     written = hashlib.sha256((PROCESSED / "train/train.parquet").read_bytes()).hexdigest()
     assert result["files"] == {"processed/train/train.parquet": written}
     assert [row for (row,) in samples("row")] == [*range(20_000)]

@@ -10,9 +10,10 @@ from stage.errors import BadRows, EmptyInput, InputMissing
 
 from parquetizer.split_files import SplitsResult, split_files
 from parquetizer.splits import assigned
-from parquetizer.table_output import ROWS
 from parquetizer.text_input import read_texts
 from parquetizer.text_settings import TextSettings
+
+ROWS = 1 << 14  # of a row group, which is held in memory: texts may be long
 
 
 def parquetize_text(raw: Path, output: Path, samples: Path, settings: TextSettings) -> SplitsResult:

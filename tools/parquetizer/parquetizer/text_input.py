@@ -19,7 +19,7 @@ from parquetizer.strict_json import parse
 from parquetizer.table_settings import TableSettings
 from parquetizer.text_settings import TextSettings
 
-ROWS: Final = 1 << 14  # of a batch of a Parquet file
+ROWS: Final = 1 << 12  # of a batch of a Parquet file
 NAMES: Final = ("text", "label", "place")
 MORE: Final = 1 << 16  # bytes of a line beside its text
 ESCAPED: Final = 6  # bytes that a byte takes in JSON at most: \u0000
