@@ -22,7 +22,9 @@ from registry.git import Git
 BLOCK = 1 << 20
 CONNECT, STALL = 10, 60  # seconds
 CONNECTIONS = 16
+PART = 64 << 20  # bytes of a part of an upload
 REGION = "us-east-1"
+DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 GONE = {"NoSuchKey", "NoSuchBucket"}
 REMOTE = "'remote \""  # how DVC begins the name of a section
 BEYOND = "InvalidRange"  # what is asked for starts where the object ends
@@ -146,7 +148,7 @@ class S3Store:
                 response = self._client.get_object(
                     bucket_name=self._bucket, object_name=self._prefix + _key(md5), offset=start
                 )
-        except SourceRefused as error:
+        except NetworkFailed as error:
             if isinstance(error.__cause__, minio.error.S3Error) and error.__cause__.code == BEYOND:
                 yield iter(())
                 return
@@ -161,7 +163,10 @@ class S3Store:
         """Put a file in the place of an object, whatever is there."""
         with self._failing_as(PushFailed, md5):
             self._client.fput_object(
-                bucket_name=self._bucket, object_name=self._prefix + _key(md5), file_path=str(source)
+                bucket_name=self._bucket,
+                object_name=self._prefix + _key(md5),
+                file_path=str(source),
+                part_size=PART,
             )
 
     def probe(self) -> str:
@@ -208,9 +213,13 @@ class S3Store:
         except minio.error.S3Error as error:
             if error.code in GONE and kind is NetworkFailed:
                 raise _absent(self.remote, md5) from error
-            clock = "check the clock of this machine (date)" if "Time" in (error.code or "") else ""
-            fix = clock or "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do"
-            raise SourceRefused(f"remote {self.remote}", f"{error.code} for {md5}", fix) from error
+            where, what = f"remote {self.remote}", f"{error.code} for {md5}"
+            if "Time" in (error.code or ""):
+                raise SourceRefused(where, what, "check the clock of this machine (date)") from error
+            if error.code in DENIED:
+                fix = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do"
+                raise SourceRefused(where, what, fix) from error
+            raise kind(where, what, f"see what {self._endpoint} says, then run again") from error
         except (urllib3.exceptions.HTTPError, minio.error.MinioException, OSError) as error:
             what = f"{self._endpoint} does not give or take {md5}: {getattr(error, 'reason', None) or error}"
             raise kind(f"remote {self.remote}", what, "check that it is up, and its address, then run again") from error
