@@ -4,17 +4,21 @@ Run as ``make bench``, or as ``tools/run tests python tests/bench/run.py images 
 so the table shows medians of paired ratios, and nothing fails here.
 """
 
+import contextlib
 import functools
 import gzip
 import hashlib
+import io
+import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +26,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from minio import Minio
+from registry.containers import engine_answers
 from registry.scratch import copy_working_tree
 from registry.toolbox import find_tools, repository
+from samples import ManifestWriter
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -80,6 +87,52 @@ for name in ("train", "val", "test"):
     print(data["label"].value_counts(), data["text"].duplicated().sum())
 """
 URLRETRIEVE = "import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2])"
+# The same objects, with as many threads and nothing looked at.
+DOWNLOAD = """
+import concurrent.futures, os, sys, urllib.parse, minio
+place, out, *names = sys.argv[1:]
+url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
+key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+client = minio.Minio(endpoint=url.netloc, access_key=key, secret_key=secret, region="us-east-1", secure=False)
+def fetch(name):
+    if out != "-":
+        client.fget_object(bucket_name=place, object_name=name, file_path=f"{out}/{name}")
+        return
+    response = client.get_object(bucket_name=place, object_name=name)
+    for _ in response.stream(1 << 20):
+        pass
+    response.release_conn()
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    list(pool.map(fetch, names))
+"""
+COPY = """
+import concurrent.futures, os, shutil, sys
+place, out, *names = sys.argv[1:]
+def fetch(name):
+    if out != "-":
+        os.makedirs(os.path.dirname(f"{out}/{name}"), exist_ok=True)
+        shutil.copyfile(f"{place}/{name}", f"{out}/{name}")
+        return
+    with open(f"{place}/{name}", "rb") as file:
+        while file.read(1 << 20):
+            pass
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    list(pool.map(fetch, names))
+"""
+MERGE = """
+import pandas as pd
+columns = ["sample_id", "content_hash", "split", "file", "row"]
+before, after = (pd.read_parquet(path, columns=columns) for path in ("old.parquet", "data/big/samples.parquet"))
+merged = before.merge(after, on="sample_id", how="outer", indicator=True, suffixes=("_before", ""))
+both = merged[merged["_merge"] == "both"]
+for found in (
+    merged[merged["_merge"] == "right_only"],
+    merged[merged["_merge"] == "left_only"],
+    both[both["content_hash"] != both["content_hash_before"]],
+    both[both["split"] != both["split_before"]],
+):
+    print(len(found), [each.hex() for each in found["sample_id"].head()])
+"""
 
 
 @dataclass(frozen=True)
@@ -281,9 +334,163 @@ def bench_many_files(folder: Path) -> None:
         )
 
 
+BIG = (100, 150, 200, 250, 300)  # MB of the files of a release
+
+
+@contextlib.contextmanager
+def big_release(folder: Path) -> Iterator[tuple[str, dict[str, str], list[str], list[str]]]:
+    """Make a release of a gigabyte, on the stack's MinIO or, without an engine, in a folder.
+
+    Yield what it lies on, the variables for it, the names of its objects, and the command that just reads them.
+    """
+    clone, random = folder / "clone", np.random.default_rng(0)
+    data = clone / "data" / "big"
+    data.mkdir(parents=True)
+    (clone / ".dvc").mkdir()
+    known = {"REGISTRY_ROOT": str(clone), "DVC_REMOTE": "here"}
+    outs, names = [], []
+    with contextlib.ExitStack() as until:
+        client = until.enter_context(minio(known)) if engine_answers() else None
+        place = "bench" if client else str(folder / "remote")
+        url, endpoint = (f"s3://{place}", known["AWS_ENDPOINT_URL"]) if client else (place, "")
+        (clone / ".dvc" / "config").write_text(f"['remote \"here\"']\n    url = {url}\n    endpointurl = {endpoint}\n")
+        for number, size in enumerate(BIG):
+            body = random.bytes(size * 1_000_000)
+            md5 = hashlib.md5(body).hexdigest()
+            names.append(f"files/md5/{md5[:2]}/{md5[2:]}")
+            outs.append({"path": f"{number}.bin", "hash": "md5", "md5": md5, "size": len(body)})
+            if client:
+                stream = io.BytesIO(body)
+                client.put_object(place, names[-1], stream, len(body), part_size=1 << 30)
+            else:
+                (Path(place) / names[-1]).parent.mkdir(parents=True)
+                (Path(place) / names[-1]).write_bytes(body)
+        metadata = json.dumps({"logical_hash": "0" * 64})
+        files = {"metadata.json": metadata, "params.yaml": "", "dvc.yaml": "stages: {make: {}}"}
+        files["dvc.lock"] = json.dumps({"stages": {"make": {"outs": outs}}})
+        for name, text in files.items():
+            (data / name).write_text(text)
+        digest = hashlib.sha256(metadata.encode()).hexdigest()
+        message = f"big 1.0.0\n\nlogical-hash: {'0' * 64}\nmetadata-sha256: {digest}\n"
+        git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+        for command in (
+            ["init", "-q"],
+            ["add", "-A"],
+            ["commit", "-q", "-m", "x"],
+            ["tag", "big-v1.0.0", "-m", message],
+        ):
+            subprocess.run([*git, *command], cwd=clone, check=True)
+        program = DOWNLOAD if client else COPY
+        yield "MinIO" if client else "a folder", known, names, [sys.executable, "-c", program, place]
+
+
+@contextlib.contextmanager
+def minio(known: dict[str, str]) -> Iterator[Minio]:
+    """Run the stack's MinIO on a port of its own, and add to the variables how it is reached."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        console = str(free.getsockname()[1])
+    key, secret = "bench", "loopback-only"
+    known |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+    environ = {**os.environ, **known, "MINIO_PORT": port, "MINIO_CONSOLE_PORT": console}
+    environ["COMPOSE_PROJECT_NAME"] = f"data-registry-bench-{os.getpid()}"
+    compose = ["docker", "compose", "--progress", "quiet"]
+    try:
+        subprocess.run([*compose, "up", "--wait", "minio"], cwd=ROOT, env=environ, check=True)
+        client = Minio(
+            endpoint=f"127.0.0.1:{port}", access_key=key, secret_key=secret, region="us-east-1", secure=False
+        )
+        client.make_bucket(bucket_name="bench")
+        yield client
+    finally:
+        subprocess.run([*compose, "down", "-v", "-t", "1"], cwd=ROOT, env=environ, check=True)
+
+
+def bench_get(folder: Path) -> None:
+    """Measure a get of a gigabyte, every byte hashed and flushed to disk, over a bare download of the same objects."""
+    with big_release(folder) as (place, known, names, command):
+
+        def ours() -> Run:
+            shutil.rmtree(folder / "got", ignore_errors=True)
+            return measure(BIN / "registry", "get", "big", "1.0.0", "got", folder=folder, **known)
+
+        def theirs() -> Run:
+            shutil.rmtree(folder / "downloaded", ignore_errors=True)
+            return measure(*command, "downloaded", *names, folder=folder, **known)
+
+        other = "minio's download" if place == "MinIO" else "copies"
+        compare(f"get {sum(BIG)} MB from {place}, over {other}", "<= 1.2", ours, theirs, SLOW_RUNS)
+
+
+def bench_verify(folder: Path) -> None:
+    """Measure a verify of a gigabyte over just reading the same objects."""
+    with big_release(folder) as (place, known, names, command):
+        ours = functools.partial(measure, BIN / "registry", "verify", "big", folder=folder, **known)
+        theirs = functools.partial(measure, *command, "-", *names, folder=folder, **known)
+        compare(f"verify {sum(BIG)} MB on {place}, over reading them", "<= 1.2", ours, theirs, SLOW_RUNS)
+
+
+SAMPLES = 1_000_000
+
+
+def bench_diff(folder: Path) -> None:
+    """Measure the diff of a million samples, of which each hundredth is added, removed, changed or moved."""
+    data = folder / "data" / "big"
+    data.mkdir(parents=True)
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("['remote \"here\"']\n    url = ../store\n")
+    random = np.random.default_rng(0)
+    keys, values, moved = np.arange(SAMPLES), random.integers(0, 1 << 40, SAMPLES), random.random(SAMPLES) < 0.1
+    write_samples(folder / "old.parquet", keys, values, moved)
+    kept = random.random(SAMPLES) >= 0.01
+    values[random.random(SAMPLES) < 0.01] += 1
+    moved ^= random.random(SAMPLES) < 0.01
+    new = np.arange(SAMPLES, SAMPLES + SAMPLES // 100)
+    write_samples(
+        data / "samples.parquet",
+        np.concatenate([keys[kept], new]),
+        np.concatenate([values[kept], new]),
+        np.concatenate([moved[kept], np.zeros(len(new), bool)]),
+    )
+    body = (folder / "old.parquet").read_bytes()
+    md5 = hashlib.md5(body).hexdigest()
+    (folder / "store/files/md5" / md5[:2]).mkdir(parents=True)
+    (folder / "store/files/md5" / md5[:2] / md5[2:]).write_bytes(body)
+    outs = [{"path": "samples.parquet", "md5": md5, "size": len(body)}]
+    texts = {"metadata.json": '{"logical_hash": ""}', "dvc.yaml": "stages: {}"}
+    for name, text in {**texts, "dvc.lock": json.dumps({"stages": {"make": {"outs": outs}}})}.items():
+        (data / name).write_text(text)
+    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    named = [f"data/big/{name}" for name in ("metadata.json", "dvc.yaml", "dvc.lock")] + [".dvc/config"]
+    for command in (["init", "-q"], ["add", *named], ["commit", "-q", "-m", "x"], ["tag", "big-v1.0.0", "-m", "x"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
+    known = {"REGISTRY_ROOT": str(folder), "DVC_REMOTE": "here"}
+    compare(
+        f"diff of {SAMPLES:,} samples, over a pandas merge",
+        "<= 0.5",
+        functools.partial(measure, BIN / "registry", "diff", "big", "1.0.0", folder=folder, **known),
+        functools.partial(measure, sys.executable, "-c", MERGE, folder=folder),
+    )
+
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.generic]]
+
+
+def write_samples(path: Path, keys: Numbers, values: Numbers, in_test: Numbers) -> None:
+    """Write the manifest of samples in two splits."""
+    schema = pa.schema([("key", pa.int64()), ("value", pa.int64())])
+    with ManifestWriter(path, schema, ["key"]) as manifest:
+        for split, chosen in (("train", ~in_test.astype(bool)), ("test", in_test.astype(bool))):
+            table = pa.table([pa.array(keys[chosen]), pa.array(values[chosen])], schema=schema)
+            for batch in table.to_batches(1 << 16):
+                manifest.add(batch, split=split, file=f"processed/{split}.parquet", source="a.csv")
+        manifest.finish({"processed/train.parquet": "0" * 64})
+
+
 BENCHES = (
     *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
-    *(bench_nothing_to_do, bench_start),
+    *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start),
 )
 
 

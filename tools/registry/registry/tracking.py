@@ -24,6 +24,8 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),  # seconds
     "MLFLOW_CONFIGURE_LOGGING": "false",  # it is this tool that talks
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Artifacts come through the server: the store's own address, which it would hand out, may be one of its network.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
 }
