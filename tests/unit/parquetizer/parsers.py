@@ -68,12 +68,17 @@ TEXTS = (Column("text", "string"), Column("label", "string", classes=("joy", "an
 IDX = IdxSettings((IdxInput("images", "labels", "train"),), IMAGES)
 
 
+def _put(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)  # ext4 waits for the disk where a file is written over
+    path.write_bytes(data)
+
+
 def _idx(file: str) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
     def prepared(data: bytes) -> None:
         write({"raw/images": idx(pixels(4, 2, 3)), "raw/labels": idx(np.arange(4) % 3), f"raw/{file}": data})
 
     def read(data: bytes) -> int:
-        (RAW / file).write_bytes(data)
+        _put(RAW / file, data)
         with open_idx(RAW / file, (2, 3) if file == "images" else ()) as opened:
             rows = sum(len(opened.read(1)) for _ in range(opened.count))
             opened.check_end()
@@ -89,11 +94,11 @@ def _idx(file: str) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
 
 def _text(settings: TextSettings) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
     def read(data: bytes) -> int:
-        (RAW / "texts").write_bytes(data)
+        _put(RAW / "texts", data)
         return sum(len(batch) for batch in read_texts(RAW / "texts", settings))
 
     def written(data: bytes) -> int:
-        (RAW / "texts").write_bytes(data)
+        _put(RAW / "texts", data)
         parquetize_text(RAW, PROCESSED, SAMPLES, settings)
         return _rows()
 
@@ -107,12 +112,12 @@ def _rows() -> int:
 
 
 def _captions(data: bytes) -> int:
-    (RAW / "captions.json").write_bytes(data)
+    _put(RAW / "captions.json", data)
     return len(read_captions(RAW / "captions.json", RAW / "pictures"))
 
 
 def _jpeg(data: bytes) -> int:
-    (RAW / "image.jpg").write_bytes(data)
+    _put(RAW / "image.jpg", data)
     assert read_jpeg(RAW / "image.jpg") == data
     return 1
 
@@ -121,7 +126,7 @@ DOCUMENTS = DocumentsSettings(max_document_bytes=200)
 
 
 def _document(data: bytes) -> int:
-    (RAW / "a.md").write_bytes(data)
+    _put(RAW / "a.md", data)
     assert read_document(RAW / "a.md", DOCUMENTS) == data
     return 1
 
