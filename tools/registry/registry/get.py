@@ -5,7 +5,6 @@ import dataclasses
 import fcntl
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,13 +12,13 @@ from pathlib import Path
 from stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError, VerificationFailed
 from stage.output import replacing, sync
 
-from registry.objects import BLOCK, Item, Meter, check_path, copy_object, has_bytes, in_parallel, read_list, shown
+from registry.objects import Item, Meter, check_path, in_parallel, read_list, shown
+from registry.parts import PART, place
 from registry.releases import Output, Release
 from registry.store import Absent, Store
 from registry.verify import MANIFEST, check_tag
 
 RAW = "raw"  # what the source sent; of use where it is the product
-PART = re.compile(r"\.[0-9a-f]{32}\.part")  # what has come of an object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +59,12 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
             groups.setdefault(item.md5, []).append(out / item.path)
         meter = Meter(advance)
 
-        def place(group: tuple[str, list[Path]]) -> int:
+        def place_all(group: tuple[str, list[Path]]) -> int:
             md5, targets = group
             with _named(release, store, Item(targets[0].relative_to(out).as_posix(), md5)):
-                return _place(store, md5, targets, meter)
+                return place(store, md5, targets, meter)
 
-        fetched = sum(in_parallel(place, groups.items(), meter))
+        fetched = sum(in_parallel(place_all, groups.items(), meter))
         for folder in {(out / item.path).parent for item in items}:
             sync(folder)
             for left in folder.glob(".*.part"):
@@ -86,52 +85,6 @@ def _items(release: Release, store: Store) -> list[Item]:
         with _named(release, store, item):
             found += read_list(store, output) if output.is_folder else [item]
     return found
-
-
-def _place(store: Store, md5: str, targets: list[Path], meter: Meter) -> int:
-    """Make sure of an object's files, and return how many of them were fetched."""
-    right = [target for target in targets if has_bytes(target, md5)]
-    lacking = [target for target in targets if target not in right]
-    for target in right:
-        meter(target.stat().st_size)
-    if lacking and not right:
-        lacking[0].parent.mkdir(parents=True, exist_ok=True)
-        _fetch(store, md5, lacking[0], meter)
-    for target in lacking if right else lacking[1:]:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{md5}.part")  # for the longest name leaves no room for more
-        shutil.copyfile((right or lacking)[0], part)
-        sync(part)
-        part.replace(target)
-        meter(target.stat().st_size)
-    return len(lacking)
-
-
-def _fetch(store: Store, md5: str, target: Path, meter: Meter) -> None:
-    """Fetch an object, from where an earlier run stopped; all of it where that turns out wrong."""
-    part = target.with_name(f".{md5}.part")
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-
-        def write(block: bytes) -> None:
-            meter(len(block))
-            left = memoryview(block)
-            while left:  # unbuffered, so that a full disk is found here
-                left = left[file.write(left) :]
-
-        start = os.fstat(descriptor).st_size
-        meter(start)
-        try:
-            copy_object(store, md5, write, start, iter(lambda: file.read(BLOCK), b""))
-        except ChecksumMismatch:
-            meter(-file.seek(0, os.SEEK_END))
-            file.seek(0)
-            file.truncate()
-            if not start:
-                raise
-            copy_object(store, md5, write)
-        os.fsync(descriptor)
-    part.replace(target)
 
 
 @contextlib.contextmanager

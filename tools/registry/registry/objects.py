@@ -20,7 +20,6 @@ from registry.store import Absent, Store
 log = logging.getLogger(__name__)
 
 PARALLEL = 8
-BLOCK = 1 << 20
 PAUSES = (0.5, 2.0, 5.0)  # seconds, before going on with an object whose connection broke
 T = TypeVar("T")
 R = TypeVar("R")

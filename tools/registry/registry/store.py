@@ -19,7 +19,7 @@ from stage.output import replacing
 
 from registry.git import Git
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18  # what a connection that breaks may have given in vain
 CONNECT, STALL = 10, 60  # seconds
 CONNECTIONS = 16
 PART = 64 << 20  # bytes of a part of an upload
@@ -154,7 +154,7 @@ class S3Store:
                 return
             raise
         try:
-            yield _blocks(lambda: response.read1(BLOCK), lambda: self._failing_as(NetworkFailed, md5))
+            yield _blocks(lambda: response.read(BLOCK), lambda: self._failing_as(NetworkFailed, md5))
         finally:
             response.close()
             response.release_conn()
