@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry.cli import cli
 from registry.datasets import Dataset, find_datasets
-from registry.diff import Diff, _same, bump_between, bump_of, compare, diff_versions
+from registry.diff import Diff, bump_between, bump_of, compare, diff_versions
 from registry.drift import Change
 from registry.manifests import fetch_manifest
+from registry.matching import same
 from samples import ManifestWriter
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, UsageError
 from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, wines
@@ -122,7 +123,7 @@ def test_ids_that_differ_in_one_byte_are_others(flip: int) -> None:
     other = block[::-1].copy()
     other[:10, flip] ^= 0xFF
     one, two = (each.view("S16").ravel() for each in (block, other))
-    in_one, in_two = _same(one, two)
+    in_one, in_two = same(one, two)
     expected = {(i, j) for i in range(100) for j in range(100) if (block[i] == other[j]).all()}
     assert set(zip(in_one.tolist(), in_two.tolist(), strict=True)) == expected
 

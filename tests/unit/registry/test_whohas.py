@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from conftest import git
 from mlflow import MlflowClient
 from registry.cli import cli
 from registry.manifests import fetch_manifest
@@ -157,6 +158,20 @@ def test_as_people_and_programs_read_it(all_of_them: dict[str, Release], client:
     assert place["sample_id"] == ids(all_of_them["wines-v1.0.0"])[2] and place["file"] == "processed/wines.csv"
     assert shown["models"][0]["status"] == "selected" and shown["silent"] == ["mute/1"]
     assert "  releases  none has it, as it is written here\n" in run("unheard of").output
+
+
+def test_a_release_without_a_manifest_is_named(
+    all_of_them: dict[str, Release], client: MlflowClient, world: World
+) -> None:
+    lock = world.root / "data" / "wines" / "dvc.lock"
+    lock.write_text(lock.read_text().replace("path: samples.parquet", "path: other.parquet"))
+    git(world.root, "commit", "-q", "-a", "-m", "none")
+    git(world.root, "tag", "wines-v2.0.0")
+    train(client, "regressor", tags={"dvc_data_version": "wines-v2.0.0"})
+    found = whohas(client, world.root, "row:[10.5,7]")
+    assert places(found) == [("wines-v1.0.0", "all", 2)]
+    assert (found.unsearched, found.silent) == (["wines-v2.0.0"], ["regressor/1 (wines-v2.0.0)"])
+    assert "  not seen  these have no manifest: wines-v2.0.0\n" in run("unheard of").output
 
 
 @pytest.mark.parametrize("sample", ["", "row:", "row:{", "row:7", 'row:"text"'])

@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +15,9 @@ from registry.datasets import Dataset
 from registry.drift import Change, Metadata, drift, schema_changes
 from registry.git import Git
 from registry.manifests import built_manifest, fetch_manifest
+from registry.matching import Places, others, same
 from registry.registries import find_release
 from registry.releases import Release
-
-Places = npt.NDArray[np.intp]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +82,7 @@ def compare(before: Path, after: Path, metadata_before: Metadata, metadata_after
     """
     described = _described(before), _described(after)
     old, new = _samples(before), _samples(after)
-    in_old, in_new = _same(_bytes(old, "sample_id", 16), _bytes(new, "sample_id", 16))
+    in_old, in_new = same(_bytes(old, "sample_id", 16), _bytes(new, "sample_id", 16))
     changed = _bytes(old, "content_hash", 32)[in_old] != _bytes(new, "content_hash", 32)[in_new]
     moved = _differ("split", old, in_old, new, in_new)
     stays = ~(changed | moved)
@@ -93,8 +91,8 @@ def compare(before: Path, after: Path, metadata_before: Metadata, metadata_after
     files = described[0].files != described[1].files
     return Diff(
         rows=(len(old), len(new)),
-        added=_taken(new, _others(in_new, len(new))),
-        removed=_taken(old, _others(in_old, len(old))),
+        added=_taken(new, others(in_new, len(new))),
+        removed=_taken(old, others(in_old, len(old))),
         changed=_both(old, in_old[changed], new, in_new[changed]),
         moved=_both(old, in_old[moved], new, in_new[moved]),
         elsewhere=elsewhere,
@@ -121,37 +119,6 @@ def _samples(path: Path) -> pa.Table:
 
 def _bytes(table: pa.Table, name: str, width: int) -> npt.NDArray[np.bytes_]:
     return np.concatenate([np.empty(0, f"S{width}"), *(fixed_width(chunk, width) for chunk in table[name].chunks)])
-
-
-def _same(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> tuple[Places, Places]:
-    """Return where the samples are that both have: places in either, in the order of the new."""
-    for width in (8, 16):  # the first half of an id is enough, unless two have it in common
-        keys_old, keys_new = _keys(old, width), _keys(new, width)
-        order, by_key = np.argsort(keys_old, kind="stable"), np.argsort(keys_new, kind="stable")
-        keys_old, keys_new = keys_old[order], keys_new[by_key]
-        if _distinct(keys_old) and _distinct(keys_new):
-            break
-    if not len(old):
-        return np.empty(0, np.intp), np.empty(0, np.intp)
-    in_old = np.empty(len(new), np.intp)
-    in_old[by_key] = order[np.minimum(np.searchsorted(keys_old, keys_new), len(old) - 1)]
-    in_new = np.flatnonzero(old[in_old] == new)
-    return in_old[in_new], in_new
-
-
-def _keys(ids: npt.NDArray[np.bytes_], width: int) -> npt.NDArray[Any]:
-    return ids if width == 16 else np.ascontiguousarray(ids.view("<u8")[::2])
-
-
-def _distinct(ordered: npt.NDArray[Any]) -> bool:
-    return bool((ordered[1:] != ordered[:-1]).all())
-
-
-def _others(places: Places, rows: int) -> Places:
-    """Return the places that are not among those given."""
-    left = np.ones(rows, bool)
-    left[places] = False
-    return np.flatnonzero(left)
 
 
 def _differ(name: str, old: pa.Table, in_old: Places, new: pa.Table, in_new: Places) -> npt.NDArray[np.bool_]:

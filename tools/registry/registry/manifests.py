@@ -20,11 +20,16 @@ def fetch_manifest(release: Release, remote: str = "") -> Path:
     Raises VerificationFailed for a release without one, and what reading an object raises.
     """
     found = [output for output in release.outputs if output.path == NAME]
-    if not found:
+    if not has_manifest(release):
         raise VerificationFailed(release.tag, f"has no {NAME}", "release a version that has one: make dataset")
     dvc = release.git.folder / ".dvc"
     folder = dvc / "tmp" / "manifests" if dvc.is_dir() else user_cache() / "manifests"
     return obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote)
+
+
+def has_manifest(release: Release) -> bool:
+    """Say whether a release has a manifest at all."""
+    return any(output.path == NAME for output in release.outputs)
 
 
 def built_manifest(dataset: Dataset) -> Path:

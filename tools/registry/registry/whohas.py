@@ -12,7 +12,7 @@ from samples import read_manifest
 from stage.progress import progress
 
 from registry.git import Git
-from registry.manifests import fetch_manifest
+from registry.manifests import fetch_manifest, has_manifest
 from registry.releases import Release
 from registry.runs import Trained, all_models, read_selections
 from registry.selection import ID, TRAINING, Selection
@@ -51,11 +51,15 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """Where a sample is; ``silent`` are models of which nothing says what they were trained on."""
+    """Where a sample is.
+
+    ``silent`` are models of which nothing says what they were trained on, ``unsearched`` releases without a manifest.
+    """
 
     releases: list[Place]
     models: list[Model]
     silent: list[str]
+    unsearched: list[str]
 
 
 def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") -> Found:
@@ -67,8 +71,9 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
     git, sought = Git(root), Sought.parse(sample)
     releases = [Release(git, name, version) for name, known in released(git).items() for version in known]
     manifests = {}
-    with progress("reading manifests", len(releases), "releases") as advance:
-        for release in releases:
+    searched = [release for release in releases if has_manifest(release)]
+    with progress("reading manifests", len(searched), "releases") as advance:
+        for release in searched:
             manifests[release] = fetch_manifest(release, remote)
             advance(1)
     found: dict[tuple[str, str], Place] = {}
@@ -81,8 +86,8 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
         for place, _ in _search(release.tag, path, sought, Names(keys=frozenset(copies))):
             found.setdefault((place.tag, place.sample_id), place)
     places = list(found.values())
-    models, silent = _models(client, places, {release.tag for release in releases})
-    return Found(places, models, silent)
+    models, silent = _models(client, places, {release.tag for release in searched})
+    return Found(places, models, silent, [release.tag for release in releases if release not in manifests])
 
 
 def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tuple[Place, bytes]]:

@@ -23,4 +23,6 @@ def as_text(sample: str, found: Found) -> str:
         lines += row("models", "none names a release that has it")
     if found.silent:
         lines += row("unknown", f"nothing says what these were trained on: {', '.join(found.silent)}")
+    if found.unsearched:
+        lines += row("not seen", f"these have no manifest: {', '.join(found.unsearched)}")
     return "\n".join(lines)
