@@ -184,12 +184,11 @@ def test_explain_names_the_training_samples(world: World, trained: Any, wines: l
     chosen, _ = train_test_split(np.arange(len(wines)), train_size=0.8, shuffle=True, random_state=42)
     assert trained["rows"] == chosen.tolist() and trained["mae"] < 1
     found = json.loads(run(world.asker, "explain", trained["model"], "--json", "--ids", str(tmp_path / "ids.csv")))
-    parts = {part["context"]: part for part in found["parts"]}
-    assert parts["training"]["samples"] == [wines[row] for row in chosen]
-    assert sorted(parts["training"]["samples"] + parts["evaluation"]["samples"]) == sorted(wines)
+    (part,) = found["parts"]
+    assert part["samples"] == [wines[row] for row in chosen] and part["context"] == "training"
     assert (found["release"], found["said_in"], found["image"]) == ("wine-quality-v1.0.0", "tag", "trainer:1")
     with (tmp_path / "ids.csv").open() as file:
-        table = [each for each in csv.DictReader(file) if each["context"] == "training"]
+        table = list(csv.DictReader(file))
     assert [(each["sample_id"], int(each["row"])) for each in table] == [(wines[row], row) for row in chosen]
     shown = run(world.asker, "explain", trained["model"])
     assert "5197 of the 6497 samples of wine-quality-v1.0.0, named by rows" in shown
@@ -200,12 +199,14 @@ def test_whohas_tells_who_was_given_a_sample(world: World, trained: Any, wines: 
     alone = [row for row, content in enumerate(wines_without_number(world)) if copies[content] == 1]
     given = next(row for row in trained["rows"] if row in set(alone))
     held_out = next(row for row in alone if row not in set(trained["rows"]))
-    for row, contexts in ((given, ["training"]), (held_out, ["evaluation"])):
+    for row, status in ((given, "selected"), (held_out, "not selected")):
         found = json.loads(run(world.asker, "whohas", wines[row], "--json"))
         assert [(each["tag"], each["row"]) for each in found["releases"]] == [("wine-quality-v1.0.0", row)]
-        assert [(f"{each['model']}/{each['version']}", each["contexts"]) for each in found["models"]] == [
-            (trained["model"], contexts)
+        assert [(f"{each['model']}/{each['version']}", each["status"]) for each in found["models"]] == [
+            (trained["model"], status)
         ]
+    shown = run(world.asker, "whohas", wines[held_out])
+    assert "its release has it, and its logged selection does not" in " ".join(shown.split())
 
 
 def wines_without_number(world: World) -> list[str]:
