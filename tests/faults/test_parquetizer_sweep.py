@@ -14,7 +14,7 @@ import pytest
 from faults.strace import DISK, KILL, needs_strace, numbers_within, run_failing
 from parquetizer import Column, Input, TableSettings, parquetize_table
 from stage.errors import ChecksumMismatch
-from stats.table_input import checked_manifest
+from stats.checked import checked_manifest
 
 pytestmark = needs_strace
 

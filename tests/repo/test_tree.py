@@ -67,7 +67,9 @@ def test_stage_is_called_as_its_tool_and_depends_on_its_image(folder: Path) -> N
         assert {"../images.yaml": [f"images.{name}"]} in stage["params"]
 
 
-@pytest.mark.parametrize("folder", [path for path in DATASETS if (path / "sample").exists()], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", [path for path in DATASETS if (path / "sample").exists()], ids=lambda path: path.name
+)
 def test_sample_is_marked_and_small(folder: Path) -> None:
     sample = folder / "sample"
     assert "ynthetic" in (sample / "README.md").read_text()

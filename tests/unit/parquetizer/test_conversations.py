@@ -338,7 +338,7 @@ ENTRIES = [{"image": f"{letter}.jpg", "caption": "x"} for letter in "abcde"]
         ([{"image": "e.jpg", "caption": None}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
         ([{"image": 5, "caption": "x"}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
         (["e.jpg"], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        ([{**ENTRIES[4], "id": 1}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
+        ([{**ENTRIES[4], "id": "1"}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
         ([{"image": "e.png", "caption": "x"}], ["e.png is not called .jpg", "e.jpg has no caption"]),
         ([{"image": "", "caption": "x"}], [" is not called .jpg", "e.jpg has no caption"]),
         ([{"image": "E.jpg", "caption": "x"}], ["E.jpg has a caption and no file", "e.jpg has no caption"]),

@@ -222,6 +222,11 @@ def _write(clone: Path, path: str, text: str = "x") -> None:
     (clone / path).write_text(text)
 
 
+def _staged(clone: Path) -> None:
+    _write(clone, "other")
+    git(clone, "add", "other")
+
+
 def _stale(clone: Path) -> None:
     _write(clone, "data/greetings/params.yaml", "dataset: {name: greetings, note: changed}\n")
 
@@ -240,7 +245,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda c: _write(c, "tools/run"),
         "tools/run: is changed, and is not of this dataset; fix: commit",
     ),
-    "staged file": (lambda c: (_write(c, "other"), git(c, "add", "other")), "other: is changed, and is not of this"),
+    "staged file": (_staged, "other: is changed, and is not of this"),
     "untracked file": (lambda c: _write(c, "notes.txt"), "notes.txt: is changed, and is not of this dataset"),
     "untracked output": (lambda c: _write(c, "data/greetings/big.bin"), "data/greetings/big.bin: is not known to git"),
     "detached": (lambda c: git(c, "checkout", "-q", "--detach"), "HEAD is detached; fix: git switch main"),
