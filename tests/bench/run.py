@@ -294,17 +294,17 @@ def bench_many_files(folder: Path) -> None:
     clone = folder / "clone"
     copy_working_tree(ROOT, clone)
     for name in ("files", "parquet", "tar"):
-        (clone / "data" / name).mkdir()
-    images = clone / "data" / "files" / "images"
+        (clone / "data" / name / "processed").mkdir(parents=True)  # which git ignores
+    images = clone / "data" / "files" / "processed" / "images"
     images.mkdir()
     random = np.random.default_rng(0)
     for number in range(500):
         (images / f"{number:06d}.jpg").write_bytes(random.bytes(80_000))
     content = [path.read_bytes() for path in sorted(images.iterdir())]
-    pq.write_table(pa.table({"image": content}), clone / "data" / "parquet" / "images.parquet", compression="none")
-    with tarfile.open(clone / "data" / "tar" / "images.tar", "w") as tar:
+    pq.write_table(pa.table({"image": content}), clone / "data" / "parquet" / "processed" / "images.parquet", compression="none")
+    with tarfile.open(clone / "data" / "tar" / "processed" / "images.tar", "w") as tar:
         tar.add(images, "images")
-    outs = {"files": "images", "parquet": "images.parquet", "tar": "images.tar"}
+    outs = {"files": "processed/images", "parquet": "processed/images.parquet", "tar": "processed/images.tar"}
     for name, out in outs.items():
         text = f'stages: {{make: {{cmd: "true", outs: [{out}]}}}}\n'
         (clone / "data" / name / "dvc.yaml").write_text(text)
