@@ -15,10 +15,19 @@ DOCUMENTS = {
     "raw/a_README.md": "# A\r\n\ufeffünï 🙂\n",
     "raw/.github_README.md": "# G",
     "raw/deep/er/a b.md": "# Deep\n",
+    "raw/deep.md": "# Beside it\n",
     "raw/Z.md": "# Z\n",
     "raw/é.md": "# É\n",
 }
-ORDER = [".github_README.md", "Z.md", "a_README.md", "b_README.md", "deep/er/a b.md", "é.md"]  # of their bytes
+ORDER = [
+    ".github_README.md",
+    "Z.md",
+    "a_README.md",
+    "b_README.md",
+    "deep.md",
+    "deep/er/a b.md",
+    "é.md",
+]  # of their bytes
 
 
 def listed(documents=DOCUMENTS, **settings):
@@ -31,12 +40,12 @@ def test_every_file_is_a_sample_in_the_order_of_the_names():
     result = listed(key=["name"])
     assert result == {
         "output": "samples.parquet",
-        "documents": 6,
+        "documents": 7,
         "bytes": sum(len(text.encode()) for text in DOCUMENTS.values()),
     }
     manifest = read_manifest(SAMPLES)
     assert manifest.files == {name: hashlib.sha256(text.encode()).hexdigest() for name, text in DOCUMENTS.items()}
-    assert (manifest.key, manifest.rows) == (["name"], 6)
+    assert (manifest.key, manifest.rows) == (["name"], 7)
     assert manifest.columns == [["name", "string"], ["text", "string"]]
     wanted = [("all", f"raw/{name}", 0, name) for name in ORDER]
     assert samples("split", "file", "row", "source") == wanted
