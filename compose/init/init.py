@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import minio
 import psycopg
 import tenacity
+import urllib3
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 from psycopg import sql
@@ -30,10 +31,13 @@ Next:
   docker compose down                        stop; the data stays (down -v deletes it)"""
 
 log = logging.getLogger("init")
+# Of urllib3, too: what minio cannot connect to is no MinioException.
+EXPECTED = (psycopg.Error, OSError, minio.error.MinioException, urllib3.exceptions.HTTPError)
+PASSING = (psycopg.OperationalError, *EXPECTED[1:])
 patiently = tenacity.retry(
     stop=tenacity.stop_after_delay(PATIENCE),
     wait=tenacity.wait_fixed(0.5),
-    retry=tenacity.retry_if_exception_type((psycopg.OperationalError, OSError, minio.error.MinioException)),
+    retry=tenacity.retry_if_exception_type(PASSING),
     reraise=True,
 )
 
@@ -132,7 +136,7 @@ def main() -> None:
     for step in (make_buckets, make_roles):
         try:
             step()
-        except (psycopg.Error, OSError, minio.error.MinioException) as error:
+        except EXPECTED as error:
             sys.exit(f"error: {step.__name__}: {error}; fix: docker compose logs minio pgvector".replace("\n", " "))
 
 
