@@ -8,7 +8,7 @@ import tenacity
 
 
 def test_storage_that_does_not_answer_yet_is_asked_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its client raises what is no OSError and none of its own when nobody listens; on a busy machine nobody does yet."""
+    """Where nobody listens, its client raises what is neither an OSError nor one of its own errors."""
     spec = importlib.util.spec_from_file_location("init", root / "compose/init/init.py")
     assert spec and spec.loader
     init = importlib.util.module_from_spec(spec)
