@@ -301,7 +301,9 @@ def bench_many_files(folder: Path) -> None:
     for number in range(500):
         (images / f"{number:06d}.jpg").write_bytes(random.bytes(80_000))
     content = [path.read_bytes() for path in sorted(images.iterdir())]
-    pq.write_table(pa.table({"image": content}), clone / "data" / "parquet" / "processed" / "images.parquet", compression="none")
+    pq.write_table(
+        pa.table({"image": content}), clone / "data" / "parquet" / "processed" / "images.parquet", compression="none"
+    )
     with tarfile.open(clone / "data" / "tar" / "processed" / "images.tar", "w") as tar:
         tar.add(images, "images")
     outs = {"files": "processed/images", "parquet": "processed/images.parquet", "tar": "processed/images.tar"}

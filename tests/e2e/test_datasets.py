@@ -7,9 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import environ, git, make_clone
+from registry.payload import read_table
+from registry.toolbox import repository
+from samples import digests, encode, read_manifest
 
 # What is committed must come out again with another locale, time zone and hash seed, and on one core.
 ODD = {"LC_ALL": "C", "LANG": "C", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1"}
@@ -92,6 +97,20 @@ def test_roco_with_the_earlier_prompt_is_the_earlier_release(host, mirror: Path)
         assert "1b6561f57a5656b0da028329aa4690cf.dir" in lock and "45f86f00a917c88c5ee7c34fc2654318.dir" in lock
     finally:
         git(clone, "checkout", "-q", ".")
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in repository().glob("data/*/dvc.yaml")))
+def test_the_data_reads_back_as_its_samples(name: str, host) -> None:
+    """As registry.load reads it: the last split of each dataset has the hashes that its manifest says."""
+    folder = host[0] / "data" / name
+    manifest = read_manifest(folder / "samples.parquet")
+    table = pq.read_table(folder / "samples.parquet", columns=["split", "file", "content_hash"])
+    chosen = table.filter(pc.equal(table["split"], table["split"][-1]))
+    files = list(dict.fromkeys(chosen["file"].to_pylist()))
+    paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
+    read = read_table(files, paths, manifest.columns)
+    hashes = [digest.tobytes() for batch in read.to_batches() for digest in digests(encode(batch))]
+    assert hashes == chosen["content_hash"].to_pylist()
 
 
 @pytest.mark.docker

@@ -68,7 +68,7 @@ def test_interruption_ends_at_once_and_the_next_run_resumes(desk, server):
     """F14: SIGTERM and SIGINT are told, SIGKILL is not; what came is kept by all."""
     body = GOOD[:4000]
     for name, code in (("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)):
-        url = server.on(f"/{name}", Reply(body, etag='"v1"', pause=0.001), Reply(body, etag='"v1"'))
+        url = server.on(f"/{name}", Reply(body, etag='"v1"', pause=0.01), Reply(body, etag='"v1"'))
         desk.ask(("a", url, body), ("b", server.on("/b", Reply(b"quick")), b"quick"))
         server.seen.clear()
         with desk.start() as process:

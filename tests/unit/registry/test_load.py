@@ -13,12 +13,9 @@ import pytest
 from conftest import git
 from registry import load
 from registry.arrow_types import parse_type, same_type
-from registry.datasets import Dataset
 from registry.manifests import fetch_manifest
-from registry.payload import read_table
 from registry.store import Absent
-from registry.toolbox import repository
-from samples import digests, encode, read_manifest
+from samples import digests, encode
 from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
 from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays
 
@@ -169,26 +166,6 @@ def test_a_library_that_is_missing_is_named(
     with pytest.raises(UsageError) as error:
         load("greetings", "1.0.0", as_=as_)
     assert str(error.value) == f"as_='{as_}': {module} is not installed; fix: pip install '{package}'"
-
-
-BUILT = ["wine-quality", "emotion", "roco-radiology", "opencloudhub-readmes", "opencloudhub-readmes-rag-evaluation"]
-
-
-@pytest.mark.parametrize("name", [*BUILT, "fashion-mnist"])
-def test_the_real_data_reads_back_as_its_samples(name: str) -> None:
-    """Where it is built here: the first split of each dataset has the hashes that its manifest says."""
-    folder = Dataset(name, repository() / "data" / name).folder
-    if not (folder / "samples.parquet").is_file():
-        pytest.skip(f"data/{name} is not built here")
-    manifest = read_manifest(folder / "samples.parquet")
-    table = pq.read_table(folder / "samples.parquet", columns=["split", "file", "content_hash"])
-    last = table["split"][-1].as_py()
-    chosen = table.filter(pa.compute.equal(table["split"], last))
-    files = list(dict.fromkeys(chosen["file"].to_pylist()))
-    paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
-    read = read_table(files, paths, manifest.columns)
-    hashes = [digest.tobytes() for batch in read.to_batches() for digest in digests(encode(batch))]
-    assert hashes == chosen["content_hash"].to_pylist()
 
 
 @pytest.mark.parametrize(
