@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -84,7 +85,14 @@ class Desk:
         command = [sys.executable, "-c", "from fetcher.cli import cli; cli()", "fetch", *options, "sources.csv", "raw"]
         environment = {**os.environ, "FETCH_TRUST": ",".join(self.trust), **environment}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, **pipes)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+            command,
+            cwd=self.folder,
+            env=environment,
+            # a test run in the background of a shell would hand down an ignored SIGINT
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            **pipes,
+        )
 
     def tree(self) -> dict[str, bytes] | None:
         """Return the published files; None where there is no output."""
