@@ -63,13 +63,13 @@ images: ## Build the tools' container images
 	@tools/run registry images
 
 test: ## Everything that can be tested on this machine
-	@tools/run tests pytest tests -n logical --dist loadgroup
+	@tools/run tests pytest tests -n logical --dist loadfile
 
 lint: ## Style and types
 	@tools/run tests pytest tests/repo -k "style or types"
 
 faults: # Every fault, in full: kills, full disks, fuzz (up to 40 minutes)
-	@tools/run tests pytest tests -m slow -n logical --dist loadgroup
+	@tools/run tests pytest tests -m slow -n logical --dist loadfile
 
 bench: # Speed and memory against the obvious way, as ratios
 	@tools/run tests python tests/bench/run.py

@@ -20,11 +20,6 @@ def has_engine() -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        # One worker runs all tests of the stack, so that there is one stack, and each file is one worker's.
-        on_stack = "stack" in getattr(item, "fixturenames", ()) or hasattr(
-            getattr(item, "module", None), "running_stack"
-        )
-        item.add_marker(pytest.mark.xdist_group("stack" if on_stack else str(item.path)))
         if item.get_closest_marker("docker") and not has_engine():
             item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
 
