@@ -490,9 +490,22 @@ def write_samples(path: Path, keys: Numbers, values: Numbers, in_test: Numbers) 
         manifest.finish({"processed/train.parquet": "0" * 64})
 
 
+def bench_stack(folder: Path) -> None:
+    """Tell how long the Compose stack takes to come up from nothing, its images built, and again."""
+    if not engine_answers():
+        print("docker compose up infra: no Docker engine answers")
+        return
+    sys.path.insert(0, str(ROOT / "tests"))
+    from integration.stack import stack_of
+
+    with stack_of(ROOT) as stack:
+        for name, seconds, bound in (("from nothing", stack.seconds, "< 60 s"), ("again", stack.up(), "< 10 s")):
+            print(f"{f'docker compose up infra, {name}':<52}{seconds:8.2f} s{'':19}  {bound}", flush=True)
+
+
 BENCHES = (
     *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
-    *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start),
+    *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start, bench_stack),
 )
 
 

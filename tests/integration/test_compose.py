@@ -21,11 +21,6 @@ def services(stack: Stack) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_from_nothing_it_is_up_within_a_minute(stack: Stack) -> None:
-    print(f"docker compose up infra, from nothing: {stack.seconds:.1f} s")
-    assert stack.seconds < 60
-
-
 def test_it_says_where_everything_is_and_what_to_type_next(stack: Stack) -> None:
     for name in ("MINIO_PORT", "MINIO_CONSOLE_PORT", "MLFLOW_PORT"):
         assert f"http://localhost:{stack.environ[name]}" in stack.said
@@ -35,11 +30,10 @@ def test_it_says_where_everything_is_and_what_to_type_next(stack: Stack) -> None
     assert not [secret for secret in stack.secrets if secret in stack.said]
 
 
-def test_a_second_run_changes_nothing_and_takes_seconds(stack: Stack) -> None:
+def test_a_second_run_changes_nothing(stack: Stack) -> None:
+    """How long both runs take is in the benchmarks: here other tests run beside it."""
     before = [stack.container(service) for service in LASTING]
-    seconds = stack.up()
-    print(f"docker compose up infra, again: {seconds:.1f} s")
-    assert seconds < 10
+    stack.up()
     assert [stack.container(service) for service in LASTING] == before
 
 
