@@ -30,12 +30,12 @@ from minio import Minio
 from registry.containers import engine_answers
 from registry.scratch import copy_working_tree
 from registry.toolbox import find_tools, repository
+from registry.virtualenvs import virtualenv
 from samples import ManifestWriter
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 SLOW_RUNS = min(RUNS, 3)  # where the obvious way takes half a minute
-BIN = Path(sys.executable).parent  # the tools' own console scripts, as an image starts them
 ROWS, MEGABYTES = 2_000_000, 200
 DECIMALS = {
     **{"fixed acidity": 1, "volatile acidity": 2, "citric acid": 2, "residual sugar": 1, "chlorides": 3},
@@ -143,6 +143,15 @@ class Run:
     peak: int  # MB
 
 
+@functools.cache
+def tool_command(name: str) -> list[str]:
+    """Return how a tool starts in its own environment, which holds no more than it needs, as its image does."""
+    tool = find_tools(ROOT)[name]
+    folders = [str(package) for package in tool.packages]
+    start = f"import sys; sys.path[:0] = {folders}; sys.argv[0] = {name!r}; from {name}.cli import cli; cli()"
+    return [str(virtualenv(tool, ROOT) / "bin" / "python"), "-P", "-c", start]
+
+
 def measure(*command: str | Path, folder: Path, **variables: str) -> Run:
     """Run a process to its end and account for it, children included."""
     os.sync()  # so that no run pays for the writes of the one before
@@ -177,7 +186,7 @@ def wine_like(folder: Path) -> None:
 
 def bench_table(folder: Path) -> None:
     wine_like(folder)
-    tool = [str(BIN / "parquetizer"), "table", "--params", "params.yaml", ".", "out.parquet"]
+    tool = [*tool_command("parquetizer"), "table", "--params", "params.yaml", ".", "out.parquet"]
     theirs = functools.partial(measure, sys.executable, "-c", PANDAS, "big.csv", "pandas.parquet", folder=folder)
     compare(
         f"CSV to Parquet, {ROWS:,} rows, no manifest",
@@ -203,7 +212,7 @@ def bench_fetch(folder: Path) -> None:
         def ours() -> Run:
             shutil.rmtree(folder / "raw", ignore_errors=True)
             trust = {"FETCH_TRUST": f"127.0.0.1:{port}", "FETCH_MIRROR": ""}
-            return measure(BIN / "fetcher", "fetch", "sources.csv", "raw", folder=folder, **trust)
+            return measure(*tool_command("fetcher"), "fetch", "sources.csv", "raw", folder=folder, **trust)
 
         def theirs() -> Run:
             (folder / "retrieved").unlink(missing_ok=True)
@@ -243,10 +252,20 @@ def dataset_params(name: str, folder: Path) -> None:
     (folder / "sources.csv").write_text("name,url,sha256,bytes\n")
 
 
-def bench_images(folder: Path) -> None:
-    """Measure 70 000 images of 28 x 28, as many as Fashion-MNIST has and as hard to compress, from IDX and back."""
-    dataset_params("fashion-mnist", folder)
-    (folder / "raw").mkdir()
+def real_images(folder: Path) -> bool:
+    """Fetch the real raw files, and say whether they could be had."""
+    if not os.environ.get("FETCH_MIRROR"):
+        return False
+    sources = ROOT / "data/fashion-mnist/sources.csv"
+    fetched = subprocess.run(
+        [*tool_command("fetcher"), "fetch", "-q", "--tries", "1", sources, folder / "raw"], capture_output=True
+    )
+    return fetched.returncode == 0
+
+
+def drawn_images(raw: Path) -> None:
+    """Write as many images of noise, half of it black."""
+    raw.mkdir()
     random = np.random.default_rng(0)
     for name, count in (("train", 60_000), ("t10k", 10_000)):
         shade = random.integers(0, 256, (count, 28, 28), np.uint8)
@@ -254,13 +273,22 @@ def bench_images(folder: Path) -> None:
         labels = random.integers(0, 10, count, np.uint8)
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             head = np.array([0x0800 + array.ndim, *array.shape], ">u4").tobytes()
-            with gzip.open(folder / "raw" / f"{name}-{kind}-ubyte.gz", "wb", 1) as file:
+            with gzip.open(raw / f"{name}-{kind}-ubyte.gz", "wb", 1) as file:
                 file.write(head + array.tobytes())
-    made = functools.partial(measure, BIN / "parquetizer", "idx", "--params", "params.yaml", "raw", "out", "s.parquet")
+
+
+def bench_images(folder: Path) -> None:
+    """Measure Fashion-MNIST, or as many drawn images where FETCH_MIRROR does not have it, from IDX and back."""
+    dataset_params("fashion-mnist", folder)
+    if not real_images(folder):
+        drawn_images(folder / "raw")
+    made = functools.partial(
+        measure, *tool_command("parquetizer"), "idx", "--params", "params.yaml", "raw", "out", "s.parquet"
+    )
     tolist = functools.partial(measure, sys.executable, "-c", TOLIST, folder=folder)
     compare("70,000 images, IDX to Parquet and manifest", "<= 0.2", lambda: made(folder=folder), tolist, SLOW_RUNS)
     options = ["--params", "params.yaml", "--sources", "sources.csv", "out", "s.parquet", "metadata.json"]
-    summarised = functools.partial(measure, BIN / "stats", "images", *options, folder=folder)
+    summarised = functools.partial(measure, *tool_command("stats"), "images", *options, folder=folder)
     lists = functools.partial(measure, sys.executable, "-c", LISTS, folder=folder)
     compare("their statistics, over NumPy lists", "<= 0.1", summarised, lists, SLOW_RUNS)
 
@@ -279,12 +307,12 @@ def bench_text(folder: Path) -> None:
             for size, label in zip(sizes, chosen, strict=True)
         ]
         (folder / "raw" / f"{name}.txt").write_text("".join(lines))
-    measure(BIN / "parquetizer", "text", "--params", "params.yaml", "raw", "out", "s.parquet", folder=folder)
+    measure(*tool_command("parquetizer"), "text", "--params", "params.yaml", "raw", "out", "s.parquet", folder=folder)
     options = ["--params", "params.yaml", "--sources", "sources.csv", "out", "s.parquet", "metadata.json"]
     compare(
         "statistics of 500,000 texts, over pandas",
         "<= 0.5",
-        functools.partial(measure, BIN / "stats", "text", *options, folder=folder),
+        functools.partial(measure, *tool_command("stats"), "text", *options, folder=folder),
         functools.partial(measure, sys.executable, "-c", STRINGS, folder=folder),
     )
 
@@ -415,7 +443,7 @@ def bench_get(folder: Path) -> None:
 
         def ours() -> Run:
             shutil.rmtree(folder / "got", ignore_errors=True)
-            return measure(BIN / "registry", "get", "big", "1.0.0", "got", folder=folder, **known)
+            return measure(*tool_command("registry"), "get", "big", "1.0.0", "got", folder=folder, **known)
 
         def theirs() -> Run:
             shutil.rmtree(folder / "downloaded", ignore_errors=True)
@@ -428,7 +456,7 @@ def bench_get(folder: Path) -> None:
 def bench_verify(folder: Path) -> None:
     """Measure a verify of a gigabyte over just reading the same objects."""
     with big_release(folder) as (place, known, names, command):
-        ours = functools.partial(measure, BIN / "registry", "verify", "big", folder=folder, **known)
+        ours = functools.partial(measure, *tool_command("registry"), "verify", "big", folder=folder, **known)
         theirs = functools.partial(measure, *command, "-", *names, folder=folder, **known)
         compare(f"verify {sum(BIG)} MB on {place}, over reading them", "<= 1.2", ours, theirs, SLOW_RUNS)
 
@@ -471,7 +499,7 @@ def bench_diff(folder: Path) -> None:
     compare(
         f"diff of {SAMPLES:,} samples, over a pandas merge",
         "<= 0.5",
-        functools.partial(measure, BIN / "registry", "diff", "big", "1.0.0", folder=folder, **known),
+        functools.partial(measure, *tool_command("registry"), "diff", "big", "1.0.0", folder=folder, **known),
         functools.partial(measure, sys.executable, "-c", MERGE, folder=folder),
     )
 

@@ -18,6 +18,12 @@ class Histogram:
         counts[: len(self._counts)] += self._counts
         self._counts = counts
 
+    def merge(self, other: "Histogram") -> None:
+        """Add what another has counted."""
+        longer, shorter = sorted((self._counts, other._counts), key=len, reverse=True)
+        self._counts = longer.copy()
+        self._counts[: len(shorter)] += shorter
+
     @property
     def count(self) -> int:
         return int(self._counts.sum())

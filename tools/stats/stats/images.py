@@ -1,6 +1,8 @@
 """Measure images and their labels: pixel values, and how many images each class has."""
 
+import functools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from stats.metadata import rounded
 from stats.provenance import Provenance
 from stats.report import Summary, write_report
 from stats.settings import Column, Dataset
-from stats.splits import absent_classes, checked_splits, labelled, read_part
+from stats.splits import absent_classes, checked_splits, labelled, measured
 
-BATCH = 1 << 19  # pixels read at once
+BATCH = 1 << 18  # pixels read at once
 WHITE = 255
 
 
@@ -36,10 +38,11 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
     manifest, parts = checked_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
     for split, part in parts.items():
+        measure = functools.partial(_measure, image=image, label=label, path=part.path)
         pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
-        for batch in read_part(part, manifest, schema, max(1, BATCH // size)):
-            pixels.add(_pixels(batch[image.name], image, part.path))
-            labels += _counts(batch[label.name], label, part.path)
+        for of_group, counts in measured(part, manifest, schema, max(1, BATCH // size), measure):
+            pixels.merge(of_group)
+            labels += counts
         distributions[split] = {str(place): int(count) for place, count in enumerate(labels)}
         splits[split] = {
             "num_samples": int(labels.sum()),
@@ -60,6 +63,17 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
         provenance,
         warnings=list(absent_classes(distributions, classes)),
     )
+
+
+def _measure(
+    batches: Iterator[pa.RecordBatch], image: Column, label: Column, path: Path
+) -> tuple[Histogram, npt.NDArray[np.int64]]:
+    """Count the pixels and labels of some images."""
+    pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
+    for batch in batches:
+        pixels.add(_pixels(batch[image.name], image, path))
+        labels += _counts(batch[label.name], label, path)
+    return pixels, labels
 
 
 def _pixels(column: pa.Array, image: Column, path: Path) -> npt.NDArray[np.uint8]:

@@ -1,9 +1,11 @@
 """The files of a data set's splits, as its manifest describes them."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +15,10 @@ from stage.errors import CorruptFile, EmptyInput, SchemaMismatch
 
 from stats.checked import CORRUPT, check_columns, check_count, checked_manifest
 from stats.settings import Column
-from stats.table_input import ROWS, read_parquet
+from stats.table_input import ROWS, count_row_groups, read_parquet
+
+T = TypeVar("T")
+THREADS = 2  # row groups in memory at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +59,36 @@ def read_part(part: Part, manifest: Manifest, schema: pa.Schema, rows: int = ROW
         found += batch.num_rows
         yield batch
     check_count(manifest, part.samples, part.path, found)
+
+
+def measured(
+    part: Part, manifest: Manifest, schema: pa.Schema, rows: int, measure: Callable[[Iterator[pa.RecordBatch]], T]
+) -> list[T]:
+    """Measure a split in pieces, at most ``rows`` samples at a time; return what was found in each, in order.
+
+    A piece is a row group, and two are worked on at once; but all is one where samples are so large that they are read
+    one by one. Raises as ``read_part`` does.
+    """
+    found = 0
+    counting = threading.Lock()
+
+    def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        nonlocal found
+        for batch in batches:
+            with counting:
+                found += batch.num_rows
+            yield batch
+
+    def work(groups: Iterable[int] | None) -> T:
+        return measure(counted(read_parquet(part.path, schema, rows=rows, groups=groups)))
+
+    if rows == 1:
+        results = [work(None)]
+    else:
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = list(pool.map(work, ([group] for group in range(count_row_groups(part.path)))))
+    check_count(manifest, part.samples, part.path, found)
+    return results
 
 
 def _parts(samples: Path) -> dict[str, Part]:

@@ -1,6 +1,6 @@
 """Read a processed table, CSV or Parquet, in batches of the declared types."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,33 @@ def _read_csv(table: Path, schema: pa.Schema, columns: list[str] | None) -> Iter
 
 
 def read_parquet(
-    table: Path, schema: pa.Schema, columns: list[str] | None = None, rows: int = ROWS
+    table: Path,
+    schema: pa.Schema,
+    columns: list[str] | None = None,
+    rows: int = ROWS,
+    groups: Iterable[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield a Parquet file in batches of at most ``rows``; raises as ``read_table`` does."""
+    """Yield a Parquet file, or some row groups of it, in batches of at most ``rows``; raises as ``read_table`` does."""
     group = 0
     try:
         with pq.ParquetFile(table, page_checksum_verification=True, pre_buffer=False) as file:  # it would keep all
             if not file.schema_arrow.equals(schema):  # not by their texts: Parquet calls the items of lists elements
                 raise _other_columns(table, named(file.schema_arrow), named(schema))
-            for group in range(file.num_row_groups):
+            for group in range(file.num_row_groups) if groups is None else groups:
                 for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
                     batch.validate(full=True)  # Parquet does not look whether a text is UTF-8
                     yield batch
     except CORRUPT as error:
         raise CorruptFile(f"{table} row group {group}", str(error), "run the parquetizer again") from error
+
+
+def count_row_groups(table: Path) -> int:
+    """Return how many row groups a Parquet file has. Raises CorruptFile where that cannot be read."""
+    try:
+        with pq.ParquetFile(table) as file:
+            return int(file.num_row_groups)
+    except CORRUPT as error:
+        raise CorruptFile(f"{table} row group 0", str(error), "run the parquetizer again") from error
 
 
 def _other_columns(table: Path, found: list[Any], wanted: list[Any]) -> SchemaMismatch:
