@@ -1,0 +1,1 @@
+"""Load embeddings into PostgreSQL as a version of its own, and switch between versions."""
