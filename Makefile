@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
-.PHONY: show diff explain whohas prompts test lint faults bench
+.PHONY: show diff explain whohas load switch rollback search evaluate prompts test lint faults bench
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -52,6 +52,21 @@ explain: # What a model was trained on: make explain MODEL=wine-regressor/3
 
 whohas: # Releases and models that have a sample: make whohas SAMPLE=... (id, text, file:PATH, row:JSON)
 	@tools/run registry whohas
+
+load: # Load a vector index into the database: make load [VERSION=1.0.0]
+	@tools/run registry load
+
+switch: # Let readers see a release of the vector index: make switch [VERSION=1.0.0]
+	@tools/run registry switch
+
+rollback: # Let them see the one before again
+	@tools/run registry rollback
+
+search: ## Search it: make search Q="how do I deploy with Argo"
+	@tools/run registry search
+
+evaluate: # Measure how well it answers the questions that it should: make evaluate
+	@tools/run registry evaluate
 
 push: ## Send its data to the remote: make push DS=... [ENV=docker]
 	@tools/run registry push

@@ -150,7 +150,7 @@ def test_without_an_engine_the_tool_runs_on_the_host(tree: Path) -> None:
 def test_container_has_as_few_rights_as_can_be(tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    tool = Tool("probe", tmp_path, (), False, ("PROBE_PATH", "PROBE_SECRET"), ("PROBE_PATH",))
+    tool = Tool("probe", tmp_path, (), False, ("PROBE_PATH", "PROBE_SECRET"), ("PROBE_PATH",), False)
     given = {"PROBE_PATH": str(mirror), "PROBE_SECRET": "s3cret"}
     command = docker_command(tool, "image:tag", ["go", "--now"], tmp_path, given)
     text = " ".join(command)
@@ -171,6 +171,6 @@ def test_container_has_as_few_rights_as_can_be(tmp_path: Path) -> None:
 
 
 def test_only_a_tool_that_needs_it_has_a_network(tmp_path: Path) -> None:
-    tool = Tool("probe", tmp_path, (), True, (), ())
+    tool = Tool("probe", tmp_path, (), True, (), (), False)
     command = docker_command(tool, "image", [], tmp_path, {})
     assert command[command.index("--network") + 1] == "bridge"

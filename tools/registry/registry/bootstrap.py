@@ -4,15 +4,13 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry.datasets import Dataset, find_datasets, unfinished
+from registry.datasets import Dataset, find_datasets
 from registry.git import Git
 from registry.pipeline import reproduce
 from registry.release import FIRST, Released, release
 from registry.versions import released
 
 log = logging.getLogger(__name__)
-
-EMBEDDINGS = "-embeddings"  # of a dataset that is made from a release of another
 
 
 def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: bool = False) -> Iterator[Released]:
@@ -22,10 +20,8 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
     goes on where it stopped.
     """
     Git(root).run("fetch", "-q", "--tags")  # what others have released counts too; release itself says what is wrong
-    for folder in unfinished(root):
-        log.info("%s: skipped, for it has no dvc.yaml", folder.name)
-    for dataset in sorted(find_datasets(root, "all"), key=lambda each: each.name.endswith(EMBEDDINGS)):
-        if dataset.name.endswith(EMBEDDINGS) and not with_embeddings:
+    for dataset in find_datasets(root, "all"):
+        if dataset.parent and not with_embeddings:
             log.info("%s: skipped; WITH_EMBEDDINGS=1 builds it", dataset.name)
         elif versions := _later(root, dataset):
             log.info("%s: is at %s already", dataset.name, versions[-1])

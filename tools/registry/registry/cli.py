@@ -10,11 +10,13 @@ from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
 from registry import remotes
+from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_release import bootstrap, release
 from registry.cli_store import doctor, get, repair, verify
 from registry.containers import build_images, engine_answers
-from registry.datasets import find_datasets, unfinished
+from registry.datasets import find_datasets, waiting_for
+from registry.git import Git
 from registry.images import read_images, refresh_images
 from registry.new import make_dataset_folder
 from registry.options import REMOTE
@@ -47,11 +49,13 @@ def dataset(name: str, source: str) -> None:
     changed = refresh_images(root)
     for tool, image in changed.items():
         log.info("%s has changed: now %s", tool, image)
-    if name == "all":
-        for folder in unfinished(root):
-            log.info("%s: skipped, for it has no dvc.yaml", folder.name)
     samples = []
     for each in find_datasets(root, name):
+        if name == "all" and (tag := waiting_for(each, Git(root))):
+            log.info(
+                "%s: skipped, for %s is not released; make release, then make dataset DS=%s", each.name, tag, each.name
+            )
+            continue
         if source == "sample":
             samples.append(each)
             continue
@@ -192,4 +196,7 @@ for command in (release, bootstrap, verify, repair, get, doctor):
     cli.add_command(command)
 
 for command in (show_command, diff_command, explain_command, whohas_command):
+    cli.add_command(command)
+
+for command in (parent, load, switch, rollback, search, evaluate):
     cli.add_command(command)

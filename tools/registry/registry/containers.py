@@ -42,7 +42,7 @@ def docker_command(
     """
     command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
     command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-    command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", network if tool.network else "none"]
+    command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", network if tool.may_reach(environ) else "none"]
     command += ["--volume", f"{folder}:/data", "--env", "HOME=/tmp"]
     for name, value in environ.items():
         if name in tool.paths and Path(value).exists():

@@ -9,6 +9,9 @@ from typing import Any
 import yaml
 from stage.errors import ReleaseRefused, UsageError
 
+from registry.git import Git
+
+WORKSPACE = "workspace"  # instead of the tag of a parent: its working copy, for trying things out
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -27,6 +30,12 @@ class Dataset:
     def sample_sources(self) -> Path:
         """The sources.csv of the bundled synthetic sample."""
         return self.folder / "sample" / "sources.csv"
+
+    @property
+    def parent(self) -> str:
+        """The tag of the release that the dataset is made from, or ``workspace``; empty where it has sources."""
+        params = yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8")) or {}
+        return str(params.get("registry", {}).get("version", ""))
 
     def metadata(self) -> dict[str, Any]:
         """Return what stats has found."""
@@ -49,18 +58,19 @@ class Dataset:
 
 
 def find_datasets(root: Path, name: str, all_of_them: bool = True) -> list[Dataset]:
-    """Return the dataset of that name, or every one for ``all``, where that makes sense.
+    """Return the dataset of that name, or every one for ``all``, where that makes sense: parents first.
 
     Raises UsageError for a name that is none.
     """
     known = {path.parent.name: Dataset(path.parent.name, path.parent) for path in sorted(root.glob("data/*/dvc.yaml"))}
     if name == "all" and all_of_them:
-        return list(known.values())
+        return sorted(known.values(), key=lambda each: (bool(each.parent), each.name))
     if not NAME.fullmatch(name) or name not in known:
         raise UsageError("DS", f"no dataset {name!r}", f"use one of: {', '.join(known)}{', all' * all_of_them}")
     return [known[name]]
 
 
-def unfinished(root: Path) -> list[Path]:
-    """Return the folders of data/ that are none: they have no dvc.yaml."""
-    return [path for path in sorted((root / "data").iterdir()) if path.is_dir() and not (path / "dvc.yaml").exists()]
+def waiting_for(dataset: Dataset, git: Git) -> str:
+    """Return the tag of the release that a dataset is made from, where this clone does not have it; or nothing."""
+    tag = dataset.parent
+    return "" if tag in {"", WORKSPACE} or git.resolve(f"refs/tags/{tag}") else tag

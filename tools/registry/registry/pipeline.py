@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stage.errors import StageError
 
-from registry.datasets import Dataset
+from registry.datasets import WORKSPACE, Dataset
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -37,6 +37,8 @@ def reproduce(dataset: Dataset, root: Path, force: bool = False) -> list[str]:
         from dvc.exceptions import DvcException, ReproductionError
 
         try:
+            if dataset.parent == WORKSPACE:  # DVC does not see that it has changed
+                repo.reproduce(targets=[f"{dataset.pipeline}:registry"], force=True, single_item=True)
             stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
         except ReproductionError as error:
             raise StageFailed(dataset, _exit_code(error)) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stage.errors import ChecksumMismatch, PushFailed, ReleaseRefused
 
-from registry.datasets import Dataset
+from registry.datasets import WORKSPACE, Dataset
 from registry.git import Git, GitFailed
 from registry.pipeline import dvc_repository
 
@@ -21,6 +21,8 @@ OWN = (
     "README.md",
     "workflow.yaml",
     "croissant.json",
+    "receipt.json",
+    "evaluation.json",
 )
 OWN_FOLDERS = ("sample", "prompts")
 UNFINISHED = {
@@ -111,6 +113,9 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
     metadata = dataset.metadata()
     if metadata["provenance"]["sample"] and root.parent.name != ".demo":
         raise ReleaseRefused(dataset.name, "is synthetic sample data", "build it from its sources, then release")
+    if dataset.parent == WORKSPACE:
+        fix = "name a released version in params.yaml, section registry, and build it again"
+        raise ReleaseRefused(dataset.name, "is made from a working copy, which nobody else has", fix)
     with dvc_repository(root) as repo:
         if stale := repo.status(targets=[str(dataset.pipeline)]):
             stage = next(iter(stale)).rpartition(":")[2]

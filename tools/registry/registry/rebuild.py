@@ -2,8 +2,10 @@
 
 import configparser
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,18 +13,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 from stage.errors import StageError
 
 from registry.git import Git
+from registry.index.vectors import compare as compare_vectors
+from registry.manifests import obtain
 from registry.releases import Release
 from registry.store import dvc_config
 from registry.verify import Problem
 
 SCRATCH = Path(".local") / "scratch"
-BUILT = ("dvc.lock", "metadata.json")  # what a build writes, beside the other outputs
+METADATA, EMBEDDINGS = "metadata.json", "embeddings.parquet"
+WITH_VECTORS = {EMBEDDINGS, "samples.parquet", "receipt.json", METADATA}  # the last digits of vectors, or their hash
+BUILT = ("dvc.lock", METADATA)  # what a build writes, beside the other outputs
 # What is said to this run, and not to that of the clone.
 DROPPED = {"REGISTRY_ROOT", "DS", "VERSION", "ALL", "REBUILD", "OUT", "DVC_SITE_CACHE_DIR"}
 DROPPED |= {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
@@ -60,27 +67,48 @@ def rebuilt(release: Release, root: Path) -> Iterator[Path]:
         yield clone
 
 
-def differences(release: Release, clone: Path) -> list[Problem]:
-    """Return in what a build differs from the release: its outputs, by hash, and what is known of them."""
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """In what a build differs from the release, and how far apart their vectors are where these are not the same."""
+
+    problems: list[Problem]
+    distance: float | None = None
+
+
+def compare(release: Release, clone: Path, remote: str) -> Comparison:
+    """Compare a build with the release: its outputs, by hash, and what is known of them; vectors by tolerance."""
     folder = clone / release.folder
     locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     built = {out["path"]: str(out["md5"]) for stage in locked.values() for out in stage["outs"]}
     wanted = {output.path: output.md5 for output in release.outputs}
-    fix = "see in what they differ; the release stays as it is"
-    problems = [
-        Problem(
-            f"{release.tag} {release.folder}/{path}",
-            f"built again it is {built.get(path, 'not there')}, and not {wanted.get(path, 'there')}",
-            fix,
-        )
-        for path in sorted({*wanted, *built})
-        if wanted.get(path) != built.get(path)
-    ]
-    metadata = (folder / "metadata.json").read_bytes()
-    if metadata != release.read("metadata.json") and not any("metadata.json:" in str(each) for each in problems):
-        digest = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
-        problems.append(Problem(f"{release.tag} {release.folder}/metadata.json", f"built again it is {digest}", fix))
-    return problems
+    differing = [path for path in sorted({*wanted, *built}) if wanted.get(path) != built.get(path)]
+    metadata = (folder / METADATA).read_bytes()
+    if metadata != release.read(METADATA) and METADATA not in differing:
+        differing.append(METADATA)
+        built[METADATA] = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
+    distance = None
+    if EMBEDDINGS in differing and EMBEDDINGS in wanted and (folder / EMBEDDINGS).is_file():
+        released = obtain(release, wanted[EMBEDDINGS], clone / ".dvc" / "tmp" / EMBEDDINGS, remote)
+        vectors = compare_vectors(released, folder / EMBEDDINGS)
+        if vectors.agree and _without_bytes(json.loads(metadata)) == _without_bytes(release.metadata):
+            distance = vectors.distance
+            differing = [path for path in differing if path not in WITH_VECTORS]
+    return Comparison(
+        [
+            Problem(
+                f"{release.tag} {release.folder}/{path}",
+                f"built again it is {built.get(path, 'not there')}, and not {wanted.get(path, 'there')}",
+                "see in what they differ; the release stays as it is",
+            )
+            for path in differing
+        ],
+        distance,
+    )
+
+
+def _without_bytes(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of embedded chunks, without the hashes that hang on the last digits of a vector."""
+    return {name: value for name, value in metadata.items() if name not in {"files", "index"}}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from registry.containers import build_images, docker_command, engine_answers, ha
 from registry.environ import NETWORK, inside_network, load_environment
 from registry.images import read_images
 from registry.toolbox import Tool, find_tools, read_tool
-from registry.virtualenvs import virtualenv
+from registry.virtualenvs import INDEX, NotAtHand, virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")  # on the host
@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> NoReturn:
         _fail(2, "tools/run", f"no tool {name}", f"use one of: {', '.join(tools)}")
     try:
         run(tools[name], rest, root)
+    except NotAtHand as error:
+        fix = f"PIP_EXTRA_INDEX_URL={INDEX}, or PIP_FIND_LINKS=a folder that has the wheel"
+        _fail(10, name, str(error), fix)
     except subprocess.CalledProcessError as error:
         command = " ".join(str(part) for part in error.cmd[:3])
         _fail(1, name, f"{command} ... failed with exit {error.returncode}", "see the lines above")
@@ -42,14 +45,18 @@ def main(arguments: list[str]) -> NoReturn:
 
 def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
     """Run a tool on the current folder."""
+    if tool.database and _is_at_work(arguments) and _is_embedded():
+        itself = str(root / "tools" / "run")
+        os.execv(itself, [itself, "registry", "with-services", "--", itself, tool.name, *arguments])
     environ = _passed_on(tool, root)
     if tool.in_container:
         image = _current_image(tool, root)
-        if _runtime() == "container":
+        embedded = tool.database and environ.get("PGVECTOR_HOST", "").startswith("/")  # a socket of this machine
+        if _runtime() == "container" and not embedded:
             if not has_image(image):
                 print(f"{tool.name}: building {image} (once)", file=sys.stderr, flush=True)
                 build_images(root, {tool.name: image})
-            network = NETWORK if tool.network and os.environ.get("ENV") == "docker" else "bridge"
+            network = NETWORK if tool.may_reach(environ) and os.environ.get("ENV") == "docker" else "bridge"
             environ = inside_network(environ, root) if network == NETWORK else environ
             command = docker_command(tool, image, arguments, Path.cwd(), environ, network)
             os.execvpe("docker", command, {**os.environ, **environ})
@@ -63,6 +70,16 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
     else:
         environ |= {name: os.environ[name] for name in ALWAYS if name in os.environ}
     os.execve(command[0], command, environ)
+
+
+def _is_at_work(arguments: list[str]) -> bool:
+    """Say whether a tool is to do something, rather than to tell how it is used."""
+    return bool(arguments) and not arguments[0].startswith("-") and "--help" not in arguments
+
+
+def _is_embedded() -> bool:
+    """Say whether the vector index is the one of ENV=local, and is not up yet."""
+    return (os.environ.get("ENV") or "local") == "local" and "PGVECTOR_HOST" not in os.environ
 
 
 def _launcher(tool: Tool) -> str:

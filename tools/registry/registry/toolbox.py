@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 IMAGE = "data-registry/{name}:src-{hash}"
@@ -19,14 +20,22 @@ class Tool:
     name: str
     folder: Path
     shared: tuple[str, ...]  # packages of tools/ that are installed with it
-    network: bool  # whether its container may use the network
+    network: bool | tuple[str, ...]  # whether its container may use the network; NAME or NAME=VALUE: where that is set
     env: tuple[str, ...]  # the variables that reach it; "*" is all
     paths: tuple[str, ...]  # those of them that may name a file or folder
+    database: bool  # whether it works on the vector index, which ENV=local starts for it
 
     @property
     def in_container(self) -> bool:
         """Whether the tool has an image at all."""
         return (self.folder / "Dockerfile").is_file()
+
+    def may_reach(self, environ: Mapping[str, str]) -> bool:
+        """Say whether its container may use the network, as the variables are."""
+        if isinstance(self.network, bool):
+            return self.network
+        wanted = (entry.partition("=") for entry in self.network)
+        return any(environ.get(name, "") == value if equals else name in environ for name, equals, value in wanted)
 
     @property
     def packages(self) -> list[Path]:
@@ -69,9 +78,10 @@ def read_tool(folder: Path) -> Tool:
         name=folder.name,
         folder=folder,
         shared=tuple(table["shared"]),
-        network=table["network"],
+        network=table["network"] if isinstance(table["network"], bool) else tuple(table["network"]),
         env=tuple(table["env"]),
         paths=tuple(table["paths"]),
+        database=table.get("database", False),
     )
 
 

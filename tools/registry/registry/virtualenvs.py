@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,19 @@ from pathlib import Path
 
 from registry.toolbox import Tool
 
+LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\s;]+)", re.MULTILINE)
+INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+class NotAtHand(Exception):
+    """No package index that pip knows has a build that the lock pins by a local version, as ``torch==2.13.0+cpu``."""
+
 
 def virtualenv(tool: Tool, root: Path) -> Path:
     """Return the tool's virtual environment, made anew where its lock has changed.
 
-    Two processes that need it at once make it once. Raises CalledProcessError where pip fails.
+    Two processes that need it at once make it once. Raises CalledProcessError where pip fails, and NotAtHand before
+    anything is fetched.
     """
     folder = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs")) / tool.name
     wanted = _stamp(tool)
@@ -36,6 +45,11 @@ def virtualenv(tool: Tool, root: Path) -> Path:
 def _install(folder: Path, tool: Tool) -> None:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     lock = str(tool.folder / "requirements.lock")
+    for pin in LOCAL.findall((tool.folder / "requirements.lock").read_text()):
+        # The general index has other builds of these alone, with gigabytes for graphics cards.
+        look = [*pip, "--dry-run", "--no-deps", pin]
+        if subprocess.run(look, capture_output=True).returncode:
+            raise NotAtHand(f"no package index at hand has {pin}")
     subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, stdout=sys.stderr)
     if tool.name == "tests":  # type checkers and doctests look for installed packages
         editable = [argument for package in tool.packages[:-1] for argument in ("-e", str(package))]

@@ -12,8 +12,9 @@ from stage.params import build, section
 
 from stats.conversations import summarise_conversations
 from stats.documents import summarise_documents
+from stats.embeddings import summarise_embeddings
 from stats.images import summarise_images
-from stats.provenance import read_provenance
+from stats.provenance import read_parentage, read_provenance
 from stats.report import Summary
 from stats.settings import Dataset, TableStats
 from stats.table import summarise_table
@@ -33,21 +34,23 @@ def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     return dict(value.split("=", 1) for value in values)
 
 
+TOOLS = click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="NAME=IMAGE",
+    callback=pairs,
+    help="A tool that had a part in it (repeatable).",
+)
+
+
 def inputs(command: F) -> F:
     """Add what every command takes: the manifest, the output, and where the data comes from."""
-    tools = click.option(
-        "--tool",
-        "tools",
-        multiple=True,
-        metavar="NAME=IMAGE",
-        callback=pairs,
-        help="A tool that had a part in it (repeatable).",
-    )
     sources = click.option(
         "--sources", type=FILE, required=True, help="The sources.csv that the raw files were fetched by."
     )
     samples, metadata = click.argument("samples", type=path), click.argument("metadata", type=path)
-    return samples(metadata(sources(tools(params_file("stats")(talk(command))))))
+    return samples(metadata(sources(TOOLS(params_file("stats")(talk(command))))))
 
 
 def described(params: Path) -> Dataset:
@@ -120,3 +123,41 @@ def conversations(
 def documents(raw: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
     """Measure the text files in the folder RAW, whose manifest is SAMPLES, and write METADATA."""
     return summarise_documents(raw, samples, metadata, described(params), read_provenance(sources, params, tools))
+
+
+@cli.command()
+@click.argument("embeddings", type=path)
+@click.argument("samples", type=path)
+@click.argument("metadata", type=path)
+@click.option("--parent", type=folder, required=True, help="The release that they were made from.")
+@click.option("--receipt", type=path, required=True, help="What pgloader says of its table.")
+@click.option("--evaluation", type=path, required=True, help="What make evaluate measured, {} for nothing yet.")
+@TOOLS
+@params_file("dataset")
+@talk
+def embeddings(
+    embeddings: Path,
+    samples: Path,
+    metadata: Path,
+    parent: Path,
+    receipt: Path,
+    evaluation: Path,
+    tools: dict[str, str],
+    params: Path,
+) -> Summary:
+    """Measure the embedded chunks in EMBEDDINGS, whose manifest is SAMPLES, and write METADATA.
+
+    Documents and chunks, the model, the table that they are in, and how well questions find their answers, where that
+    was measured on these very chunks.
+    """
+    provenance = read_parentage(parent, params, tools)
+    return summarise_embeddings(
+        embeddings,
+        samples,
+        metadata,
+        described(params),
+        provenance,
+        parent=parent,
+        receipt=receipt,
+        evaluation=evaluation,
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stage.errors import UsageError
+from stage.errors import CorruptFile, InputMissing, UsageError
 
 LISTED = 100  # sources that a person might read
 DESCRIBING = {"dataset", "upstream"}  # sections of params.yaml that decide nothing about the bytes
@@ -48,6 +48,42 @@ class Provenance:
     sample: bool  # built from the synthetic sample data that the repository bundles
 
 
+@dataclasses.dataclass(frozen=True)
+class Parent:
+    """The release of another data set that one is made from."""
+
+    dataset: str
+    version: str
+    logical_hash: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived:
+    """What must be known to build a data set again that is made from a release of another."""
+
+    parents: list[Parent]
+    params: dict[str, Any]
+    tools: dict[str, str]
+    sample: bool
+
+
+def read_parentage(parent: Path, params: Path, tools: Mapping[str, str]) -> Derived:
+    """Collect the provenance of what is made from the release in the folder ``parent``, by its ``release.json``.
+
+    Raises InputMissing or CorruptFile where that does not say it, UsageError where a setting has no form in JSON.
+    """
+    path = parent / "release.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        found = Parent(str(said["dataset"]), str(said["version"]), str(said["logical_hash"]))
+        sample = bool(said["sample"])
+    except FileNotFoundError as error:
+        raise InputMissing(path, "no such file", "run the stage registry") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFile(path, f"does not say what release it is: {error!r}", "run the stage registry") from error
+    return Derived([found], _settings(params), dict(sorted(tools.items())), sample)
+
+
 def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Provenance:
     """Collect the provenance from ``sources.csv``, ``params.yaml`` and the images of the tools.
 
@@ -61,17 +97,22 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
                 found.setdefault(source.name, source).urls.append(row["url"])
         except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise UsageError(sources, f"not a list of sources: {error}", "columns are name,url,sha256,bytes") from error
-    document = yaml.safe_load(params.read_text(encoding="utf-8"))
-    try:
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
-    except (TypeError, ValueError) as error:
-        raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
     return Provenance(
         source_list=SourceList(
             hashlib.sha256(sources.read_bytes()).hexdigest(), len(found), sum(source.bytes for source in found.values())
         ),
         sources=list(found.values()) if len(found) <= LISTED else [],
-        params={name: section for name, section in document.items() if name not in DESCRIBING},
+        params=_settings(params),
         tools=dict(sorted(tools.items())),
         sample=any(url.startswith("file:") for source in found.values() for url in source.urls),
     )
+
+
+def _settings(params: Path) -> dict[str, Any]:
+    """Return the sections of params.yaml that decide what the tools make."""
+    document = yaml.safe_load(params.read_text(encoding="utf-8"))
+    try:
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
+    except (TypeError, ValueError) as error:
+        raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
+    return {name: section for name, section in document.items() if name not in DESCRIBING}

@@ -11,7 +11,7 @@ from stage.errors import CorruptFile
 
 from stats.checked import CORRUPT
 from stats.metadata import write_json
-from stats.provenance import Provenance
+from stats.provenance import Derived, Provenance
 from stats.settings import Column, Dataset
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def write_report(
     dataset: Dataset,
     manifest: Manifest,
     figures: Mapping[str, Any],
-    provenance: Provenance,
+    provenance: Provenance | Derived,
     *,
     missing: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
