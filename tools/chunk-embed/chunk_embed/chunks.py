@@ -1,0 +1,137 @@
+"""Cut a Markdown document into chunks: parts that a person would want as a result of a search.
+
+A chunk keeps to a section, is no longer than a number of characters and than what a model takes, and begins and ends
+where a reader would cut: at a heading, a block, a line or sentence, a word. Time grows with the document's length only.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from stage.errors import UsageError
+
+from chunk_embed.cuts import Cuts
+from chunk_embed.embedded import in_context
+from chunk_embed.kept import Kept
+from chunk_embed.markdown import read_markdown
+from chunk_embed.sections import Headings, Outline, Section, sections
+
+Fits = Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class ChunkSettings:
+    """How large chunks are, in characters, and what counts as noise; ``headings``: whether a model is given them."""
+
+    chunk_size: int = 1500
+    chunk_overlap: int = 200
+    min_chunk_size: int = 50
+    max_noise_ratio: float = 0.3
+    headings: bool = True
+
+    def check(self, where: str) -> None:
+        """Raise UsageError for sizes that do not go together."""
+        if self.chunk_size < 1:
+            raise UsageError(where, f"chunk-size {self.chunk_size} is less than 1", "correct it")
+        if not 0 <= self.chunk_overlap <= self.chunk_size // 2:
+            what = f"chunk-overlap {self.chunk_overlap} is not 0 to half of chunk-size {self.chunk_size}"
+            raise UsageError(where, what, "correct it")
+        if not 0 <= self.min_chunk_size <= self.chunk_size:
+            what = f"min-chunk-size {self.min_chunk_size} is not 0 to chunk-size {self.chunk_size}"
+            raise UsageError(where, what, "correct it")
+        if not 0 <= self.max_noise_ratio <= 1:
+            raise UsageError(where, f"max-noise-ratio {self.max_noise_ratio} is not 0 to 1", "correct it")
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """A part of a document.
+
+    ``text`` is ``document[start:end]`` without what was left out. ``h1`` to ``h3`` are the headings that hold for all
+    of it; ``context`` are those among the headings above it that a model is given with it.
+    """
+
+    text: str
+    start: int
+    end: int
+    h1: str | None
+    h2: str | None
+    h3: str | None
+    context: str = ""
+
+
+def embedded_text(chunk: Chunk) -> str:
+    """Return what a model is given of a chunk."""
+    return in_context(chunk.context, chunk.text)
+
+
+def chunk_document(text: str, settings: ChunkSettings, fits: Fits) -> list[Chunk]:
+    """Cut a document into chunks, each of which ``fits``: says whether a model takes a text without cutting it.
+
+    Raises UsageError where not even one character fits.
+    """
+    kept = read_markdown(text, settings.max_noise_ratio)
+    chunker = _Chunker(kept, settings, fits)
+    found = sections(kept, settings.chunk_size, settings.min_chunk_size)
+    return [chunk for section in found for chunk in chunker.chunks(section)]
+
+
+def noise_characters(text: str, settings: ChunkSettings) -> int:
+    """Return how many characters of a document, whitespace aside, are in no chunk because they say nothing."""
+    kept = read_markdown(text, settings.max_noise_ratio)
+    return len("".join(text.split())) - len("".join(kept.text.split()))
+
+
+class _Chunker:
+    """Cuts the sections of one document."""
+
+    def __init__(self, kept: Kept, settings: ChunkSettings, fits: Fits) -> None:
+        self.kept, self.settings, self.fits = kept, settings, fits
+        self.outline = Outline(kept)
+        self.cuts = Cuts(kept)
+        self.contexts: dict[Headings, str] = {}
+
+    def chunks(self, section: Section) -> Iterator[Chunk]:
+        start = self.cuts.skip(section.start, section.end)
+        while start < section.end:
+            context = self._context(self.outline.above(start))
+            end = self._end(start, section.end, context)
+            yield self._chunk(start, end, context)
+            following = self.cuts.skip(end, section.end)
+            if following < section.end and not self.cuts.is_section(following):
+                following = self.cuts.overlap(start, end, self.settings.chunk_overlap)
+            start = following
+
+    def _chunk(self, start: int, end: int, context: str) -> Chunk:
+        text = self.kept.text[start:end]
+        end -= len(text) - len(text.rstrip())
+        source = self.kept.source(start), self.kept.source(end - 1) + 1
+        text = self.kept.text[start:end].replace("\r\n", "\n")
+        return Chunk(text, *source, *self.outline.of(start, end), context)
+
+    def _context(self, path: Headings) -> str:
+        """Return the headings as a model is given them; none where they would take most of its room."""
+        if not self.settings.headings:
+            return ""
+        if path not in self.contexts:
+            context = " > ".join(title for title in path if title)
+            self.contexts = {path: context if self.fits(in_context(context, context)) else ""}
+        return self.contexts[path]
+
+    def _end(self, start: int, limit: int, context: str) -> int:
+        """Return where the chunk ends that begins at ``start``: at the best cut of what fits."""
+        low, high = start, min(limit, start + self.settings.chunk_size)
+        if high == limit and self._fits(start, high, context):
+            return high
+        high += high < limit  # so that high is what does not fit
+        while high - low > max(1, (high - start) // 32):
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._fits(start, middle, context) else (low, middle)
+        while low > start:
+            end = self.cuts.best(start, low, limit, self.settings.min_chunk_size)
+            if self._fits(start, end, context):
+                return end
+            low = min(end - 1, start + (end - start) * 3 // 4)  # half a word or a link is more tokens than a whole one
+        raise UsageError("model", "takes not even one character", "raise max-tokens, or use another model")
+
+    def _fits(self, start: int, end: int, context: str) -> bool:
+        return self.fits(in_context(context, self.kept.text[start:end]))
