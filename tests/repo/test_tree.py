@@ -55,16 +55,20 @@ def test_tool_has_one_name_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("folder", DATASETS, ids=lambda path: path.name)
 def test_dataset_is_complete(folder: Path) -> None:
-    for name in ("dvc.yaml", "params.yaml", "sources.csv", "dvc.lock", "metadata.json", "README.md"):
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    # What is made from a release has its lock once that is released, which make bootstrap does.
+    made = () if "registry" in params else ("sources.csv", "dvc.lock", "metadata.json")
+    for name in ("dvc.yaml", "params.yaml", "README.md", *made):
         assert (folder / name).is_file(), name
-    assert yaml.safe_load((folder / "params.yaml").read_text())["dataset"]["name"] == folder.name
+    assert params["dataset"]["name"] == folder.name
 
 
 @pytest.mark.parametrize("folder", DATASETS, ids=lambda path: path.name)
 def test_stage_is_called_as_its_tool_and_depends_on_its_image(folder: Path) -> None:
     for name, stage in yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].items():
         assert stage["cmd"].startswith(f"../../tools/run {name} ")
-        assert {"../images.yaml": [f"images.{name}"]} in stage["params"]
+        if TOOLS[name].in_container:
+            assert {"../images.yaml": [f"images.{name}"]} in stage["params"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,8 @@ def test_lock_pins_and_hashes_everything_and_names_no_index(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_tools_hold_only_what_they_need(name: str) -> None:
     lock = (TOOLS[name].folder / "requirements.lock").read_text()
-    for heavy in ("torch", "dvc", "pandas", "mlflow", "ray"):
+    needed = {"torch", "ray", "pandas"} if name == "chunk-embed" else set()
+    for heavy in sorted({"torch", "dvc", "pandas", "mlflow", "ray"} - needed):
         assert not re.search(rf"^{heavy}==", lock, re.MULTILINE)
 
 
@@ -118,7 +123,7 @@ def test_no_large_file_is_tracked() -> None:
 
 
 def test_modules_are_small() -> None:
-    long = {path: n for path in ROOT.glob("tools/*/*/*.py") if (n := len(path.read_text().splitlines())) > 300}
+    long = {path: n for path in ROOT.glob("tools/*/*/**/*.py") if (n := len(path.read_text().splitlines())) > 300}
     assert not long
 
 

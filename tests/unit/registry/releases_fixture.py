@@ -78,7 +78,12 @@ def build(root: Path, name: str) -> None:
         for batch in table.to_batches():
             writer.add(batch, split="train", file=file, source="raw/a.txt")
         writer.finish({file: hashlib.sha256((folder / file).read_bytes()).hexdigest()})
-    metadata = {"dataset": {"name": name}, "logical_hash": logical_hash(folder / "samples.parquet"), "seed": seed}
+    metadata = {
+        "dataset": {"name": name},
+        "provenance": {"sample": False},
+        "logical_hash": logical_hash(folder / "samples.parquet"),
+        "seed": seed,
+    }
     (folder / "metadata.json").write_text(json.dumps(metadata))
     stages = {
         stage: {"cmd": "true", "outs": [_cached(root, folder / out) for out in outs]}

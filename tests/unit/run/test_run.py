@@ -174,3 +174,73 @@ def test_only_a_tool_that_needs_it_has_a_network(tmp_path: Path) -> None:
     tool = Tool("probe", tmp_path, (), True, (), (), False)
     command = docker_command(tool, "image", [], tmp_path, {})
     assert command[command.index("--network") + 1] == "bridge"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environ", "network"),
+    [
+        (("HUB",), {}, "none"),
+        (("HUB",), {"HUB": "x"}, "bridge"),
+        (("OFFLINE=0",), {}, "none"),
+        (("OFFLINE=0",), {"OFFLINE": "1"}, "none"),
+        (("OFFLINE=0",), {"OFFLINE": "0"}, "bridge"),
+        (("HUB", "OFFLINE=0"), {"OFFLINE": "0"}, "bridge"),
+    ],
+)
+def test_a_network_may_depend_on_what_is_asked_for(
+    tmp_path: Path, wanted: tuple[str, ...], environ: dict[str, str], network: str
+) -> None:
+    tool = Tool("probe", tmp_path, (), wanted, ("HUB", "OFFLINE"), (), False)
+    command = docker_command(tool, "image", [], tmp_path, environ)
+    assert command[command.index("--network") + 1] == network
+
+
+@pytest.fixture
+def database(tree: Path) -> Path:
+    """The tree, whose tool works on the vector index; a registry stands by that starts one."""
+    pyproject = tree / "tools/probe/pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace('"PROBE_PATH", "', '"PGVECTOR_HOST", "') + "database = true\n")
+    refresh_images(tree)
+    (tree / "tools/registry/requirements.lock").write_text("")
+    registry = tree / "tools/registry"
+    (registry / "registry/cli.py").write_text(STARTER)
+    (registry / "pyproject.toml").write_text(
+        '[tool.data-registry]\nshared = []\nnetwork = true\nenv = ["*"]\npaths = []\n'
+    )
+    return stamped(tree)
+
+
+STARTER = """\
+import os, subprocess, sys
+def cli():
+    assert sys.argv[1:3] == ["with-services", "--"]
+    sys.exit(subprocess.run(sys.argv[3:], env={**os.environ, "PGVECTOR_HOST": "/run/started"}).returncode)
+"""
+
+
+def test_the_embedded_index_is_up_while_a_tool_works_on_it(database: Path, tmp_path: Path) -> None:
+    told = json.loads(run(database, "probe", "load", "a b", cwd=tmp_path).stdout)
+    assert told["env"]["PGVECTOR_HOST"] == "/run/started" and told["argv"] == ["probe", "load", "a b"]
+    assert told["cwd"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("load", "--help"), ()])
+def test_help_needs_no_index(database: Path, arguments: tuple[str, ...]) -> None:
+    assert "PGVECTOR_HOST" not in json.loads(run(database, "probe", *arguments).stdout)["env"]
+
+
+def test_another_index_is_not_started(database: Path) -> None:
+    told = json.loads(run(database, "probe", "load", PGVECTOR_HOST="db.example").stdout)
+    assert told["env"]["PGVECTOR_HOST"] == "db.example"
+
+
+def test_a_build_that_no_index_has_is_asked_for_before_anything_is_fetched(tree: Path) -> None:
+    hashes = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    (tree / "tools/probe/requirements.lock").write_text(f"click==8.5.1{hashes}no-such-package==2.0+cpu{hashes}")
+    refresh_images(tree)
+    refused = run(tree, "probe", "go")
+    assert refused.returncode == 10
+    assert refused.stderr.splitlines()[-1] == (
+        "error: probe: no package index at hand has no-such-package==2.0+cpu; fix: "
+        "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or PIP_FIND_LINKS=a folder that has the wheel"
+    )
