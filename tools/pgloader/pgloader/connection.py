@@ -1,0 +1,109 @@
+"""Connections to the database of the index, and transactions that are done whole or not at all.
+
+Nothing outlives a transaction, neither settings nor locks nor prepared statements: a pooler may stand between.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+from stage.errors import DatabaseRefused, DatabaseUnreachable, UsageError
+
+from pgloader.refusals import SETUP, refused_connection, refused_statement
+
+OLDEST = (0, 5, 0)  # of pgvector: the first with HNSW
+VARIABLES = ("PGVECTOR_HOST", "PGVECTOR_DATABASE", "PGVECTOR_USER", "PGVECTOR_PASSWORD")
+PATIENCE = 10  # seconds until a server must answer
+
+
+@contextmanager
+def transaction(purpose: str, read_only: bool = False) -> Iterator[psycopg.Connection]:
+    """Connect, commit what the body does, and close; whatever ends the body early, SIGTERM too, leaves all as it was.
+
+    ``purpose`` is what other sessions see of this one. Raises DatabaseUnreachable, DatabaseRefused or LockHeld.
+    """
+    connection = _connect(purpose)
+    where, user = place(), connection.info.user
+    try:
+        try:
+            connection.read_only = read_only or None
+            # A server that builds an index would not notice that we are gone, and hold the lock until it is built.
+            connection.execute("SELECT set_config('client_connection_check_interval', '1s', true)")
+            _check(connection)
+            yield connection
+            connection.commit()
+        except BaseException:
+            _stop(connection)
+            raise
+        finally:
+            connection.close()
+    except psycopg.Error as error:
+        raise refused_statement(error, where, user) from error
+
+
+def place() -> str:
+    """Return where the database is, for messages."""
+    port = os.environ.get("PGVECTOR_PORT", "5432")
+    return f"{os.environ.get('PGVECTOR_HOST')}:{port}/{os.environ.get('PGVECTOR_DATABASE')}"
+
+
+def act_as_owner(connection: psycopg.Connection) -> None:
+    """Be the role that tables belong to until the transaction ends."""
+    connection.execute("SET LOCAL ROLE owner")
+
+
+def _connect(purpose: str) -> psycopg.Connection:
+    if missing := [name for name in VARIABLES if not os.environ.get(name)]:
+        fix = "set it; with ENV=local, make targets and registry with-services do"
+        raise UsageError(missing[0], "is not set", fix)
+    database, user = os.environ["PGVECTOR_DATABASE"], os.environ["PGVECTOR_USER"]
+    address = make_conninfo(
+        host=os.environ["PGVECTOR_HOST"],
+        port=os.environ.get("PGVECTOR_PORT", "5432"),
+        dbname=database,
+        user=user,
+        password=os.environ["PGVECTOR_PASSWORD"],
+        connect_timeout=PATIENCE,
+        client_encoding="utf8",
+        application_name=f"pgloader {purpose}, {socket.gethostname():.30} pid {os.getpid()}",
+    )
+    try:
+        return psycopg.connect(address, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise refused_connection(error, place(), user, database) from error
+
+
+def _check(connection: psycopg.Connection) -> None:
+    row = connection.execute(
+        "SELECT pg_is_in_recovery(), current_setting('server_encoding'),"
+        " (SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+        " (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = 'owner'),"
+        " to_regclass('public.registry_loads') IS NOT NULL"
+    ).fetchone()
+    standby, encoding, vector, owner, tables = row or ()
+    if standby:
+        raise DatabaseUnreachable(place(), "is a standby, which can only be read", "set PGVECTOR_HOST to the primary")
+    if encoding != "UTF8":
+        raise DatabaseRefused(place(), f"its encoding is {encoding}", "createdb -T template0 -E UTF8")
+    if vector is None:
+        raise DatabaseRefused(place(), "has no pgvector", "CREATE EXTENSION vector; as an administrator, and " + SETUP)
+    if tuple(int(part) for part in vector.split(".")) < OLDEST:
+        fix = "install pgvector 0.8 on the server, then ALTER EXTENSION vector UPDATE; as an administrator"
+        raise DatabaseRefused(place(), f"pgvector {vector} has no HNSW index", fix)
+    if owner is None:
+        raise DatabaseRefused(place(), "has no role owner", SETUP)
+    if not owner:
+        raise DatabaseRefused(place(), f"{connection.info.user} may not act as owner", "GRANT owner TO {user};")
+    if not tables:
+        raise DatabaseRefused(place(), "has no table registry_loads", SETUP)
+
+
+def _stop(connection: psycopg.Connection) -> None:
+    """Cancel what the server is doing for us; closing alone would let it go on to the end."""
+    if connection.info.transaction_status == pq.TransactionStatus.ACTIVE:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=3)

@@ -1,0 +1,150 @@
+"""Search a load by vector, by words, or by both: reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009)."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from stage.errors import InputMissing, SchemaMismatch, UsageError
+
+from pgloader.catalogue import kind_of, loads, meanings, qualified
+from pgloader.connection import place, transaction
+from pgloader.settings import LoaderSettings
+
+MODES = ("hybrid", "vector", "text")
+RRF_K = 60  # as the readers' backend has it
+DEPTH = 4  # candidates of each half for a hit
+ITERATIVE = (0, 8, 0)  # of pgvector: the first that searches on where too few are found
+# The expressions of langchain_postgres, so that the same indexes serve.
+VECTOR = sql.SQL(
+    "SELECT id::text, content, metadata, 1 - (embedding <=> {query}) AS similarity FROM {relation}"
+    " ORDER BY embedding <=> {query} LIMIT {limit}"
+)
+# Any of the words will do: questions hold words that no answer does. plainto_tsquery alone wants all of them.
+TEXT = sql.SQL(
+    "SELECT id::text, content, metadata,"
+    " ts_rank_cd(to_tsvector('pg_catalog.english', content), asked.words) AS similarity"
+    " FROM {relation}, (SELECT replace(plainto_tsquery('pg_catalog.english', {query})::text, ' & ', ' | ')::tsquery"
+    " AS words) AS asked"
+    " WHERE to_tsvector('pg_catalog.english', content) @@ asked.words ORDER BY similarity DESC, id LIMIT {limit}"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked, in words and as a vector."""
+
+    query: str
+    embedding: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hit:
+    """A chunk that was found; a rank counts from 1, and is None where that half has not found it."""
+
+    id: str
+    score: float
+    vector_rank: int | None
+    text_rank: int | None
+    content: str
+    metadata: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The hits for one question, best first."""
+
+    query: str
+    hits: tuple[Hit, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """What was searched, and what was found."""
+
+    relation: str
+    table: str
+    version: str
+    mode: str
+    results: tuple[Answer, ...]
+
+
+def read_questions(text: str) -> list[Question]:
+    """Read a JSON array of ``{"query", "embedding"}``. Raises UsageError where it is none."""
+    where, fix = "stdin", 'give a JSON array of {"query": "…", "embedding": [0.1, …]}, as chunk-embed query makes them'
+    try:
+        questions = [Question(each["query"], tuple(map(float, each["embedding"]))) for each in json.loads(text)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(where, f"no questions: {error}", fix) from error
+    for each in questions:
+        if not isinstance(each.query, str) or "\0" in each.query or not all(map(math.isfinite, each.embedding)):
+            raise UsageError(where, "a question is no text and finite numbers", fix)
+    return questions
+
+
+def search(questions: list[Question], load: str, mode: str, limit: int, settings: LoaderSettings) -> SearchResult:
+    """Search the load that is current, has the table ``load``, or was switched to as version ``load``.
+
+    Raises InputMissing where there is none, SchemaMismatch for vectors of another dimension, or what ``transaction``
+    does.
+    """
+    with transaction("search", read_only=True) as connection:
+        table, version, dimension = _find(connection, load, settings)
+        searched = settings.relation if load == "current" else table
+        depth = limit if mode != "hybrid" else DEPTH * limit
+        _tune(connection, max(settings.ef_search, 2 * depth))
+        answers = []
+        for question in questions:
+            if mode != "text" and len(question.embedding) != dimension:
+                what = f"has {dimension} dimensions, the question {len(question.embedding)}"
+                raise SchemaMismatch(f"{place()} {table}", what, "embed questions with the model of the index")
+            by_vector = _rows(connection, VECTOR, searched, _literal(question), depth) if mode != "text" else []
+            by_text = _rows(connection, TEXT, searched, sql.Literal(question.query), depth) if mode != "vector" else []
+            answers.append(Answer(question.query, _hits(by_vector, by_text, mode)[:limit]))
+    return SearchResult(settings.relation, table, version, mode, tuple(answers))
+
+
+def _find(connection: psycopg.Connection, load: str, settings: LoaderSettings) -> tuple[str, str, int]:
+    meant = meanings(connection, settings.relation)
+    tables = {each.table_name: each for each in loads(connection, settings.relation) if each.bytes}
+    wanted = next((each for each in meant if load in ("current", each.version, each.table_name)), None)
+    table = wanted.table_name if wanted else load
+    if load == "current" and not kind_of(connection, settings.relation):
+        raise InputMissing(f"{place()} {settings.relation}", "there is no such relation", "make load, then make switch")
+    if table not in tables:
+        listed = ", ".join([*(each.version for each in meant), *tables]) or "none"
+        raise InputMissing(f"{place()} {load}", "is not loaded", f"make load, or choose one of: {listed}")
+    return table, wanted.version if wanted else "", tables[table].dimension
+
+
+def _tune(connection: psycopg.Connection, ef_search: int) -> None:
+    connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(min(ef_search, 1000))])
+    version = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    if version and tuple(int(part) for part in version[0].split(".")) >= ITERATIVE:
+        connection.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', true)")
+
+
+def _literal(question: Question) -> sql.Composable:
+    return sql.SQL("{}::vector").format(sql.Literal(json.dumps(question.embedding)))
+
+
+def _rows(
+    connection: psycopg.Connection, statement: sql.SQL, relation: str, query: sql.Composable, limit: int
+) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        composed = statement.format(relation=qualified(relation), query=query, limit=sql.Literal(limit))
+        return cursor.execute(composed).fetchall()
+
+
+def _hits(by_vector: list[dict[str, Any]], by_text: list[dict[str, Any]], mode: str) -> tuple[Hit, ...]:
+    ranks = [{row["id"]: rank for rank, row in enumerate(rows, 1)} for rows in (by_vector, by_text)]
+    hits = []
+    for row in {row["id"]: row for row in (*by_text, *by_vector)}.values():
+        vector_rank, text_rank = (found.get(row["id"]) for found in ranks)
+        fused = sum(1 / (RRF_K + rank) for rank in (vector_rank, text_rank) if rank)
+        score = fused if mode == "hybrid" else float(row["similarity"])
+        hits.append(Hit(row["id"], round(score, 6), vector_rank, text_rank, row["content"], row["metadata"]))
+    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.vector_rank or math.inf, hit.text_rank or math.inf)))
