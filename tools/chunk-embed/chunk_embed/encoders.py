@@ -1,0 +1,96 @@
+"""Turn batches of token numbers into vectors, with OpenVINO on a processor or with torch."""
+
+import logging
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from stage.errors import OutOfMemory, UsageError
+
+from chunk_embed.model import Model
+from chunk_embed.settings import EmbedSettings
+
+log = logging.getLogger(__name__)
+
+Vectors = npt.NDArray[np.float32]
+CPU_BUILD: Final = "+cpu"  # in the version of a torch that knows no graphics card
+CGROUP: Final = Path("/sys/fs/cgroup/cpu.max")
+NO_BFLOAT16: Final = "set precision: float32, or run where the processor has avx512_bf16 or AMX"
+
+
+class Encoder(Protocol):
+    """A loaded model."""
+
+    name: str  # what computes: openvino, torch or cuda
+
+    def encode(self, batch: Sequence[Sequence[int]]) -> Vectors:
+        """Return the vectors of texts given as the numbers of their tokens: float32, shape (texts, dimension)."""
+
+
+def load_encoder(model: Model, settings: EmbedSettings, cache: Path | None, threads: int = 0) -> Encoder:
+    """Load the model where it is fastest: on a GPU if there is one, else with OpenVINO.
+
+    Raises UsageError where the settings ask for what this machine has not.
+    """
+    wanted = backend(settings)
+    if wanted == "openvino":
+        from chunk_embed.openvino_encoder import OpenVinoEncoder
+
+        return OpenVinoEncoder(model, settings.precision, threads or cores(settings), cache)
+    from chunk_embed.torch_encoder import TorchEncoder
+
+    return TorchEncoder(model, settings.precision, threads or cores(settings), wanted)
+
+
+def backend(settings: EmbedSettings) -> str:
+    """Return what computes: ``openvino``, ``torch`` on the processor, or ``cuda``. Raises UsageError."""
+    gpu = settings.device != "cpu" and settings.backend != "openvino" and has_gpu()
+    if settings.device == "cuda" and not gpu:
+        fix = "set device: auto, or install a CUDA build of torch where there is a GPU"
+        raise UsageError("device: cuda", "torch finds no GPU", fix)
+    if gpu:
+        return "cuda"
+    return "torch" if settings.backend == "torch" else "openvino"
+
+
+def has_gpu() -> bool:
+    """Say whether torch can use a GPU, without importing a build of it that cannot: that takes seconds."""
+    if version("torch").endswith(CPU_BUILD):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def cores(settings: EmbedSettings) -> int:
+    """Return how many threads are worth having: those of the settings, or the cores that this process may use."""
+    return settings.threads or usable_cores()
+
+
+def usable_cores() -> int:
+    """Return the number of cores that the process may run on, as affinity and a container's limit have it."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CGROUP.read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
+
+
+def padded(batch: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return token numbers and attention mask, both of shape (texts, length of the longest)."""
+    ids = np.zeros((len(batch), max(map(len, batch))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
+
+
+def no_memory(error: Exception) -> OutOfMemory:
+    """Return the error for a batch that was too much."""
+    return OutOfMemory("model", f"not enough memory: {str(error).splitlines()[0]:.100}", "lower batch-tokens")

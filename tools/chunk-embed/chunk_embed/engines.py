@@ -1,0 +1,46 @@
+"""Run the batches: in this process, or in the actors of Ray."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from chunk_embed.encoders import Vectors, load_encoder, usable_cores
+from chunk_embed.model import Model
+from chunk_embed.settings import EmbedSettings
+
+log = logging.getLogger(__name__)
+RAY_FROM: Final = 5000  # chunks: less does not pay for starting Ray
+ACTOR_CORES: Final = 8  # more threads hardly make one model faster
+
+Texts = Sequence[Sequence[int]]
+
+
+def choose_engine(settings: EmbedSettings, chunks: int) -> str:
+    """Return ``ray`` where it is asked for or pays: a cluster, or many chunks and the cores for several actors."""
+    if settings.engine != "auto":
+        return settings.engine
+    if os.environ.get("RAY_ADDRESS"):
+        return "ray"
+    return "ray" if chunks >= RAY_FROM and usable_cores() >= 2 * ACTOR_CORES else "local"
+
+
+def run_batches(
+    engine: str, model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
+) -> Iterator[tuple[int, Vectors]]:
+    """Yield the number of each batch and its vectors, in any order; ``texts`` are token numbers."""
+    if engine == "ray":
+        from chunk_embed.ray_engine import run_on_ray
+
+        return run_on_ray(model, settings, cache, texts, batches)
+    return _run_here(model, settings, cache, texts, batches)
+
+
+def _run_here(
+    model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
+) -> Iterator[tuple[int, Vectors]]:
+    encoder = load_encoder(model, settings, cache)
+    log.info("embedding in this process, with %s", encoder.name)
+    for number, batch in enumerate(batches):
+        yield number, encoder.encode([texts[place] for place in batch])

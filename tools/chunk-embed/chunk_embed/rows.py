@@ -1,0 +1,64 @@
+"""Cut all documents into the rows of ``embeddings.parquet``, all but their vectors."""
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from stage.errors import EmptyInput, SchemaMismatch
+
+from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text, noise_characters
+from chunk_embed.documents import Document
+from chunk_embed.tokens import Tokens
+
+NAMESPACE: Final = uuid.UUID("3d3f9c0e-5b0a-5c59-9d2e-6f6b2f0f7a11")  # of our ids; any would do, and none may follow it
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A chunk, where it comes from, and what the model is given of it."""
+
+    document: Document
+    index: int
+    chunk: Chunk
+    given: str
+    ids: list[int]
+
+    @property
+    def id(self) -> str:
+        """The same document and place give the same id, whatever the model or the machine."""
+        return str(uuid.uuid5(NAMESPACE, f"{self.document.doc_id}:{self.index}"))
+
+    @property
+    def where(self) -> str:
+        """Name the chunk to a person."""
+        return f"{self.document.name} chunk {self.index}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """All rows in order, how many tokens the model would not see, and how many characters are in no chunk."""
+
+    rows: list[Row]
+    truncated: int
+    noise: int
+
+
+def cut_documents(documents: Sequence[Document], settings: ChunkSettings, tokens: Tokens) -> Cut:
+    """Cut documents into chunks that the model takes whole.
+
+    Raises EmptyInput where there is nothing to embed, SchemaMismatch for a chunk that the model would cut.
+    """
+    rows = []
+    for document in documents:
+        for index, chunk in enumerate(chunk_document(document.text, settings, tokens.fits)):
+            given = embedded_text(chunk)
+            rows.append(Row(document, index, chunk, given, tokens.ids(given)))
+    if not rows:
+        raise EmptyInput("documents", "no text in any of them", "lower min-chunk-size or raise max-noise-ratio")
+    truncated = sum(max(0, len(row.ids) - tokens.most) for row in rows)
+    if truncated:
+        worst = max(rows, key=lambda row: len(row.ids))
+        what = f"{len(worst.ids)} tokens, and the model takes {tokens.most}"
+        raise SchemaMismatch(worst.where, what, "lower chunk-size")
+    return Cut(rows, truncated, sum(noise_characters(document.text, settings) for document in documents))
