@@ -378,7 +378,7 @@ def big_release(folder: Path) -> Iterator[tuple[str, dict[str, str], list[str], 
     data.mkdir(parents=True)
     (clone / ".dvc").mkdir()
     known = {"REGISTRY_ROOT": str(clone), "DVC_REMOTE": "here"}
-    outs, names = [], []
+    outs, names, hashes = [], [], {}
     with contextlib.ExitStack() as until:
         client = until.enter_context(minio(known)) if engine_answers() else None
         place = "bench" if client else str(folder / "remote")
@@ -388,6 +388,7 @@ def big_release(folder: Path) -> Iterator[tuple[str, dict[str, str], list[str], 
             body = random.bytes(size * 1_000_000)
             md5 = hashlib.md5(body).hexdigest()
             names.append(f"files/md5/{md5[:2]}/{md5[2:]}")
+            hashes[f"{number}.bin"] = {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
             outs.append({"path": f"{number}.bin", "hash": "md5", "md5": md5, "size": len(body)})
             if client:
                 stream = io.BytesIO(body)
@@ -395,7 +396,7 @@ def big_release(folder: Path) -> Iterator[tuple[str, dict[str, str], list[str], 
             else:
                 (Path(place) / names[-1]).parent.mkdir(parents=True)
                 (Path(place) / names[-1]).write_bytes(body)
-        metadata = json.dumps({"logical_hash": "0" * 64})
+        metadata = json.dumps({"logical_hash": "0" * 64, "files": hashes})
         files = {"metadata.json": metadata, "params.yaml": "", "dvc.yaml": "stages: {make: {}}"}
         files["dvc.lock"] = json.dumps({"stages": {"make": {"outs": outs}}})
         for name, text in files.items():

@@ -1,5 +1,6 @@
 """The storage of a remote, object by object: a folder; S3 is in integration/test_releases_store.py."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,15 @@ def test_other_bytes_are_found_whatever_came_before(store: FolderStore) -> None:
     assert copy_object(store, MD5, len, 100, [BODY[:100]]) == len(BODY)
     with pytest.raises(ChecksumMismatch, match=f"object {MD5} has other bytes"):
         copy_object(store, MD5, len, 100, [bytes(100)])
+
+
+@pytest.mark.parametrize(("known", "right"), [(hashlib.sha256(BODY).hexdigest(), True), ("0" * 64, False)])
+def test_where_the_sha256_is_known_it_decides(store: FolderStore, tmp_path: Path, known: str, right: bool) -> None:
+    """MD5 names objects; two files of one MD5 can be made, of one SHA-256 they cannot."""
+    with contextlib.nullcontext() if right else pytest.raises(ChecksumMismatch, match="has other bytes"):
+        copy_object(store, MD5, len, sha256=known)
+    (tmp_path / "file").write_bytes(BODY)
+    assert objects.has_bytes(tmp_path / "file", MD5) and objects.has_bytes(tmp_path / "file", MD5, known) is right
 
 
 def test_first_failure_ends_the_others() -> None:

@@ -81,11 +81,14 @@ def test_refresh_names_what_changed_and_is_idempotent(tree: Path) -> None:
 def test_every_tool_says_what_it_needs(root: Path) -> None:
     tools = find_tools(root)
     assert {name: tool.network for name, tool in tools.items()} == {
+        "chunk-embed": ("RAY_ADDRESS", "HF_HUB_OFFLINE=0"),
         "fetcher": True,
         "parquetizer": False,
+        "pgloader": True,
         "registry": True,
         "stats": False,
     }
+    assert [name for name, tool in tools.items() if tool.database] == ["pgloader"]
     assert all(isinstance(tool, Tool) and set(tool.paths) <= set(tool.env) for tool in tools.values())
 
 

@@ -54,17 +54,16 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
     out = out.resolve()
     with _alone(out):
         _check_folder(out, paths)
-        groups: dict[str, list[Path]] = {}
+        groups: dict[str, list[Item]] = {}
         for item in items:
-            groups.setdefault(item.md5, []).append(out / item.path)
+            groups.setdefault(item.md5, []).append(item)
         meter = Meter(advance)
 
-        def place_all(group: tuple[str, list[Path]]) -> int:
-            md5, targets = group
-            with _named(release, store, Item(targets[0].relative_to(out).as_posix(), md5)):
-                return place(store, md5, targets, meter)
+        def place_all(same: list[Item]) -> int:
+            with _named(release, store, same[0]):
+                return place(store, same[0], [out / item.path for item in same], meter)
 
-        fetched = sum(in_parallel(place_all, groups.items(), meter))
+        fetched = sum(in_parallel(place_all, groups.values(), meter))
         for folder in {(out / item.path).parent for item in items}:
             sync(folder)
             for left in folder.glob(".*.part"):
@@ -84,7 +83,7 @@ def _items(release: Release, store: Store) -> list[Item]:
         item = Item(output.path, output.md5)
         with _named(release, store, item):
             found += read_list(store, output) if output.is_folder else [item]
-    return found
+    return [dataclasses.replace(item, sha256=release.sha256(item.path)) for item in found]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from stage.errors import ChecksumMismatch
 from stage.output import sync
 
-from registry.objects import Meter, copy_object, has_bytes
+from registry.objects import Item, Meter, copy_object, has_bytes
 from registry.store import BLOCK, Store
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
@@ -21,21 +21,21 @@ SOON = 8 << 20  # bytes
 SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
-def place(store: Store, md5: str, targets: list[Path], meter: Meter) -> int:
-    """Make sure that each of some files has the bytes of an object, and return how many of them had not.
+def place(store: Store, item: Item, targets: list[Path], meter: Meter) -> int:
+    """Make sure that each of some files has the bytes of an item's object, and return how many of them had not.
 
     Raises Absent, ChecksumMismatch or NetworkFailed.
     """
-    right = [target for target in targets if has_bytes(target, md5)]
+    right = [target for target in targets if has_bytes(target, item.md5, item.sha256)]
     lacking = [target for target in targets if target not in right]
     for target in right:
         meter(target.stat().st_size)
     if lacking and not right:
         lacking[0].parent.mkdir(parents=True, exist_ok=True)
-        _fetch(store, md5, lacking[0], meter)
+        _fetch(store, item, lacking[0], meter)
     for target in lacking if right else lacking[1:]:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{md5}.part")
+        part = target.with_name(f".{item.md5}.part")
         part.unlink(missing_ok=True)
         shutil.copyfile((right or lacking)[0], part)
         sync(part)
@@ -44,9 +44,9 @@ def place(store: Store, md5: str, targets: list[Path], meter: Meter) -> int:
     return len(lacking)
 
 
-def _fetch(store: Store, md5: str, target: Path, meter: Meter) -> None:
+def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
     """Fetch an object, from where an earlier run stopped; all of it where that turns out wrong."""
-    part = target.with_name(f".{md5}.part")
+    part = target.with_name(f".{item.md5}.part")
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         start = os.fstat(descriptor).st_size
@@ -65,7 +65,7 @@ def _fetch(store: Store, md5: str, target: Path, meter: Meter) -> None:
 
         meter(start)
         try:
-            copy_object(store, md5, write, start, iter(lambda: file.read(BLOCK), b""))
+            copy_object(store, item.md5, write, start, iter(lambda: file.read(BLOCK), b""), item.sha256)
         except ChecksumMismatch:
             meter(-file.seek(0, os.SEEK_END))
             file.seek(0)
@@ -74,7 +74,7 @@ def _fetch(store: Store, md5: str, target: Path, meter: Meter) -> None:
                 part.unlink()
                 raise
             written = begun = 0
-            copy_object(store, md5, write)
+            copy_object(store, item.md5, write, sha256=item.sha256)
         os.fsync(descriptor)
     part.replace(target)
 

@@ -83,6 +83,10 @@ class Release:
                 raise VerificationFailed(f"{self.tag} {output.path}", "is not what dvc.lock says", "release it again")
         return found
 
+    def sha256(self, path: str) -> str:
+        """Return the SHA-256 of a file by metadata.json, whose own the tag has; empty for a file that is not in it."""
+        return str(self.metadata.get("files", {}).get(path, {}).get("sha256", ""))
+
     @property
     def logical_hash(self) -> str:
         """What the data is, whatever wrote its files."""

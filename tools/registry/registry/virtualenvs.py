@@ -12,7 +12,7 @@ from pathlib import Path
 
 from registry.toolbox import Tool
 
-LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\s;]+)", re.MULTILINE)
+LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\\\n]+?) *\\?$", re.MULTILINE)  # with its marker, for pip to judge
 INDEX = "https://download.pytorch.org/whl/cpu"
 
 
