@@ -66,9 +66,8 @@ def ask(
     settings = (*PARAMS, "--load", table, "--mode", mode, "--limit", str(limit))
     found = run_tool(root, dataset.folder, "pgloader", "search", *settings, given=queries)
     names = [field.name for field in dataclasses.fields(Hit)]
-    return Answers(
-        found["table"], [[Hit(**{name: hit[name] for name in names}) for hit in hits] for hits in found["results"]]
-    )
+    answers = [answer["hits"] for answer in found["results"]]
+    return Answers(found["table"], [[Hit(**{name: hit[name] for name in names}) for hit in hits] for hits in answers])
 
 
 def as_text(question: str, answers: Answers) -> str:

@@ -39,7 +39,7 @@ def switch(dataset: Dataset, root: Path, remote: str, version: str = "latest") -
     Only a release can be switched to. Raises UsageError where it is none, and what pgloader does.
     """
     release = find_release(Git(root), dataset.name, version)
-    if table_of(release) not in {each["table"] for each in status(dataset, root)["loads"]}:
+    if table_of(release) not in {each["table_name"] for each in status(dataset, root)["loads"] if each["bytes"]}:
         log.info("%s is not in the database: loading it", release.tag)
         _load_release(release, root, remote)
     with scratch_folder(root, release.tag) as folder:
