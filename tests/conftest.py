@@ -9,6 +9,7 @@ import pytest
 from registry.containers import build_images, engine_answers, has_image
 from registry.scratch import copy_working_tree
 from registry.toolbox import find_tools, repository
+from registry.virtualenvs import NotAtHand, virtualenv
 
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
 
@@ -45,6 +46,15 @@ def images(root: Path) -> dict[str, str]:
     if missing := {name: image for name, image in wanted.items() if not has_image(image)}:
         build_images(root, missing)
     return wanted
+
+
+@pytest.fixture(scope="session")
+def chunk_embed(root: Path) -> Path:
+    """The virtual environment of chunk-embed, which needs torch's CPU build."""
+    try:
+        return virtualenv(find_tools(root)["chunk-embed"], root)
+    except NotAtHand as error:
+        pytest.skip(f"{error}: set PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS")
 
 
 def git(folder: Path, *arguments: str) -> str:

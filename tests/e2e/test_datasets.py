@@ -57,14 +57,14 @@ def test_git_has_nothing_to_say(built) -> None:
 
 
 def test_what_is_not_there_yet_is_skipped_aloud(built) -> None:
-    assert "opencloudhub-readmes-embeddings: skipped, for it has no dvc.yaml" in built[3]
+    assert "opencloudhub-readmes-embeddings: skipped, for opencloudhub-readmes-v1.0.0 is not released" in built[3]
 
 
 def test_the_second_time_nothing_runs(built) -> None:
     clone, known, command, _ = built
     again = subprocess.run(command, cwd=clone, env=known, text=True, capture_output=True)
     assert again.returncode == 0 and "Running stage" not in again.stderr
-    assert again.stdout.count("nothing to do") == len(list(clone.glob("data/*/dvc.yaml")))
+    assert again.stdout.count("nothing to do") == len(list(clone.glob("data/*/sources.csv")))
 
 
 def test_leaks_are_reported_with_their_ids(built) -> None:

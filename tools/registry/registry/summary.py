@@ -13,7 +13,7 @@ def summary(dataset: Dataset, stages: list[str], root: Path, next_steps: list[st
     found = dataset.metadata()
     lines = [
         ("built", ", ".join(stages) if stages else "nothing to do, all stages are current"),
-        ("data", "SYNTHETIC SAMPLE, not the real data" if found["provenance"]["sample"] else "from its pinned sources"),
+        ("data", _origin(found["provenance"])),
         ("samples", _samples(found)),
         *(("checks", warning) for warning in found["checks"]["warnings"] or ["nothing to report"]),
         *(("files", f"{path.relative_to(root)}  {size(path)}") for path in dataset.outputs()),
@@ -37,10 +37,18 @@ def amount(size: int) -> str:
     return f"{number:.0f} {UNITS[unit]}" if number >= 10 or not unit else f"{number:.1f} {UNITS[unit]}"
 
 
+def _origin(provenance: dict) -> str:  # type: ignore[type-arg]
+    if provenance["sample"]:
+        return "SYNTHETIC SAMPLE, not the real data"
+    return "from " + (", ".join(each["version"] for each in provenance.get("parents", [])) or "its pinned sources")
+
+
 def _samples(found: dict) -> str:  # type: ignore[type-arg]  # metadata.json, as read
     if "splits" in found:
         return ", ".join(f"{split['num_samples']} {name}" for name, split in found["splits"].items())
     counts = found["summary"]
+    if "total_chunks" in found.get("statistics", {}):
+        return f"{counts['num_samples']} chunks of {found['statistics']['total_files']} documents"
     if "num_features" not in counts:
         return f"{counts['num_samples']} documents"
     return f"{counts['num_samples']} rows, {counts['num_features']} features"

@@ -42,7 +42,7 @@ def embed(dataset: Dataset, root: Path, questions: Sequence[str]) -> list[dict[s
     """
     if not all(question.strip() for question in questions):
         raise UsageError("Q", "no question", 'make search Q="how do I deploy with Argo"')
-    found = run_tool(root, dataset.folder, "chunk-embed", "query", *PARAMS, given=list(questions))
+    found = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", *PARAMS, given=list(questions))
     return [
         {"query": question, "embedding": vector}
         for question, vector in zip(questions, found["embeddings"], strict=True)

@@ -1,0 +1,193 @@
+"""The vector index from end to end: from the released READMEs to what its readers find, embedded and in Compose."""
+
+import dataclasses
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import environ, git, make_clone
+from integration.clones import Clone, clone_of, error_line
+from integration.stack import running_stack
+
+READMES, INDEX, QUESTIONS = (f"opencloudhub-readmes{rest}" for rest in ("", "-embeddings", "-rag-evaluation"))
+KNOWN = {
+    "How do I submit a Ray job that fine-tunes DistilBERT on emotions?": "ai-dl-bert",
+    "Which Terraform modules provision the infrastructure?": "infra-modules",
+    "How are secrets seeded into Vault for local development?": "gitops",
+}
+OWN = {"dvc.lock", "metadata.json", "receipt.json"}
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """A clone in which the READMEs are released, the index is built twice, and nothing was switched to yet."""
+
+    clone: Clone
+    refused: subprocess.CompletedProcess[str]  # before the READMEs were released
+    built: str
+    again: str
+
+    def run(self, *command: str, **variables: str) -> str:
+        done = self.clone.run(*command, **variables)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def search(self, question: str, **variables: str) -> list[dict[str, Any]]:
+        found = json.loads(self.run("make", "search", f"Q={question}", "JSON=1", **variables))
+        hits: list[dict[str, Any]] = found["hits"]
+        return hits
+
+    @property
+    def folder(self) -> Path:
+        return self.clone.folder / "data" / INDEX
+
+
+@pytest.fixture(scope="module")
+def embedded(root: Path, mirror: Path, chunk_embed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("embedded")
+    clone = make_clone(root, folder / "clone")
+    known = environ(root, RUNTIME="host", FETCH_MIRROR=str(mirror), SOURCE="upstream")
+    yield made(Clone(clone, known), folder)
+
+
+@pytest.fixture(scope="module")
+def compose(
+    root: Path,
+    mirror: Path,
+    images: dict[str, str],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> World:
+    stack = running_stack(root, request.config)
+    folder = tmp_path_factory.mktemp("compose")
+    clone = clone_of(root, folder / "clone", stack, "dvcstore/index")
+    known = {**clone.known, "RUNTIME": "container", "FETCH_MIRROR": str(mirror), "SOURCE": "upstream"}
+    return made(Clone(clone.folder, known), folder)
+
+
+@pytest.fixture(params=["embedded", pytest.param("compose", marks=pytest.mark.docker)])
+def world(request: pytest.FixtureRequest) -> World:
+    found: World = request.getfixturevalue(request.param)
+    return found
+
+
+def made(clone: Clone, folder: Path) -> World:
+    git(clone.folder, "config", "user.name", "releaser")
+    git(clone.folder, "config", "user.email", "releaser@localhost")
+    git(folder, "clone", "-q", "--bare", str(clone.folder), "origin.git")
+    git(clone.folder, "remote", "add", "origin", (folder / "origin.git").as_uri())
+    git(clone.folder, "fetch", "-q", "origin")
+    git(clone.folder, "branch", "-q", "-u", "origin/main")
+    refused = clone.run("make", "dataset", f"DS={INDEX}")
+    for command in (
+        ("dataset", f"DS={QUESTIONS}"),
+        ("dataset", f"DS={READMES}"),
+        ("release", f"DS={READMES}", "VERSION=1.0.0"),
+    ):
+        done = clone.run("make", *command)
+        assert done.returncode == 0, done.stderr
+    build = [clone.run("make", "dataset", f"DS={INDEX}") for _ in range(2)]
+    assert [each.returncode for each in build] == [0, 0], build[0].stderr
+    return World(clone, refused, build[0].stdout, build[1].stdout)
+
+
+def test_without_its_release_nothing_is_made(world: World) -> None:
+    assert world.refused.returncode != 0
+    assert (
+        "error: opencloudhub-readmes-v1.0.0: is not released; fix: make release DS=opencloudhub-readmes VERSION=1.0.0"
+        in world.refused.stderr
+    )
+
+
+def test_it_is_built_once_from_the_release_that_it_names(world: World) -> None:
+    assert "built     registry, chunk-embed, pgloader, stats" in world.built
+    assert "data      from opencloudhub-readmes-v1.0.0" in world.built and "chunks of 14 documents" in world.built
+    assert "nothing to do" in world.again
+    metadata = json.loads((world.folder / "metadata.json").read_text())
+    (parent,) = metadata["provenance"]["parents"]
+    readmes = json.loads((world.clone.folder / "data" / READMES / "metadata.json").read_text())
+    assert parent == {
+        "dataset": READMES,
+        "version": "opencloudhub-readmes-v1.0.0",
+        "logical_hash": readmes["logical_hash"],
+    }
+    assert metadata["truncated_tokens"] == 0 and metadata["source_data_version"] == "opencloudhub-readmes-v1.0.0"
+    assert metadata["statistics"]["total_files"] == metadata["statistics"]["total_repositories"] == 14
+
+
+def test_what_is_committed_was_measured_on_these_chunks(world: World) -> None:
+    """evaluation.json is in git, so that the first release has it; a change of chunks must be measured again."""
+    metadata = json.loads((world.folder / "metadata.json").read_text())
+    committed = json.loads(git(world.clone.folder, "show", f"main~0:data/{INDEX}/evaluation.json"))
+    assert committed["logical_hash"] == metadata["logical_hash"], "run: make evaluate"
+    assert metadata["evaluation"]["hybrid"]["by_source"]["hit@5"] > 0.9 and metadata["checks"]["warnings"] == []
+
+
+def test_release_switch_search_and_back(world: World) -> None:
+    unseen = world.clone.run("make", "search", "Q=anything")
+    assert unseen.returncode != 0 and "make switch" in unseen.stderr
+    world.run("make", "release", f"DS={INDEX}", "VERSION=1.0.0")
+    assert {line[3:].rpartition("/")[2] for line in git(world.clone.folder, "status", "--porcelain").splitlines()} <= {
+        *OWN,
+        "evaluation.json",
+    }
+    table = json.loads((world.folder / "receipt.json").read_text())["table"]
+    assert f"readers see {table}" in world.run("make", "switch")
+    for question, repository in KNOWN.items():
+        hits = world.search(question)
+        assert repository in [hit["metadata"]["source_repo"] for hit in hits[:3]]
+        assert {hit["metadata"]["data_version"] for hit in hits} == {"opencloudhub-readmes-v1.0.0"}
+        assert world.search(question, VERSION="1.0.0") == hits
+    shown = world.run("make", "search", "Q=how do I deploy with Argo")
+    assert shown.startswith("1. ") and max(map(len, shown.splitlines())) <= 80
+    alone = world.clone.run("make", "rollback")
+    assert alone.returncode != 0 and "nothing came before" in alone.stderr
+
+
+def test_questions_are_measured_in_every_mode(world: World) -> None:
+    before = (world.folder / "metadata.json").read_bytes()
+    shown = world.run("make", "evaluate")
+    assert "the right document" in shown and "recorded in" in shown
+    assert (world.folder / "metadata.json").read_bytes() == before  # for it was measured before, and is the same
+    figures = json.loads((world.folder / "evaluation.json").read_text())
+    assert figures["hybrid"]["by_concepts"]["mrr"] > figures["text"]["by_concepts"]["mrr"]
+
+
+def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded: World) -> None:
+    params = embedded.folder / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace("version: opencloudhub-readmes-v1.0.0", "version: workspace"))
+    try:
+        embedded.run("make", "dataset", f"DS={INDEX}")
+        metadata = pq.read_schema(embedded.folder / "embeddings.parquet").metadata[b"data-registry"]
+        assert json.loads(metadata)["source_data_version"] == "workspace"
+        refused = embedded.clone.run("make", "release", f"DS={INDEX}", "VERSION=2.0.0")
+        assert "is made from a working copy" in refused.stderr and refused.returncode != 0
+        line = error_line(
+            embedded.clone.run(
+                "tools/run", "pgloader", "switch", "--params", f"data/{INDEX}/params.yaml",
+                f"data/{INDEX}/receipt.json", "--version", "x",
+            ),
+            40,
+        )  # fmt: skip
+        assert "workspace" in line
+    finally:
+        params.write_text(before)
+        embedded.run("make", "dataset", f"DS={INDEX}")
+
+
+def test_the_release_is_built_again_and_vectors_compared(embedded: World) -> None:
+    said = embedded.run("make", "verify", f"DS={INDEX}", "REBUILD=1")
+    assert "all as released, and built again it is the same" in said
+
+
+def test_a_lost_database_is_filled_again(embedded: World) -> None:
+    """make load asks the database, and not a file."""
+    table = json.loads((embedded.folder / "receipt.json").read_text())["table"]
+    assert f"{table}: " in embedded.run("make", "load")
+    assert (embedded.folder / "receipt.json").is_file() and os.path.isdir(embedded.clone.folder / ".local/postgres")
