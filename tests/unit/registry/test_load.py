@@ -14,6 +14,7 @@ from conftest import git
 from registry import load
 from registry.arrow_types import parse_type, same_type
 from registry.manifests import fetch_manifest
+from registry.payload import read_table
 from registry.store import Absent
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
@@ -188,3 +189,10 @@ def test_types_that_are_none_are_refused_and_names_of_items_do_not_matter() -> N
         with pytest.raises(ValueError):
             parse_type(text)
     assert same_type("list<item: int8>", "list<element: int8>") and not same_type("int8", "int16")
+
+
+def test_vectors_come_along_though_no_sample_has_them(tmp_path: Path) -> None:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array([0.6, 0.8], pa.float32()), 2)
+    pq.write_table(pa.table({"id": ["a"], "embedding": vectors}), tmp_path / "x.parquet")
+    found = read_table(["x.parquet"], {"x.parquet": tmp_path / "x.parquet"}, [["id", "string"]])
+    assert found.column_names == ["id", "embedding"] and found["embedding"].type == vectors.type

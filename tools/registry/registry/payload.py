@@ -15,6 +15,7 @@ from registry.arrow_types import parse_type
 def read_table(files: Iterable[str], paths: Mapping[str, Path], columns: list[list[str]]) -> pa.Table:
     """Return the samples of files in their order, with the columns that the manifest declares.
 
+    Parquet files may have more, as the vectors of embedded chunks are, which come along.
     ``paths`` says where each file is, and the images that an ``annotations.json`` names beside it.
     Raises CorruptFile for a file that does not hold those.
     """
@@ -22,7 +23,12 @@ def read_table(files: Iterable[str], paths: Mapping[str, Path], columns: list[li
     tables = []
     for file in files:
         try:
-            tables.append(_read(file, paths, schema).select(schema.names).cast(schema))
+            found = _read(file, paths, schema)
+            declared = found.select(schema.names).cast(schema)
+            for name in found.column_names:
+                if file.endswith(".parquet") and name not in schema.names:
+                    declared = declared.append_column(found.field(name), found[name])
+            tables.append(declared)
         except (ValueError, KeyError) as error:  # Arrow's own are among them
             raise CorruptFile(
                 file, f"does not hold what its manifest says: {error}", "get the release again"
