@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -123,8 +124,11 @@ def _embed_new(
     texts = [row.ids for _, row in new]
     batches = token_batches([len(ids) for ids in texts], settings.batch_tokens)
     waiting: list[bytes] = []
-    with pace(len(new), sum(map(len, texts))) as advance:
-        for number, vectors in run_batches(engine, model, settings, folder, texts, batches):
+    with (
+        pace(len(new), sum(map(len, texts))) as advance,
+        closing(run_batches(engine, model, settings, folder, texts, batches)) as done,
+    ):
+        for number, vectors in done:
             places = batches[number]
             check_vectors(vectors, [new[place][1].where for place in places])
             known.update(zip((new[place][0] for place in places), vectors, strict=True))

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from chunk_embed.settings import EmbedSettings
 
 log = logging.getLogger(__name__)
 RAY_FROM: Final = 5000  # chunks: less does not pay for starting Ray
-ACTOR_CORES: Final = 8  # more threads hardly make one model faster
+MANY_CORES: Final = 16  # enough for several actors
 
 Texts = Sequence[Sequence[int]]
 
@@ -23,12 +23,12 @@ def choose_engine(settings: EmbedSettings, chunks: int) -> str:
         return settings.engine
     if os.environ.get("RAY_ADDRESS"):
         return "ray"
-    return "ray" if chunks >= RAY_FROM and usable_cores() >= 2 * ACTOR_CORES else "local"
+    return "ray" if chunks >= RAY_FROM and usable_cores() >= MANY_CORES else "local"
 
 
 def run_batches(
     engine: str, model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
-) -> Iterator[tuple[int, Vectors]]:
+) -> Generator[tuple[int, Vectors]]:
     """Yield the number of each batch and its vectors, in any order; ``texts`` are token numbers."""
     if engine == "ray":
         from chunk_embed.ray_engine import run_on_ray
@@ -39,7 +39,7 @@ def run_batches(
 
 def _run_here(
     model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
-) -> Iterator[tuple[int, Vectors]]:
+) -> Generator[tuple[int, Vectors]]:
     encoder = load_encoder(model, settings, cache)
     log.info("embedding in this process, with %s", encoder.name)
     for number, batch in enumerate(batches):

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +48,13 @@ def make_export(model: Model, cache: Path | None, scratch: Path) -> Path:
                 _export(model, temporary)
             return folder
     raise PermissionError(13, "no folder to write to", str(scratch))
+
+
+def prepare_export(model: Model, cache: Path | None) -> None:
+    """Make the export where it can be kept and is not there yet."""
+    if not find_export(model, cache) and any(_is_writable(folder) for folder in _folders(model, cache)):
+        with tempfile.TemporaryDirectory(prefix="export-") as scratch:
+            make_export(model, cache, Path(scratch))
 
 
 def export_baked() -> None:

@@ -5,10 +5,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import click
-from click._termui_impl import ProgressBar
 
 log = logging.getLogger(__name__)
 EVERY: Final = 10.0  # seconds between lines
@@ -24,9 +23,10 @@ def pace(chunks: int, tokens: int) -> Iterator[Callable[[int, int], None]]:
     done = done_tokens = first_tokens = 0
 
     def count(more: int, more_tokens: int) -> None:
-        nonlocal begun, done, done_tokens, first_tokens
+        nonlocal begun, last, done, done_tokens, first_tokens
         if not done:  # the clock starts with the first batch, before which the model was loaded
-            begun, first_tokens = time.monotonic(), more_tokens
+            begun = last = time.monotonic()
+            first_tokens = more_tokens
         done, done_tokens = done + more, done_tokens + more_tokens
 
     def rate() -> float:
@@ -36,7 +36,7 @@ def pace(chunks: int, tokens: int) -> Iterator[Callable[[int, int], None]]:
         return f"{done} of {chunks} chunks, {rate():.0f} tokens/s"
 
     if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
-        bar: ProgressBar[int]
+        bar: Any
         with click.progressbar(
             length=max(tokens, 1), label="embedding", file=sys.stderr, item_show_func=lambda _: told()
         ) as bar:
