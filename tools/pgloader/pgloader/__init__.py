@@ -1,13 +1,13 @@
 """Load embeddings into PostgreSQL as a version of its own, and switch between versions."""
 
 from pgloader.catalogue import Load, Switch
-from pgloader.load import LoadResult, load
+from pgloader.loading import LoadResult, load
+from pgloader.overview import StatusResult, status
 from pgloader.receipts import Receipt
-from pgloader.reconcile import ReconcileResult, reconcile
-from pgloader.search import Answer, Hit, Question, SearchResult, search
+from pgloader.reconciling import ReconcileResult, reconcile
+from pgloader.searching import Answer, Hit, Question, SearchResult, search
 from pgloader.settings import LoaderSettings
-from pgloader.status import StatusResult, status
-from pgloader.switch import Change, rollback, switch
+from pgloader.switching import Change, rollback, switch
 
 __all__ = [
     "Answer",

@@ -7,18 +7,9 @@ import click
 from stage.command import Tool
 from stage.options import params_file, talk
 
-from pgloader.load import LoadResult
-from pgloader.load import load as load_embeddings
-from pgloader.reconcile import ReconcileResult
-from pgloader.reconcile import reconcile as reconcile_load
-from pgloader.search import MODES, SearchResult, read_questions
-from pgloader.search import search as search_load
+import pgloader
+from pgloader.searching import MODES, read_questions
 from pgloader.settings import LoaderSettings
-from pgloader.status import StatusResult
-from pgloader.status import status as status_of
-from pgloader.switch import Change
-from pgloader.switch import rollback as roll_back
-from pgloader.switch import switch as switch_to
 
 cli = Tool("pgloader", help="Load embeddings into PostgreSQL as versions, and say which of them readers see.")
 
@@ -30,13 +21,13 @@ file = click.Path(dir_okay=False, path_type=Path)
 @click.argument("receipt", type=file)
 @params_file("pgloader")
 @talk
-def load(embeddings: Path, receipt: Path, params: Path) -> LoadResult:
+def load(embeddings: Path, receipt: Path, params: Path) -> pgloader.LoadResult:
     """Load EMBEDDINGS into a table of its own, and write RECEIPT.
 
     One transaction: the table is there whole, checked and with its indexes, or not at all. Readers see nothing of it
     before a switch. What is loaded already is left as it is.
     """
-    return load_embeddings(embeddings, receipt, LoaderSettings.read(params))
+    return pgloader.load(embeddings, receipt, LoaderSettings.read(params))
 
 
 @cli.command()
@@ -44,29 +35,29 @@ def load(embeddings: Path, receipt: Path, params: Path) -> LoadResult:
 @click.option("--version", required=True, help="Name of the release.")
 @params_file("pgloader")
 @talk
-def switch(receipt: Path, version: str, params: Path) -> Change:
+def switch(receipt: Path, version: str, params: Path) -> pgloader.Change:
     """Make the relation mean the load of RECEIPT.
 
     Readers see the one or the other, whole. Then loads that nobody keeps are dropped.
     """
-    return switch_to(receipt, version, LoaderSettings.read(params))
+    return pgloader.switch(receipt, version, LoaderSettings.read(params))
 
 
 @cli.command()
 @params_file("pgloader")
 @talk
-def rollback(params: Path) -> Change:
+def rollback(params: Path) -> pgloader.Change:
     """Make the relation mean what it meant before the last switch."""
-    return roll_back(LoaderSettings.read(params))
+    return pgloader.rollback(LoaderSettings.read(params))
 
 
 @cli.command()
 @click.argument("embeddings", type=file)
 @params_file("pgloader")
 @talk
-def reconcile(embeddings: Path, params: Path) -> ReconcileResult:
+def reconcile(embeddings: Path, params: Path) -> pgloader.ReconcileResult:
     """Compare what the table of EMBEDDINGS holds with the file, row by row."""
-    return reconcile_load(embeddings, LoaderSettings.read(params))
+    return pgloader.reconcile(embeddings, LoaderSettings.read(params))
 
 
 @cli.command()
@@ -75,14 +66,14 @@ def reconcile(embeddings: Path, params: Path) -> ReconcileResult:
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits for each question.")
 @params_file("pgloader")
 @talk
-def search(load: str, mode: str, limit: int, params: Path) -> SearchResult:
+def search(load: str, mode: str, limit: int, params: Path) -> pgloader.SearchResult:
     """Search for the questions on stdin, a JSON array of {"query", "embedding"}."""
-    return search_load(read_questions(sys.stdin.read()), load, mode, limit, LoaderSettings.read(params))
+    return pgloader.search(read_questions(sys.stdin.read()), load, mode, limit, LoaderSettings.read(params))
 
 
 @cli.command()
 @params_file("pgloader")
 @talk
-def status(params: Path) -> StatusResult:
+def status(params: Path) -> pgloader.StatusResult:
     """Say what is loaded, what the relation means, and what it has meant."""
-    return status_of(LoaderSettings.read(params))
+    return pgloader.status(LoaderSettings.read(params))

@@ -41,6 +41,7 @@ STATES: Final[dict[str, tuple[type[StageError], str]]] = {
     "42P01": (DatabaseRefused, SETUP),
     "2BP01": (DatabaseRefused, "drop or change what depends on it first: nothing is dropped with it unasked"),
 }
+FOREIGN: Final = re.compile(r"^(?:must be owner of|permission denied for) (?:table|view) (?!registry_)(\S+)")
 
 
 def refused_connection(error: psycopg.OperationalError, where: str, user: str, database: str) -> StageError:
@@ -59,6 +60,8 @@ def refused_statement(error: psycopg.Error, where: str, user: str) -> StageError
         said = f"{said} ({error.diag.message_detail})"
     if not error.sqlstate and isinstance(error, psycopg.OperationalError):
         return ConnectionLost(where, said, AGAIN)
+    if named := FOREIGN.search(said):
+        return DatabaseRefused(where, said, f"ALTER TABLE public.{named[1]} OWNER TO owner; as its owner, or rename it")
     for state, (kind, cure) in STATES.items():
         if (error.sqlstate or "").startswith(state):
             return kind(where, said, cure.format(user=user))

@@ -47,12 +47,12 @@ class RowChecks:
 
     def _check_ids(self, column: pa.Array) -> None:
         self._refuse(pc.invert(pc.match_substring_regex(column, UUID)), BadRows, "id is no UUID in lower case")
-        ids, before = column.to_pylist(), len(self._ids)
-        self._ids.update(ids)
-        if len(self._ids) < before + len(ids):
-            others = self._ids.difference(ids)
-            again = [value in others or value in ids[:at] for at, value in enumerate(ids)]
+        ids = column.to_pylist()
+        different = set(ids)
+        if len(different) < len(ids) or not different.isdisjoint(self._ids):
+            again = [value in self._ids or value in ids[:at] for at, value in enumerate(ids)]
             self._refuse(pa.array(again), BadRows, "id is that of an earlier row, too")
+        self._ids |= different
 
     def _check_vectors(self, vectors: pa.Array) -> None:
         if vectors.flatten().null_count:

@@ -42,7 +42,7 @@ def binary_rows(embeddings: Embeddings) -> Iterator[tuple[bytes, dict[bytes, byt
 
 
 def checksum(digests: dict[bytes, bytes]) -> str:
-    """Return the digest of all rows in the order of their ids, as ``CHECKSUM`` is in the server."""
+    """Return the digest of all rows in the order of their ids, as the server is asked for it."""
     return hashlib.sha256(b"".join(digests[each] for each in sorted(digests))).hexdigest()
 
 

@@ -24,12 +24,18 @@ from pgloader.rows import DIGEST, HEADER, TRAILER, binary_rows, checksum
 from pgloader.settings import LoaderSettings, load_table
 
 T = TypeVar("T")
+# Rows up to half a page stay whole: nothing is compressed on the way in, or put together again on the way out.
 TABLE = sql.SQL(
     "CREATE TABLE {} (id uuid NOT NULL, content text NOT NULL, embedding vector({}) NOT NULL, metadata jsonb NOT NULL)"
+    " WITH (toast_tuple_target = 4080)"
 )
 # Nobody sees the table before the transaction ends, so its rows may be frozen at once: vacuum need not do it later.
 COPY = sql.SQL("COPY {} (id, content, embedding, metadata) FROM STDIN (FORMAT binary, FREEZE)")
-CHECKSUM = sql.SQL("SELECT count(*), encode(sha256(string_agg({}, '' ORDER BY id)), 'hex') FROM {}")
+# The digests in a query of their own, which several processes share in.
+CHECKSUM = sql.SQL(
+    "SELECT count(*), encode(sha256(string_agg(digest, '' ORDER BY id)), 'hex')"
+    " FROM (SELECT id, {} AS digest FROM {} ORDER BY id) AS digests"
+)
 RECORD = (
     "INSERT INTO public.registry_loads"
     " (relation, load_id, table_name, rows, dimension, checksum, source_data_version, embedding_model)"
