@@ -71,7 +71,7 @@ def chunk_document(text: str, settings: ChunkSettings, fits: Fits) -> list[Chunk
     """
     kept = read_markdown(text, settings.max_noise_ratio)
     chunker = _Chunker(kept, settings, fits)
-    found = sections(kept, settings.chunk_size, settings.min_chunk_size)
+    found = sections(kept, settings.min_chunk_size)
     return [chunk for section in found for chunk in chunker.chunks(section)]
 
 
@@ -89,23 +89,26 @@ class _Chunker:
         self.outline = Outline(kept)
         self.cuts = Cuts(kept)
         self.contexts: dict[Headings, str] = {}
+        self.size = settings.chunk_size  # what fitted last
 
     def chunks(self, section: Section) -> Iterator[Chunk]:
-        start = self.cuts.skip(section.start, section.end)
-        while start < section.end:
+        start = following = self.cuts.skip(section.start, section.end)
+        while following < section.end:
             context = self._context(self.outline.above(start))
             end = self._end(start, section.end, context)
+            if end <= following and start < following:
+                start = following  # the overlap leaves no room for more
+                continue
+            end = start + len(self.kept.text[start:end].rstrip())
             yield self._chunk(start, end, context)
-            following = self.cuts.skip(end, section.end)
-            if following < section.end and not self.cuts.is_section(following):
-                following = self.cuts.overlap(start, end, self.settings.chunk_overlap)
-            start = following
+            previous, start = start, self.cuts.skip(end, section.end)
+            following = start
+            if start < section.end and not self.cuts.is_section(start):
+                start = self.cuts.overlap(previous, end, following, self.settings.chunk_overlap)
 
     def _chunk(self, start: int, end: int, context: str) -> Chunk:
-        text = self.kept.text[start:end]
-        end -= len(text) - len(text.rstrip())
-        source = self.kept.source(start), self.kept.source(end - 1) + 1
         text = self.kept.text[start:end].replace("\r\n", "\n")
+        source = self.kept.source(start), self.kept.source(end - 1) + 1
         return Chunk(text, *source, *self.outline.of(start, end), context)
 
     def _context(self, path: Headings) -> str:
@@ -122,16 +125,30 @@ class _Chunker:
         low, high = start, min(limit, start + self.settings.chunk_size)
         if high == limit and self._fits(start, high, context):
             return high
-        high += high < limit  # so that high is what does not fit
-        while high - low > max(1, (high - start) // 32):
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._fits(start, middle, context) else (low, middle)
+        low = fitting = self._fitting(start, high + (high < limit), context)
         while low > start:
             end = self.cuts.best(start, low, limit, self.settings.min_chunk_size)
-            if self._fits(start, end, context):
+            if end == fitting or self._fits(start, end, context):
                 return end
             low = min(end - 1, start + (end - start) * 3 // 4)  # half a word or a link is more tokens than a whole one
         raise UsageError("model", "takes not even one character", "raise max-tokens, or use another model")
+
+    def _fitting(self, start: int, high: int, context: str) -> int:
+        """Return about the last place before ``high``, which is too far, up to which a text fits; near the last time's.
+
+        It is exact to a thirty-second of the chunk's size, for every question costs as much as the text is long.
+        """
+        low, near = start, start + self.size
+        step = exact = max(1, (high - start) // 32)
+        while high - low > exact:
+            middle = near if low < near < high else (low + high) // 2
+            if self._fits(start, middle, context):
+                low, near = middle, middle + step
+            else:
+                high, near = middle, middle - step
+            step *= 2
+        self.size = low - start
+        return low
 
     def _fits(self, start: int, end: int, context: str) -> bool:
         return self.fits(in_context(context, self.kept.text[start:end]))

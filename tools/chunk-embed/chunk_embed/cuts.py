@@ -42,7 +42,7 @@ class Cuts:
         match = VISIBLE.search(self.text, position, end)
         if not match:
             return end
-        return max(position, self.text.rfind("\n", position, match.start()) + 1) if position else match.start()
+        return self.text.rfind("\n", position, match.start()) + 1 or match.start()
 
     def is_section(self, position: int) -> bool:
         """Say whether a heading down to the third level is there."""
@@ -68,23 +68,23 @@ class Cuts:
                 return cut
         return last_boundary(self.text, start, high)
 
-    def overlap(self, start: int, end: int, overlap: int) -> int:
-        """Return where the chunk after one from ``start`` to ``end`` begins, ``overlap`` before its end or later.
+    def overlap(self, start: int, end: int, following: int, overlap: int) -> int:
+        """Return where the chunk after one from ``start`` to ``end`` begins, up to ``overlap`` before ``end``.
 
-        Within code and tables it begins with a line, so there may be no overlap.
+        What is new in it begins at ``following``. Code and tables are repeated only where they are cut, by lines.
         """
         first = max(end - overlap, start + (end - start + 1) // 2)
-        kind, block = self._block(end - 1)
+        kind, block = self._block(following)
         if first < block:
-            first = self._after_figure(first, block)
+            first = self._after_figure(first)
         is_figure = kind in ("code", "table") and block <= first
         for pattern in (LINE,) if is_figure else (LINE, SENTENCE, WORD):
             places = (match.end() for match in pattern.finditer(self.text, max(first - 1, start), end))
             if place := min((place for place in places if first <= place < end), default=0):
                 return self.skip(place, len(self.text))
-        return end if is_figure else first_boundary(self.text, first, end, start)
+        return following if is_figure else self.skip(first_boundary(self.text, first, following, start), following)
 
-    def _after_figure(self, first: int, last: int) -> int:
+    def _after_figure(self, first: int) -> int:
         """Return ``first``, or where code or a table ends that ``first`` is in."""
         index = bisect.bisect_right(self.blocks, first) - 1
         if index >= 0 and self.kinds[index] in ("code", "table") and self.blocks[index] < first:

@@ -27,7 +27,7 @@ IMAGE = r"!\[[^\[\]\n]*\]\([^()\n]*\)"
 BADGE = re.compile(rf"\[\s*{IMAGE}\s*\]\([^()\n]*\)|!\[[^\[\]\n]*\]\([^()\n]*(?:shields\.io|badge)[^()\n]*\)")
 ANCHOR = re.compile(r"<a(?=[\s>])[^<>]*>[^<]*(?:<(?!/?a[\s>])[^<]*)*</a\s*>", re.IGNORECASE)
 ANCHOR_LINK = re.compile(r"\[[^\[\]\n]*\]\(#[^()\n]*\)")
-MARKUP = re.compile(rf"{CODE}|{TAG.pattern}|(?P<image>!\[)(?=[^\[\]\n]*\]\()|{BADGE.pattern}", re.IGNORECASE)
+MARKUP = re.compile(rf"{CODE}|{TAG.pattern}|{BADGE.pattern}|!\[(?P<alt>[^\[\]\n]*)\]\([^()\n]*\)", re.IGNORECASE)
 LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
 MARKER = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$))?")
 CONTENTS = {"table of contents", "contents", "toc"}
@@ -45,13 +45,15 @@ def kept_spans(line: str) -> list[Span]:
 
 
 def spans_without_markup(line: str) -> list[Span]:
-    """Return the parts of a line without tags and badges; what tags enclose stays, and code stays as it is."""
+    """Return the parts of a line without its tags and badges; what tags enclose, what images show and code stay."""
     spans, position = [], 0
     for match in MARKUP.finditer(line):
         if match[0].startswith("`"):
             continue
         spans.append((position, match.start()))
-        if match[0].startswith("<") and not INLINE.match(match[0]):
+        if match["alt"]:
+            spans.append(match.span("alt"))
+        elif match[0].startswith("<") and not INLINE.match(match[0]):
             spans.append((match.start(), match.start()))
         position = match.end()
     spans = [(start, end) for start, end in [*spans, (position, len(line))] if start < end or spans]

@@ -18,6 +18,7 @@ KEY = re.compile(r"[\w\"'-]+[ \t]*:")
 FRONT_MATTER_END = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 LOOK_AHEAD = 1000  # characters within which a tag that was opened must be closed to be one
 SETEXT_LENGTH = 300
+LONG_LINE = 1 << 12  # is read in parts, so that a line of many comments does not take its length squared
 
 
 def read_markdown(text: str, max_noise_ratio: float) -> Kept:
@@ -41,8 +42,14 @@ class _Scanner:
     def read(self) -> Kept:
         position = self._front_matter(1 if self.text.startswith("\ufeff") else 0)
         while position < len(self.text):
-            position = self._line(position, self._line_end(position))
+            position = self._line(position, self._part_end(position))
         return self.keeper.finish()
+
+    def _part_end(self, position: int) -> int:
+        """Return the end of the line at ``position``, or a place between words of one that is long."""
+        limit = position + LONG_LINE
+        end = self.text.find("\n", position, limit) + 1 or len(self.text)
+        return end if end <= limit else max(self.text.rfind(mark, position, limit) for mark in " >") + 1 or limit
 
     def _line_end(self, position: int) -> int:
         return self.text.find("\n", position) + 1 or len(self.text)
@@ -64,31 +71,36 @@ class _Scanner:
             self.keeper.blank(start, end)
             return end
         self.in_html = self.in_html or STARTS_HTML.match(line) is not None
-        if "```" in bare or "~~~" in bare:
-            fence = FENCE.match(line)
-            if fence and not (fence["mark"][0] == "`" and "`" in fence["info"]):
-                return self._code(start, end, fence["mark"])
+        # What follows a comment is no line of its own; a byte order mark may be before the first line.
+        is_line = start < 2 or self.text[start - 1] == "\n"
+        fence = FENCE.match(line) if is_line and ("```" in bare or "~~~" in bare) else None
+        if fence and (fence["mark"][0] == "~" or "`" not in fence["info"]):
+            return self._code(start, fence["mark"])
         if self.comments and (opened := line.find("<!--")) >= 0 and line.count("`", 0, opened) % 2 == 0:
-            return self._comment(start, start + opened)
+            return self._comment(start, end, start + opened)
         if bare[0] == "<" and (heading := HTML_HEADING.search(line)):
             return self._html_heading(start, end, heading)
         if bare[0] == "<" and OPENED.search(line) and (closed := self.text.find(">", end, end + LOOK_AHEAD)) >= 0:
-            end = self._line_end(closed)
-            line = self.text[start:end]
-        elif bare[0] == "#" and (level := _atx_level(line)):
+            end = self._part_end(closed)
+        elif is_line and (following := self._block(start, end, bare, paragraph)):
+            return following
+        return self._text(start, end, paragraph)
+
+    def _block(self, start: int, end: int, bare: str, paragraph: int | None) -> int:
+        """Read a line that is no text: a heading, a rule, a table, a definition of a link; 0 where it is none."""
+        if bare[0] == "#" and (level := _atx_level(self.text[start:end])):
             return self._heading(start, end, level, _atx_title(bare, level))
-        elif bare[0] in "=-" and len(bare) > 1 and not bare.strip(bare[0]) and paragraph is not None:
+        if bare[0] in "=-" and len(bare) > 1 and not bare.strip(bare[0]) and paragraph is not None:
             self.keeper.make_heading(1 if bare[0] == "=" else 2, title(self.text[paragraph:start]))
             return end
-        elif bare[0] in "-*_" and not bare.strip(bare[0] + " \t") and bare.count(bare[0]) > 2:
+        if bare[0] in "-*_" and not bare.strip(bare[0] + " \t") and bare.count(bare[0]) > 2:
             return end
-        elif "|" in bare and _is_delimiter(self.text[end : self._line_end(end)]):
+        if "|" in bare and _is_delimiter(self.text[end : self._part_end(end)]):
             return self._table(start, end)
-        elif bare[0] == "[" and DEFINITION.match(line.rstrip()):
-            return end
-        return self._text(start, end, line, paragraph)
+        return end if bare[0] == "[" and DEFINITION.match(self.text[start:end].rstrip()) else 0
 
-    def _text(self, start: int, end: int, line: str, paragraph: int | None) -> int:
+    def _text(self, start: int, end: int, paragraph: int | None) -> int:
+        line = self.text[start:end]
         spans = kept_spans(line)
         if spans:
             if self.in_html:
@@ -101,32 +113,32 @@ class _Scanner:
                 self.paragraph = paragraph
         return end
 
-    def _code(self, start: int, end: int, mark: str) -> int:
+    def _code(self, start: int, mark: str) -> int:
         closing = re.compile(rf"^[ \t>]*{mark[0]}{{{len(mark)},}}[ \t]*\r?$", re.MULTILINE)
-        closed = closing.search(self.text, end)
+        closed = closing.search(self.text, self._line_end(start))
         end = self._line_end(closed.end()) if closed else len(self.text)
         self.keeper.block("code", start, end)
         return end
 
-    def _comment(self, start: int, opened: int) -> int:
+    def _comment(self, start: int, end: int, opened: int) -> int:
         closed = self.text.find("-->", opened + 4)
         if closed < 0:
             self.comments = False
-            return self._line(start, self._line_end(start))
+            return self._line(start, end)
         if self.text[start:opened].strip():
             self._line(start, opened)
-        end = self._line_end(closed)
+        end = self._part_end(closed)
         return end if not self.text[closed + 3 : end].strip() else closed + 3
 
     def _html_heading(self, start: int, end: int, opened: re.Match[str]) -> int:
         inner = start + opened.end()
         closed = HTML_HEADING_END[opened[1]].search(self.text, inner, inner + LOOK_AHEAD)
         if not closed:
-            return self._text(start, end, self.text[start:end], None)
+            return self._text(start, end, None)
         if self.text[start : start + opened.start()].strip():
-            self._text(start, start + opened.start(), self.text[start : start + opened.start()], None)
+            self._text(start, start + opened.start(), None)
         self._heading(inner, closed.start(), int(opened[1]), title(self.text[inner : closed.start()]))
-        end = self._line_end(closed.end())
+        end = self._part_end(closed.end())
         if self.text[closed.end() : end].strip():
             return closed.end()
         self.keeper.blank(closed.end(), end)

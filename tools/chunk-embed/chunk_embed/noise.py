@@ -4,7 +4,7 @@ import collections
 import re
 import unicodedata
 
-RUNS = re.compile(r"([!-/:-@\[-`{-~])\1{3,}")  # lines and boxes of ASCII characters
+RUNS = re.compile(r"([!-/:-@\[-_{-}])\1{3,}")  # lines and boxes of ASCII characters, but not the fences of code
 
 
 def noise_ratio(text: str) -> float:

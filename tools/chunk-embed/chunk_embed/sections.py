@@ -27,13 +27,13 @@ class Outline:
         self.levels: list[int] = []
         self.paths: list[Headings] = []
         self.bare: list[bool] = []  # whether another heading follows without a text between
-        for block, following in zip(kept.blocks, [*kept.blocks[1:], None], strict=True):
-            if block.kind == "heading" and block.level <= 3:
+        for index, block in enumerate(kept.blocks, 1):
+            if _is_section(block):
                 self.starts.append(block.start)
                 self.levels.append(block.level)
                 above = self.paths[-1] if self.paths else NONE
                 self.paths.append(_path(above, block))
-                self.bare.append(following is not None and following.kind == "heading" and following.level <= 3)
+                self.bare.append(index < len(kept.blocks) and _is_section(kept.blocks[index]))
 
     def above(self, position: int) -> Headings:
         """Return the headings that hold for what begins at ``position``, without a heading that is there."""
@@ -53,34 +53,34 @@ class Outline:
         return path
 
 
-def sections(kept: Kept, chunk_size: int, min_chunk_size: int) -> list[Section]:
+def sections(kept: Kept, min_chunk_size: int) -> list[Section]:
     """Return the sections of a document, one after the other, those that are too small joined to a neighbour.
 
-    A neighbour is a section under the same first heading, and the two together are no longer than ``chunk_size``.
+    A neighbour is a section under the same first heading.
     """
     found: list[Section] = []
     path, start = NONE, 0
     for block in kept.blocks:
         if block.kind == "heading" and block.level <= 2:
-            _append(found, Section(start, block.start, path[0], path[1]), chunk_size, min_chunk_size)
+            _append(found, Section(start, block.start, path[0], path[1]), min_chunk_size)
             path, start = _path(path, block), block.start
-    _append(found, Section(start, len(kept.text), path[0], path[1]), chunk_size, min_chunk_size)
+    _append(found, Section(start, len(kept.text), path[0], path[1]), min_chunk_size)
     return found
 
 
-def _append(found: list[Section], section: Section, chunk_size: int, min_chunk_size: int) -> None:
+def _append(found: list[Section], section: Section, min_chunk_size: int) -> None:
     if section.start == section.end:
         return
-    if found and _joins(found[-1], section, chunk_size, min_chunk_size):
-        section = Section(found[-1].start, section.end, found[-1].h1, found[-1].h2)
-        found.pop()
+    if found:
+        last = found[-1]
+        are_siblings = last.h1 == section.h1 or (section.h2 is None and last.h2 is None)
+        if are_siblings and min(section.end - section.start, last.end - last.start) < min_chunk_size:
+            section = dataclasses.replace(section, start=found.pop().start)
     found.append(section)
 
 
-def _joins(last: Section, section: Section, chunk_size: int, min_chunk_size: int) -> bool:
-    siblings = last.h1 == section.h1 or (section.h2 is None and last.h2 is None)
-    smaller = min(section.end - section.start, last.end - last.start)
-    return siblings and smaller < min_chunk_size and section.end - last.start <= chunk_size
+def _is_section(block: Block) -> bool:
+    return block.kind == "heading" and block.level <= 3
 
 
 def _shortened(path: Headings, level: int) -> Headings:

@@ -1,0 +1,96 @@
+"""No document makes the chunker slow: time grows with length only, and so does how often a model is asked."""
+
+import time
+
+import pytest
+from chunk_embed.chunks import ChunkSettings, chunk_document
+
+FACTOR = 8  # by which the longer text is longer; time grows by more than thrice that, were it squared
+UNITS = {
+    "one word": "a",
+    "hashes": "#",
+    "empty headings": "#\n",
+    "headings": "### a\n",
+    "headings that introduce": "## a:\n\n",
+    "underlined": "a\n===\n\n",
+    "underlines": "a\n=\n",
+    "spaces": " ",
+    "lines": "\n",
+    "blank lines with spaces": " \n",
+    "angle brackets": "<",
+    "tags not closed": "<a ",
+    "links not closed": "<a>",
+    "html headings not closed": "<h1>\n",
+    "html headings in a line": "<h1>a</h1>",
+    "deep divisions": "<div>",
+    "tags over lines": "<img \n",
+    "comments not closed": "<!--",
+    "comments in a line": "a<!-- -->",
+    "backticks": "`",
+    "fences": "```a\n",
+    "backticks in text": "x```\n",
+    "brackets": "[",
+    "images not closed": "![](",
+    "badges not closed": "[![](a)",
+    "links": "[a](b) ",
+    "contents": "- [a](#b)\n",
+    "definitions": "[a]: b\n",
+    "nested items": "- ",
+    "quotes": ">",
+    "pipes": "|",
+    "rows": "|a|b|\n|-|-|\n",
+    "marks": "\u0301",
+    "joined emoji": "\U0001f468\u200d",
+    "flags": "\U0001f1e9",
+    "right to left": "שלום עולם. ",
+    "Windows": "a b c.\r\n",
+    "old Macintosh": "a b c.\r",
+    "sentences": ". ",
+    "parentheses": ")",
+    "front matters": "---\na: b\n",
+}
+
+
+class Model:
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, text):
+        self.asked += 1
+        return len(text) <= 400
+
+
+def seconds(text):
+    began = time.process_time()
+    chunk_document(text, ChunkSettings(), Model())
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+def test_time_grows_with_length_only(unit):
+    short = "# A\n\ntext " + unit * (24_000 // len(unit))
+    for _ in range(3):
+        base = max(0.01, *(seconds(short) for _ in range(2)))
+        if seconds("# A\n\ntext " + unit * (FACTOR * 24_000 // len(unit))) < 3 * FACTOR * base:
+            return
+    pytest.fail("it grows faster")
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+def test_a_model_is_asked_a_few_times_for_each_chunk(unit):
+    model = Model()
+    found = chunk_document(unit * (60_000 // len(unit)), ChunkSettings(), model)
+    assert model.asked <= 10 * len(found) + 60
+
+
+def test_deep_lists_and_long_lines_are_cut_as_any_text():
+    nested = "".join("  " * depth + f"- item {depth}\n" for depth in range(300))
+    assert len(chunk_document(nested, ChunkSettings(chunk_overlap=0), Model())) > 10
+    joined = "".join(chunk.text for chunk in chunk_document("x" * 100_000, ChunkSettings(chunk_overlap=0), Model()))
+    assert joined == "x" * 100_000
+
+
+@pytest.mark.slow
+def test_fifty_megabytes_without_whitespace_are_cut():
+    found = chunk_document("x" * 50_000_000, ChunkSettings(), lambda text: True)
+    assert (found[0].start, found[-1].end) == (0, 50_000_000)

@@ -1,0 +1,211 @@
+"""What Markdown says and what it is laid out with: one goes into chunks, with its headings, the other does not."""
+
+import pytest
+from chunk_embed.chunks import ChunkSettings, chunk_document, noise_characters
+
+SETTINGS = ChunkSettings()
+
+
+def chunks(document, **settings):
+    return chunk_document(document, ChunkSettings(**settings), lambda text: True)
+
+
+def said(document, **settings):
+    return "\n".join(chunk.text for chunk in chunks(document, **settings))
+
+
+def headings(document, **settings):
+    return [(chunk.h1, chunk.h2, chunk.h3) for chunk in chunks(document, min_chunk_size=0, **settings)]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "title"),
+    [
+        ("# Title", "Title"),
+        ("   #\tTitle  ##  ", "Title"),
+        ("# C#", "C#"),
+        ("Title\n===", "Title"),
+        ("A *title*\nof two lines\n=====", "A title of two lines"),
+        ('<h1 align="center">Title</h1>', "Title"),
+        ("<H1>\n  Title\n  of two lines\n</H1>", "Title of two lines"),
+        ('<div align="center"><h1>Title</h1></div>', "Title"),
+        ('# Title <a id="title"></a>', "Title"),
+        ("# Title {#anchor}", "Title"),
+        ("# [Title](#there) of `code`", "Title of code"),
+        ("# ![logo](logo.svg) Title", "logo Title"),
+        ("# 🚀 Title", "🚀 Title"),
+        ("# Q &amp; A", "Q & A"),
+        ("\ufeff# Title", "Title"),
+    ],
+)
+def test_a_heading_is_found_however_it_is_written(markdown, title):
+    assert headings(f"{markdown}\n\nText.\n") == [(title, None, None)]
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "#Title",
+        "####### Title",
+        "    # Title",
+        "- Title\n---",
+        "> # Title",
+        "`<h1>Title</h1>`",
+        "<h1>Title",
+        "\\# Title",
+    ],
+)
+def test_what_only_looks_like_a_heading_is_none(markdown):
+    assert headings(f"{markdown}\n\nText.\n") == [(None, None, None)]
+
+
+def test_headings_hold_until_the_next_of_their_level():
+    document = "# A\n\na\n\n## B\n\nb\n\n### C\n\nc\n\n## D\n\nd\n\n# E\n\ne\n"
+    found = {chunk.text.split()[-1]: (chunk.h1, chunk.h2, chunk.h3) for chunk in chunks(document, min_chunk_size=0)}
+    assert found == {"a": ("A", None, None), "c": ("A", "B", None), "d": ("A", "D", None), "e": ("E", None, None)}
+
+
+def test_a_chunk_has_the_headings_that_hold_for_all_of_it():
+    one, two = "one " * 30, "two " * 30
+    assert headings(f"## A\n\n### B\n\n{one}\n") == [(None, "A", "B")]
+    assert headings(f"## A\n\n### B\n\n{one}\n\n### C\n\n{two}\n") == [(None, "A", None)]
+    assert headings(f"## A\n\n### B\n\n{one}\n\n### C\n\n{two}\n", chunk_size=200) == [
+        (None, "A", "B"),
+        (None, "A", "C"),
+    ]
+
+
+@pytest.mark.parametrize("mark", ["```", "~~~", "`````", "   ```", "> ```", "- ```"])
+def test_in_code_nothing_is_markup(mark):
+    code = f"{mark}sh\n# no heading\n<!-- no comment -->\n<div>\n---\n[![badge](a)](b)\n{mark.replace('-', ' ')}"
+    found = chunks(f"# A\n\n{code}\n\n# B\n\nText.\n", min_chunk_size=0)
+    assert [(chunk.h1, code in chunk.text) for chunk in found] == [("A", True), ("B", False)]
+
+
+def test_a_fence_is_closed_by_one_of_its_kind_that_is_as_long():
+    assert headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")[-1] == ("C", None, None)
+    assert len(headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")) == 2
+
+
+def test_a_fence_that_is_not_closed_goes_on_to_the_end():
+    document = "# A\n\n```\n# no heading\n\n- text\n\n## none\n"
+    assert headings(document) == [("A", None, None)]
+    assert "## none" in said(document)
+
+
+def test_code_and_tables_are_not_cut_where_they_fit():
+    text, code, table = (
+        "Words and more. " * 12,
+        "```\n" + "code\n\n" * 12 + "```",
+        "| a | b |\n| - | - |\n" + "| c | d |\n" * 8,
+    )
+    for figure in (code, table.strip()):
+        found = chunks(f"# A\n\n{text}\n\nAs follows:\n\n{figure}\n\n{text}\n", chunk_size=250, chunk_overlap=0)
+        whole = [chunk.text for chunk in found if figure in chunk.text]
+        assert len(whole) == 1
+        assert "As follows:" in whole[0]
+
+
+def test_code_that_does_not_fit_is_cut_between_lines():
+    code = "```\n" + "".join(f"line_{number} = {number}\n" for number in range(99)) + "```"
+    found = chunks(code, chunk_size=300, chunk_overlap=40)
+    lines = {line for chunk in found for line in chunk.text.splitlines()}
+    assert len(found) == 5
+    assert lines == set(code.splitlines())
+
+
+def test_tables_are_cut_between_rows():
+    table = "| n | square |\n| --- | --- |\n" + "".join(f"| {number} | {number**2} |\n" for number in range(99))
+    lines = {line for chunk in chunks(table, chunk_size=200, chunk_overlap=50) for line in chunk.text.splitlines()}
+    assert lines == set(table.splitlines())
+
+
+def test_a_figure_is_repeated_by_no_overlap():
+    text, code = "Words and more. " * 14, "```\n" + "some(code)\n" * 12 + "```"
+    found = chunks(f"{code}\n\n{text}\n", chunk_size=200, chunk_overlap=100)
+    assert sum(chunk.text.count("some(code)") for chunk in found) == 12
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "[![build](https://img.shields.io/b.svg)](https://ci) [![docs](d.svg)](https://docs)",
+        "![coverage](https://img.shields.io/badge/coverage-99-green)",
+        '<a href="https://ci"><img src="https://img.shields.io/b.svg" alt="Build"></a>',
+        '<a href="https://ci">\n <picture>\n  <source media="(x)" srcset="a">\n  <img\n  src="b">\n </picture>\n</a>',
+        '<p align="right">(<a href="#top">back to top</a>)</p>',
+        "<!-- a comment -->",
+        "<!--\n# of\n\nseveral lines\n-->",
+        "- [Usage](#usage)\n- [Licence](#licence)\n  - [More](#more)",
+        '<ol>\n<li><a href="#usage">Usage</a></li>\n</ol>',
+        "<details>\n<summary>📑 Table of Contents</summary>\n</details>",
+        "---",
+        "* * *",
+        "______________",
+        "[Jekyll]: https://jekyllrb.com",
+        "┌──────┐    ┌──────┐\n│  A   │───▶│  B   │\n└──────┘    └──────┘",
+        "```\n┌──────┐    ┌──────┐\n│  A   │───▶│  B   │\n└──────┘    └──────┘\n```",
+        "+------+    +------+\n|  A   |----|  B   |\n+------+    +------+",
+        "🌟 🌟 🌟",
+    ],
+)
+def test_what_says_nothing_is_left_out(noise):
+    document = f"# A\n\nBefore.\n\n{noise}\n\nAfter.\n"
+    assert said(document).split() == ["#", "A", "Before.", "After."]
+    assert noise_characters(document, SETTINGS) == len("".join(noise.split()))
+
+
+def test_front_matter_is_left_out_and_a_rule_at_the_top_is_not_taken_for_it():
+    assert said("---\ntitle: A\ntags: [b]\n---\n# A\n\nText.\n") == "# A\n\nText."
+    assert said("---\nText of no keys.\n\n---\nMore.\n") == "Text of no keys.\n\nMore."
+    assert said("---\nkey: and no end\n\nText.\n") == "key: and no end\n\nText."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker run --env TOKEN=<YOUR-TOKEN> <image>",
+        "Use `<div>` and `<!-- this -->` for it.",
+        "An open <!-- comment is text.",
+        "a < b and b > c, List<String>",
+        "See [the docs](https://docs) and [above](#above).",
+        "- [Tool](https://tool): what it does",
+        "- [Tool](https://tool)",
+        "Steps:\n1. one\n2. two",
+        "שלום עולם، مرحبا. नमस्ते दुनिया। 你好，世界。",
+        "src/\n├── main.py      # where it begins\n└── data.py      # what it reads",
+        "[^1]: A footnote.",
+        "price: 5 € and ½ kg × 3",
+    ],
+)
+def test_what_says_something_stays_as_it_is(text):
+    assert said(f"{text}\n") == text
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("A <b>bold</b> word<sup>2</sup>.", "A bold word2."),
+        ("one<br>two<br/>three", "one\ntwo\nthree"),
+        ('<p align="center">\n    Indented by its tags.\n</p>', "Indented by its tags."),
+        ("<summary><b>When it fails</b></summary>", "When it fails"),
+        ("![How data flows](flow.png)", "How data flows"),
+        ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and  fast."),
+        ("a\n\n\n\n\nb", "a\n\nb"),
+        ("a\r\nb\r\n\r\n\r\n\r\nc\r\n", "a\nb\n\nc"),
+        ("Text<!-- and a comment --> goes on.", "Text goes on."),
+        ("Text <!-- a\ncomment --> goes on.", "Text  goes on."),
+    ],
+)
+def test_layout_goes_and_what_it_encloses_stays(markdown, text):
+    assert said(markdown) == text
+
+
+def test_noise_is_what_the_ratio_says():
+    block = "a → b → c → d"
+    assert said(f"{block}\n", max_noise_ratio=0.5) == block
+    assert said(f"{block}\n", max_noise_ratio=0.4) == ""
+
+
+def test_a_document_of_nothing_has_no_chunks():
+    assert [chunks(document) for document in ("", "\n \t\n", "\ufeff", "---\n", "<!-- only -->")] == [[]] * 5
