@@ -30,7 +30,7 @@ def main() -> None:
     root = repository()
     for tool in [*find_tools(root).values(), read_tool(root / "tests")]:
         lock(tool.folder, [tool.folder, *tool.packages], BACKEND)
-    for project in sorted(root.glob("compose/*/pyproject.toml")):
+    for project in sorted([*root.glob("compose/*/pyproject.toml"), *root.glob("tests/*/pyproject.toml")]):
         lock(project.parent, [project.parent])
 
 
