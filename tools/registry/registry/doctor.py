@@ -59,8 +59,18 @@ def examine(root: Path, remote: str) -> list[Check]:
         _checked("mlflow", lambda: mlflow(env)),
         _checked("database", lambda: database(env)),
         _checked("disk", lambda: _disk(root)),
+        *_database_files(root, env),
         _checked("leftovers", lambda: _leftovers(root), needed=False),
     ]
+
+
+def _database_files(root: Path, env: str) -> list[Check]:
+    """Look into the database for files that no table has, where there is one."""
+    if env == "local" and not (root / ".local" / "postgres" / "data").exists():
+        return []
+    from registry.index.orphans import orphans
+
+    return [_checked("database files", lambda: orphans(root, env), needed=False)]
 
 
 def as_table(checks: list[Check]) -> str:

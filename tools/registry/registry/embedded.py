@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -73,6 +73,11 @@ def embedded(root: Path) -> Iterator[dict[str, str]]:
                     server.stop()
 
 
+def administrator(root: Path) -> psycopg.Connection:
+    """Open the database as its administrator, while the services of the clone are up."""
+    return _Server(root.resolve() / ".local" / "postgres").connected(DATABASE)
+
+
 class _Server:
     """The cluster in the folder ``home``, which callers lock while they start or stop it."""
 
@@ -114,13 +119,20 @@ class _Server:
 
     def stop(self) -> None:
         """Stop the server if it runs here, and remove its socket."""
-        socket = self.socket()
-        if socket and self._ping() != pq.Ping.NO_RESPONSE:
-            pid = (self.data / "postmaster.pid").read_text().split("\n", 1)[0]
-            with (self.home / "server.lock").open("w") as lock:
-                os.kill(int(pid), signal.SIGINT)  # its fast shutdown: transactions are rolled back, data is written
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        if socket:
+        with (self.home / "server.lock").open("w") as lock:
+            # Its fast shutdown rolls back and writes; its immediate one leaves that to the next start. While it mends a
+            # crash it lets nobody in, and PostgreSQL 18, told to shut down then, never ends: hence the wait for OK.
+            for number, patience in ((signal.SIGINT, WAIT), (signal.SIGQUIT, 5)):
+                deadline, told = time.monotonic() + patience, False
+                while (running := not _taken(lock.fileno())) and time.monotonic() < deadline:
+                    if not told and (self._ping() == pq.Ping.OK or number == signal.SIGQUIT):
+                        told = True
+                        with suppress(FileNotFoundError, ProcessLookupError):  # its last processes are ending
+                            os.kill(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]), number)
+                    time.sleep(0.02)
+                if not running:
+                    break
+        if socket := self.socket():
             shutil.rmtree(socket, ignore_errors=True)
 
     def _start(self, lock: int) -> None:

@@ -1,0 +1,39 @@
+"""registry doctor finds what a killed database has left."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from registry.doctor import Check, examine
+from registry.embedded import administrator, embedded
+
+
+def look(root: Path) -> Check:
+    (found,) = [check for check in examine(root, "local") if check.name == "database files"]
+    return found
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("ENV", "PGVECTOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_files_of_a_killed_transaction_are_reported_and_committed_ones_are_not(clone: Path) -> None:
+    assert not [check for check in examine(clone, "local") if check.name == "database files"]  # no database, no files
+    with embedded(clone), administrator(clone) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+    assert look(clone) == Check("database files", "none", needed=False)
+    with embedded(clone):
+        connection = administrator(clone)
+        connection.autocommit = False
+        connection.execute("CREATE TABLE lost AS SELECT generate_series(1, 100000) AS n")
+        connection.execute("CHECKPOINT")
+        assert look(clone).found == "not looked for: somebody is writing"
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+    found = look(clone)
+    assert not found.is_ok and not found.needed
+    assert found.found.startswith("1 of killed loads, 3.") and found.found.endswith(" MB, that no table has")
+    assert found.fix == "where the space is missed: rm -rf .local/postgres, then make load and make switch"
