@@ -97,7 +97,8 @@ def _check(connection: psycopg.Connection) -> None:
     if owner is None:
         raise DatabaseRefused(place(), "has no role owner", SETUP)
     if not owner:
-        raise DatabaseRefused(place(), f"{connection.info.user} may not act as owner", "GRANT owner TO {user};")
+        user = connection.info.user
+        raise DatabaseRefused(place(), f"{user} may not act as owner", f"GRANT owner TO {user};")
     if not tables:
         raise DatabaseRefused(place(), "has no table registry_loads", SETUP)
 

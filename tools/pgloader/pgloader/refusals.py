@@ -46,7 +46,7 @@ FOREIGN: Final = re.compile(r"^(?:must be owner of|permission denied for) (?:tab
 
 def refused_connection(error: psycopg.OperationalError, where: str, user: str, database: str) -> StageError:
     """Return what it means that no connection could be made."""
-    said = _last_line(str(error))
+    said = " ".join(str(error).removeprefix("connection failed: ").split())
     for pattern, cure in CONNECTING:
         if re.search(pattern, said):
             return DatabaseRefused(where, said, cure.format(user=user, database=database))
@@ -55,7 +55,7 @@ def refused_connection(error: psycopg.OperationalError, where: str, user: str, d
 
 def refused_statement(error: psycopg.Error, where: str, user: str) -> StageError:
     """Return what it means that a statement failed."""
-    said = _last_line(error.diag.message_primary or str(error))
+    said = (error.diag.message_primary or str(error)).strip().partition("\n")[0] or "the connection is gone"
     if error.diag.message_detail:
         said = f"{said} ({error.diag.message_detail})"
     if not error.sqlstate and isinstance(error, psycopg.OperationalError):
@@ -66,7 +66,3 @@ def refused_statement(error: psycopg.Error, where: str, user: str) -> StageError
         if (error.sqlstate or "").startswith(state):
             return kind(where, said, cure.format(user=user))
     return DatabaseRefused(where, f"{said} (SQLSTATE {error.sqlstate})", "see the server's log, and pgloader -v")
-
-
-def _last_line(said: str) -> str:
-    return said.strip().splitlines()[-1].strip() if said.strip() else "the connection failed"

@@ -47,8 +47,8 @@ def check_relation(name: str, where: str) -> None:
         )
     if len(name) > LONGEST - SUFFIX:
         raise UsageError(where, f"relation {name:.80} is longer than {LONGEST - SUFFIX} bytes", "shorten it")
-    if name.startswith("registry_"):
-        raise UsageError(where, f"relation {name} is called as the registry's own tables are", "call it otherwise")
+    if name.startswith(("registry_", "pg_")):
+        raise UsageError(where, f"relation {name} is called as tables of the system are", "call it otherwise")
 
 
 def load_table(relation: str, load_id: str) -> str:
