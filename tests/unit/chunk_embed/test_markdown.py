@@ -114,6 +114,13 @@ def test_code_that_does_not_fit_is_cut_between_lines():
     assert lines == set(code.splitlines())
 
 
+def test_lines_of_code_keep_their_indentation_where_a_chunk_begins():
+    code = "```\n" + "".join(f"    line_{number}()\n" for number in range(99)) + "```"
+    for overlap in (0, 60):
+        found = chunks(code, chunk_size=200, chunk_overlap=overlap)
+        assert all(chunk.text.startswith("    line_") for chunk in found[1:])
+
+
 def test_tables_are_cut_between_rows():
     table = "| n | square |\n| --- | --- |\n" + "".join(f"| {number} | {number**2} |\n" for number in range(99))
     lines = {line for chunk in chunks(table, chunk_size=200, chunk_overlap=50) for line in chunk.text.splitlines()}

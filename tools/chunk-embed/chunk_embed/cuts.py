@@ -37,12 +37,15 @@ class Cuts:
                 and self.text[block.start : end].rstrip().rstrip("*_").endswith(":")
             )
 
-    def skip(self, position: int, end: int) -> int:
-        """Return the first place from ``position`` where a line with text, or text within a line, begins."""
+    def visible(self, position: int, end: int) -> int:
+        """Return the first place from ``position`` that is no whitespace."""
         match = VISIBLE.search(self.text, position, end)
-        if not match:
-            return end
-        return self.text.rfind("\n", position, match.start()) + 1 or match.start()
+        return match.start() if match else end
+
+    def skip(self, position: int, end: int) -> int:
+        """Return the first place from ``position`` that is no whitespace, or where its line begins."""
+        first = self.visible(position, end)
+        return self.text.rfind("\n", max(position - 1, 0), first) + 1 or first if first < end else end
 
     def is_section(self, position: int) -> bool:
         """Say whether a heading down to the third level is there."""
