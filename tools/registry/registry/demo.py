@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -96,5 +97,5 @@ def _compare(got: Path, made: Path) -> None:
 
 
 def _show(folder: Path, *command: str) -> None:
-    click.secho(f"$ {' '.join(command)}", dim=True, err=True)
+    click.secho(f"$ {shlex.join(command)}", dim=True, err=True)
     run_in(folder, *command)
