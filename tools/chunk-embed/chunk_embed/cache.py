@@ -19,6 +19,7 @@ from stage.output import replacing
 
 log = logging.getLogger(__name__)
 MAGIC: Final = b"VECTORS1"
+HEADER: Final = 16  # bytes: the magic, and the width of the vectors
 SUFFIX: Final = ".vectors"
 SEGMENTS: Final = 16  # that a folder may have before they are made one
 MOST_DIMENSIONS: Final = 1 << 16
@@ -96,10 +97,10 @@ def _records(path: Path) -> npt.NDArray[np.void]:
     except OSError:
         return np.empty(0, _record(1))
     width = int.from_bytes(data[8:16], "little")
-    if not data.startswith(MAGIC) or not 0 < width <= MOST_DIMENSIONS:
+    if len(data) < HEADER or not data.startswith(MAGIC) or not 0 < width <= MOST_DIMENSIONS:
         return np.empty(0, _record(1))
     kind = _record(width)
-    return np.frombuffer(data, kind, (len(data) - 16) // kind.itemsize, 16)
+    return np.frombuffer(data, kind, (len(data) - HEADER) // kind.itemsize, HEADER)
 
 
 def _crc(record: Any) -> int:

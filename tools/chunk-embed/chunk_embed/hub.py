@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -26,11 +27,13 @@ def fetch_model(name: str, revision: str, cache: Path | None) -> Path:
     offline = is_offline()
     os.environ["HF_HUB_OFFLINE"] = "1" if offline else "0"  # read when the library is imported
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # plain HTTPS through HF_ENDPOINT, as a company's mirror has it
     import httpx2 as httpx  # what huggingface_hub asks with
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells each request
     where = f"{name}@{revision[:12]}"
     fetch = functools.partial(
         snapshot_download,

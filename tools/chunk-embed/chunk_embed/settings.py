@@ -58,7 +58,8 @@ class EmbedSettings(ChunkSettings):
             if (value := getattr(self, name)) not in choices:
                 raise UsageError(where, f"unknown {name} {value!r:.40}", f"use one of: {', '.join(choices)}")
         for name, most in MOST.items():
-            if not (name == "batch_tokens") <= (value := getattr(self, name)) <= most:
-                raise UsageError(where, f"{name.replace('_', '-')} {value} is not 0 to {most}", "correct it")
+            least = int(name == "batch_tokens")
+            if not least <= (value := getattr(self, name)) <= most:
+                raise UsageError(where, f"{name.replace('_', '-')} {value} is not {least} to {most}", "correct it")
         if self.backend == "openvino" and self.device == "cuda":
             raise UsageError(where, "OpenVINO does not know device: cuda", "set backend: torch, or auto")
