@@ -13,29 +13,35 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 from stage.errors import DatabaseRefused, DatabaseUnreachable, UsageError
 
-from pgloader.refusals import SETUP, refused_connection, refused_statement
+from pgloader.refusals import SETUP, OutcomeUnknown, refused_connection, refused_statement
 
 OLDEST = (0, 5, 0)  # of pgvector: the first with HNSW
 VARIABLES = ("PGVECTOR_HOST", "PGVECTOR_DATABASE", "PGVECTOR_USER", "PGVECTOR_PASSWORD")
 PATIENCE = 10  # seconds until a server must answer
+# Else a server would not notice while it builds an index, or behind a line that was cut, that we are gone, and hold our
+# locks for minutes.
+NOTICING = """
+SELECT set_config('client_connection_check_interval', '1s', true),
+       set_config('idle_in_transaction_session_timeout', '30s', true)
+"""
 
 
 @contextmanager
 def transaction(purpose: str, read_only: bool = False) -> Iterator[psycopg.Connection]:
     """Connect, commit what the body does, and close; whatever ends the body early, SIGTERM too, leaves all as it was.
 
-    ``purpose`` is what other sessions see of this one. Raises DatabaseUnreachable, DatabaseRefused or LockHeld.
+    ``purpose`` is what other sessions see of this one. Raises DatabaseUnreachable (OutcomeUnknown where it may have
+    been committed), DatabaseRefused or LockHeld.
     """
     connection = _connect(purpose)
     where, user = place(), connection.info.user
     try:
         try:
             connection.read_only = read_only or None
-            # A server that builds an index would not notice that we are gone, and hold the lock until it is built.
-            connection.execute("SELECT set_config('client_connection_check_interval', '1s', true)")
+            connection.execute(NOTICING)
             _check(connection)
             yield connection
-            connection.commit()
+            _commit(connection, where, user)
         except BaseException:
             _stop(connection)
             raise
@@ -101,6 +107,16 @@ def _check(connection: psycopg.Connection) -> None:
         raise DatabaseRefused(place(), f"{user} may not act as owner", f"GRANT owner TO {user};")
     if not tables:
         raise DatabaseRefused(place(), "has no table registry_loads", SETUP)
+
+
+def _commit(connection: psycopg.Connection, where: str, user: str) -> None:
+    try:
+        connection.commit()
+    except psycopg.Error as error:
+        refused = refused_statement(error, where, user)
+        if isinstance(refused, DatabaseUnreachable):
+            raise OutcomeUnknown(where, refused.what, refused.fix) from error
+        raise refused from error
 
 
 def _stop(connection: psycopg.Connection) -> None:

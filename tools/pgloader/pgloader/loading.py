@@ -19,7 +19,7 @@ from pgloader.embeddings import FACTS, Embeddings
 from pgloader.indexes import INDEXES, build_indexes, check_indexes
 from pgloader.locks import take_lock
 from pgloader.receipts import Receipt
-from pgloader.refusals import ConnectionLost
+from pgloader.refusals import OutcomeUnknown
 from pgloader.rows import DIGEST, HEADER, TRAILER, binary_rows, checksum
 from pgloader.settings import LoaderSettings, load_table
 
@@ -41,6 +41,7 @@ RECORD = (
     " (relation, load_id, table_name, rows, dimension, checksum, source_data_version, embedding_model)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 )
+PATIENCE = 45  # seconds to ask what became of a load: longer than the server holds on to one that nobody is at
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +65,7 @@ def load(path: Path, receipt: Path, settings: LoaderSettings) -> LoadResult:
     table = load_table(settings.relation, embeddings.load_id)
     try:
         found, loaded = _load(embeddings, table, settings.relation)
-    except ConnectionLost as lost:
+    except OutcomeUnknown as lost:
         log.warning("%s; asking whether it was done", lost)
         found, loaded = _outcome(embeddings, settings.relation, lost), True
     _receipt(found, embeddings, settings.relation).write(receipt)
@@ -123,8 +124,9 @@ def _copy(connection: psycopg.Connection, embeddings: Embeddings, table: str) ->
             copy.write(piece)
             digests |= of_rows
             advance(len(of_rows))
+        found = checksum(digests)  # here, for a session that is idle too long is ended
         copy.write(TRAILER)
-    return checksum(digests)
+    return found
 
 
 def _ahead(pieces: Iterator[T]) -> Iterator[T]:
@@ -143,10 +145,10 @@ def _check(connection: psycopg.Connection, embeddings: Embeddings, table: str, e
         raise DatabaseRefused(f"{place()} {table}", what, "nothing was loaded; look for triggers, then load again")
 
 
-def _outcome(embeddings: Embeddings, relation: str, lost: ConnectionLost) -> Load:
+def _outcome(embeddings: Embeddings, relation: str, lost: OutcomeUnknown) -> Load:
     """Ask again what became of a load whose connection was cut: COMMIT may have been done, or be under way."""
     retry = tenacity.retry(
-        stop=tenacity.stop_after_delay(20),
+        stop=tenacity.stop_after_delay(PATIENCE),
         wait=tenacity.wait_exponential(0.2, max=2),
         retry=tenacity.retry_if_exception_type((DatabaseUnreachable, LockHeld)),
         reraise=True,

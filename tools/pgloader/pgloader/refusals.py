@@ -11,8 +11,8 @@ CHECK: Final = "check PGVECTOR_HOST and PGVECTOR_PORT, and that the server runs,
 AGAIN: Final = "run it again once the server answers"
 
 
-class ConnectionLost(DatabaseUnreachable):
-    """The server went away in the middle, so that nobody knows whether what was sent last was done."""
+class OutcomeUnknown(DatabaseUnreachable):
+    """COMMIT was sent, and no answer came: it was done, or it was not."""
 
 
 # What the server says while a connection is made; libpq passes on no code for it.
@@ -33,9 +33,9 @@ STATES: Final[dict[str, tuple[type[StageError], str]]] = {
     "53200": (OutOfMemory, "give the server more memory, then run again"),
     "53300": (DatabaseUnreachable, "run it again, or raise max_connections"),
     "57014": (DatabaseUnreachable, "run it again, or raise statement_timeout for this role"),
-    "57P": (ConnectionLost, AGAIN),
-    "08": (ConnectionLost, AGAIN),
-    "25P03": (ConnectionLost, "run it again, or raise idle_in_transaction_session_timeout for this role"),
+    "57P": (DatabaseUnreachable, AGAIN),
+    "08": (DatabaseUnreachable, AGAIN),
+    "25P03": (DatabaseUnreachable, "run it again, or raise idle_in_transaction_session_timeout for this role"),
     "25006": (DatabaseRefused, "ALTER ROLE {user} RESET default_transaction_read_only;"),
     "42501": (DatabaseRefused, SETUP),
     "42P01": (DatabaseRefused, SETUP),
@@ -59,7 +59,7 @@ def refused_statement(error: psycopg.Error, where: str, user: str) -> StageError
     if error.diag.message_detail:
         said = f"{said} ({error.diag.message_detail})"
     if not error.sqlstate and isinstance(error, psycopg.OperationalError):
-        return ConnectionLost(where, said, AGAIN)
+        return DatabaseUnreachable(where, said, AGAIN)
     if named := FOREIGN.search(said):
         return DatabaseRefused(where, said, f"ALTER TABLE public.{named[1]} OWNER TO owner; as its owner, or rename it")
     for state, (kind, cure) in STATES.items():

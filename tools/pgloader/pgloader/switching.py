@@ -13,7 +13,7 @@ from pgloader.connection import act_as_owner, place, transaction
 from pgloader.locks import take_lock
 from pgloader.old_loads import drop_old_loads
 from pgloader.receipts import Receipt
-from pgloader.refusals import ConnectionLost
+from pgloader.refusals import OutcomeUnknown
 from pgloader.settings import LoaderSettings
 from pgloader.views import point
 
@@ -91,8 +91,8 @@ def rollback(settings: LoaderSettings) -> Change:
 
     try:
         return _patiently(change, settings)
-    except ConnectionLost as lost:  # a second one would go further back
-        raise ConnectionLost(lost.where, lost.what, "see pgloader status: it may be done") from lost
+    except OutcomeUnknown as lost:  # a second one would go further back
+        raise OutcomeUnknown(lost.where, lost.what, "see pgloader status: it may be done") from lost
 
 
 def _patiently(change: Callable[[psycopg.Connection], Change], settings: LoaderSettings) -> Change:
