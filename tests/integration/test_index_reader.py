@@ -11,7 +11,7 @@ from integration.vector_index import fresh, loaded, receipt_of, running_index, w
 from pgloader import LoaderSettings, Question, search, switch
 from pgloader.searching import read_questions
 from registry.toolbox import find_tools, read_tool
-from registry.virtualenvs import virtualenv
+from registry.virtualenvs import NotAtHand, virtualenv
 from stage.errors import InputMissing, SchemaMismatch, UsageError
 from unit.pgloader.synthetic import columns, write_embeddings
 
@@ -59,8 +59,8 @@ def embedder(root):
     tool = find_tools(root)["chunk-embed"]
     try:
         python = virtualenv(tool, root) / "bin" / "python"
-    except subprocess.CalledProcessError:
-        pytest.skip("the environment of chunk-embed cannot be made: no CPU build of torch at hand")
+    except NotAtHand as error:
+        pytest.skip(str(error))
     folders = [str(package) for package in tool.packages]
     start = f"import sys; sys.path[:0] = {folders}; from chunk_embed.cli import cli; cli()"
 
