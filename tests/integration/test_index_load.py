@@ -13,7 +13,17 @@ import pytest
 from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
 from pgloader import LoaderSettings, Receipt, load, reconcile, switch
 from psycopg import sql
-from stage.errors import BadRows, CorruptFile, DatabaseRefused, EmptyInput, LockHeld, SchemaMismatch, StageError
+from stage.errors import (
+    BadRows,
+    CorruptFile,
+    DatabaseRefused,
+    EmptyInput,
+    InputMissing,
+    LockHeld,
+    SchemaMismatch,
+    StageError,
+    VerificationFailed,
+)
 from unit.pgloader.synthetic import columns, facts, vector_column, write_embeddings
 
 
@@ -356,6 +366,38 @@ def test_two_loaders_at_once_load_once(index, settings, tmp_path):
         each.join()
     assert sorted(map(str, outcomes)) in (["31", "True"], ["False", "True"])
     assert reconcile(path, settings).rows == 3000
+
+
+def test_reconcile_names_rows_that_are_missing_surplus_or_changed(index, settings, tmp_path):
+    path = write_embeddings(tmp_path / "e.parquet", rows=100)
+    table, ids = loaded(path, settings).table, columns(100)["id"]
+    index.ask(f"DELETE FROM {{}} WHERE id = '{ids[0]}'", table)
+    index.ask(f"INSERT INTO {{}} SELECT '{uuid.UUID(int=7)}', content, embedding, metadata FROM {table} LIMIT 1", table)
+    for row, change in enumerate(
+        ("content = content || ' '", "embedding = embedding * embedding", "metadata = metadata || '{\"doc_id\": 1}'"), 1
+    ):
+        index.ask(f"UPDATE {{}} SET {change.replace('{', '{{').replace('}', '}}')} WHERE id = '{ids[row]}'", table)
+    changed = ", ".join(sorted(ids[1:4]))
+    with pytest.raises(VerificationFailed) as caught:
+        reconcile(path, settings)
+    told = f"1 missing: {ids[0]}; 1 surplus: {uuid.UUID(int=7)}; 3 changed: {changed}"
+    assert (caught.value.code, caught.value.what) == (42, told)
+    index.ask('UPDATE {} SET metadata = metadata || \'{{"docker_image": "other"}}\'', table)  # says not what a row is
+    index.ask("DELETE FROM {}", table)
+    with pytest.raises(VerificationFailed, match=r"100 missing: (\S+, ){20}…;"):
+        reconcile(path, settings)
+
+
+def test_reconcile_notices_a_lost_index(index, settings, tmp_path):
+    path = write_embeddings(tmp_path / "e.parquet")
+    index.ask("DROP INDEX {}", f"{loaded(path, settings).table}_embedding_idx")
+    with pytest.raises(VerificationFailed, match=r"2 of 3 indexes are there and valid"):
+        reconcile(path, settings)
+
+
+def test_reconcile_needs_a_load(index, settings, tmp_path):
+    with pytest.raises(InputMissing, match=r"is not loaded; fix: make load, or pgloader load"):
+        reconcile(write_embeddings(tmp_path / "e.parquet"), settings)
 
 
 NAMES = ["select", "_", "a" * 50, "table"]
