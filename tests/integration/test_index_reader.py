@@ -123,10 +123,10 @@ def test_our_search_finds_the_right_repository_first_or_second(readmes):
 
 def test_both_indexes_serve_the_backend_where_there_are_many_chunks(index, reader, tmp_path):
     settings = fresh()
-    path = write_embeddings(tmp_path / "e.parquet", rows=4000, dimension=128, words=150)
+    path = write_embeddings(tmp_path / "e.parquet", rows=3000, dimension=128, words=150)
     loaded(path, settings)
     switch(receipt_of(path, settings), "1.0.0", settings)
-    found = columns(4000, 128, words=150)
+    found = columns(3000, 128, words=150)
     question = {"query": "row17 word7", "embedding": found["embedding"][17].as_py()}
     told = reader(index, settings.relation, [question], explain=2)
     assert told["answers"][0][0]["content"] == found["content"][17]
@@ -172,6 +172,22 @@ def test_hybrid_puts_together_what_each_half_finds(chunks):
 
 def test_any_word_of_a_question_will_do(chunks):
     assert set(repositories(asked(chunks, "how do I deploy with Argo on Mars", mode="text"))) == {"workflows", "gitops"}
+
+
+def test_of_frequent_words_only_as_many_are_looked_for_as_can_be_ranked_soon(index, tmp_path, monkeypatch):
+    settings = fresh()
+    texts = [f"common {'often ' if row % 2 else ''}{'seldom' if row == 7 else row}" for row in range(400)]
+    receipt = loaded(write_embeddings(tmp_path / "e.parquet", rows=400, content=texts), settings)
+    vector = tuple(columns(1)["embedding"][0].as_py())
+
+    def hits(query):
+        asked = [Question(query, vector)]
+        return len(search(asked, receipt.table, "text", 100, settings).results[0].hits)
+
+    assert hits("common often seldom") == 100
+    monkeypatch.setattr("pgloader.words.MOST", 100)
+    assert hits("common often seldom") == 1
+    assert hits("common often") == 100  # the rarest stays, however frequent
 
 
 @pytest.mark.parametrize("query", ["the of and", "", "?!", "nowhere"])

@@ -207,6 +207,27 @@ def test_a_reader_with_a_long_transaction_holds_up_the_switch_and_not_other_read
     assert switch(receipt, "v30", settings).before == "v20"
 
 
+def test_one_switch_at_a_time(index, settings, versions, monkeypatch):
+    monkeypatch.setattr("pgloader.switching.ATTEMPTS", 2)
+    receipt = versions(20, switched=False)
+    with index.connect(autocommit=False, application_name="pgloader switch, elsewhere pid 17") as first:
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+        first.execute(lock, [f"pgloader switch public.{settings.relation}"])
+        with pytest.raises(
+            LockHeld, match=r"switch is under way in process \d+ of the server \(pgloader switch, elsewhere"
+        ):
+            switch(receipt, "v20", settings)
+    assert switch(receipt, "v20", settings).version == "v20"
+
+
+def test_a_load_under_way_holds_no_switch_up(index, settings, versions):
+    receipt = versions(20, switched=False)
+    with index.connect(autocommit=False) as loader:
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+        loader.execute(lock, [f"pgloader load public.{settings.relation}"])
+        assert switch(receipt, "v20", settings).version == "v20"
+
+
 def test_a_switch_waits_for_a_reader_that_leaves(index, settings, versions):
     versions(20)
     receipt = versions(30, switched=False)

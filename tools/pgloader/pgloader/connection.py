@@ -6,10 +6,9 @@ Nothing outlives a transaction, neither settings nor locks nor prepared statemen
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import psycopg
-from psycopg import pq
 from psycopg.conninfo import make_conninfo
 from stage.errors import DatabaseRefused, DatabaseUnreachable, UsageError
 
@@ -42,11 +41,8 @@ def transaction(purpose: str, read_only: bool = False) -> Iterator[psycopg.Conne
             _check(connection)
             yield connection
             _commit(connection, where, user)
-        except BaseException:
-            _stop(connection)
-            raise
         finally:
-            connection.close()
+            connection.close()  # uncommitted, if the body ended early: the server rolls it back
     except psycopg.Error as error:
         raise refused_statement(error, where, user) from error
 
@@ -117,10 +113,3 @@ def _commit(connection: psycopg.Connection, where: str, user: str) -> None:
         if isinstance(refused, DatabaseUnreachable):
             raise OutcomeUnknown(where, refused.what, refused.fix) from error
         raise refused from error
-
-
-def _stop(connection: psycopg.Connection) -> None:
-    """Cancel what the server is doing for us; closing alone would let it go on to the end."""
-    if connection.info.transaction_status == pq.TransactionStatus.ACTIVE:
-        with suppress(psycopg.Error):
-            connection.cancel_safe(timeout=3)
