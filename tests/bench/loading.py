@@ -225,7 +225,8 @@ def _write_embeddings(path: Path) -> None:
             metadata = {name: value for name, value in row.items() if name not in {"id", "content"}}
             file.write(json.dumps({"id": row["id"], "content": row["content"], "metadata": metadata}) + "\n")
     footer = {"data-registry": json.dumps(FACTS)}
-    pq.write_table(table.replace_schema_metadata(footer), path, compression="zstd", write_page_checksum=True)
+    options = {"compression": "zstd", "row_group_size": 8192, "write_page_checksum": True}
+    pq.write_table(table.replace_schema_metadata(footer), path, **options)
 
 
 BENCHES = (bench_load, bench_search)

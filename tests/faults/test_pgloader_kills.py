@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
+from integration.vector_index import FOLDERS, fresh, loaded, receipt_of, running_index, write_params
 from pgloader import LoaderSettings, load, reconcile, rollback, status, switch
 from stage.errors import DatabaseUnreachable
 from unit.pgloader.synthetic import write_embeddings
@@ -129,6 +129,22 @@ def test_a_killed_or_terminated_loader_leaves_the_old_version_and_no_lock(index,
             assert time.monotonic() - started < 8  # the server has noticed
             time.sleep(0.1)
         work.finish(index)
+
+
+def test_a_busy_server_notices_that_the_loader_is_gone(index):
+    busy = (
+        "from pgloader.connection import transaction\nwith transaction('busy') as c: c.execute('SELECT pg_sleep(60)')"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = {FOLDERS}\n{busy}"]
+    query = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'pgloader busy%' AND query LIKE '%pg_sleep%'"
+    with subprocess.Popen(command, env={**os.environ, **index.environ}) as process:
+        while not index.ask(query):
+            assert process.poll() is None
+        process.kill()
+    killed = time.monotonic()
+    while index.ask(query):
+        assert time.monotonic() - killed < 10
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -296,7 +312,7 @@ def test_a_rollback_whose_commit_was_not_answered_says_where_to_look(index, tmp_
 SMALL = """
 import logging, sys
 from pathlib import Path
-from integration.vector_index import fresh, loaded, running_index
+from integration.vector_index import FOLDERS, fresh, loaded, running_index
 from pgloader import reconcile
 from unit.pgloader.synthetic import write_embeddings
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
