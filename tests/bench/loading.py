@@ -33,13 +33,14 @@ WORDS = [f"word{number}" for number in range(5000)]
 FACTS = {"source_data_version": "v1.0.0", "embedding_model": "drawn", "revision": "0", "dimension": DIMENSION}
 # Our tool as it is, but for the indexes, which the others do not build either.
 WITHOUT_INDEXES = "import pgloader.loading as l; l.build_indexes = l.check_indexes = lambda *_: None; "
-# As in pgvector-python's examples: a connection that commits by itself, and an INSERT for each row.
+# As in pgvector-python's examples: a connection that commits by itself, and an INSERT for each row; or committing once.
 INSERT = """
 import json, os, sys, numpy, psycopg
 from pgvector.psycopg import register_vector
 from psycopg.types.json import Jsonb
 address = {name: os.environ[f"PGVECTOR_{name.upper()}"] for name in ("host", "port", "user", "password")}
-with psycopg.connect(**address, dbname=os.environ["PGVECTOR_DATABASE"], autocommit=True) as connection:
+by_itself = "once" not in sys.argv
+with psycopg.connect(**address, dbname=os.environ["PGVECTOR_DATABASE"], autocommit=by_itself) as connection:
     register_vector(connection)
     connection.execute("DROP TABLE IF EXISTS rowwise")
     connection.execute(
@@ -93,6 +94,8 @@ def bench_load(folder: Path) -> None:
         ours = _forgotten(variables, lambda: run(*bare, *loads, "receipt.json"))
         inserted = run(reader, "-c", INSERT)
         _show(f"load {ROWS:,} x {DIMENSION}, text, jsonb, over INSERTs", "<= 0.04", ours, inserted)
+        once = run(reader, "-c", INSERT, "once")
+        _show("the same, over INSERTs in one transaction", "", ours, once)
         _show("the same, over LangChain's add_embeddings", "<= 0.1", ours, run(reader, "-c", LANGCHAIN))
         ours = _forgotten(variables, lambda: run(*tool, *loads, "receipt.json"))
         _show("the same with both indexes, over INSERTs", "<= 0.1", ours, run(reader, "-c", INSERT, "indexed"))
