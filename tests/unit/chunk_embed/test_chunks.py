@@ -147,6 +147,8 @@ def test_every_word_is_in_a_chunk_and_what_was_left_out_in_none(blocks, settings
     assert not {word for word in words if word.startswith("now")}
 
 
+@example(["🇩🇪"] * 200, 21, 20, False)
+@example(["🇩🇪"] * 200, 45, 9, True)
 @given(st.lists(st.sampled_from(CLUSTERS), max_size=200), st.integers(20, 60), st.integers(4, 20), st.booleans())
 def test_what_a_reader_sees_as_one_character_is_never_cut(clusters, size, tokens, overlap):
     text = "".join(clusters)
@@ -161,6 +163,14 @@ def test_one_character_longer_than_a_chunk_is_cut_all_the_same():
     text = "e" + "\u0301" * 1000
     found = chunk_document(text, dataclasses.replace(SMALL, chunk_overlap=0), lambda text: True)
     assert "".join(chunk.text for chunk in found) == text
+
+
+def test_a_link_that_is_cut_is_more_words_for_a_model_and_fits_all_the_same():
+    model = Model(26)
+    for size in range(50, 120):
+        settings = ChunkSettings(size, 0, 0)
+        found = chunk_document("word [some words here](https://host/a/b/c/d/e/f) text and. " * 20, settings, model)
+        assert all(model(embedded_text(chunk)) for chunk in found)
 
 
 def test_a_model_that_takes_nothing_is_an_error():
@@ -187,6 +197,12 @@ def test_without_sentences_it_is_cut_between_words():
 def test_sections_are_chunks_of_their_own_and_repeat_nothing_of_another():
     found = chunk_document(f"# A\n\n{PROSE}\n## B\n\n{PROSE}\n### C\n\n{PROSE}\n# D\n\n{PROSE}", SMALL, Model(99))
     assert [chunk.text for chunk in found] == [f"{mark}\n\n{PROSE.strip()}" for mark in ("# A", "## B", "### C", "# D")]
+
+
+def test_a_chunk_ends_before_a_heading_rather_than_after_a_block_below_it():
+    document = f"## A\n\n### B\n\n{PROSE}\n### C\n\nFirst.\n\nSecond.\n\n{PROSE}"
+    found = chunk_document(document, dataclasses.replace(SMALL, chunk_size=140), Model(99))
+    assert [(chunk.text.split()[-1], chunk.h3) for chunk in found] == [("is.", "B"), ("is.", "C")]
 
 
 def test_small_sections_join_a_neighbour_under_the_same_heading_and_no_other():

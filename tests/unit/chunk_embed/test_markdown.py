@@ -106,6 +106,12 @@ def test_code_and_tables_are_not_cut_where_they_fit():
         assert "As follows:" in whole[0]
 
 
+def test_code_begins_a_chunk_where_it_fits_only_alone():
+    code = "```\n" + "some(code)\n" * 12 + "```"
+    found = chunks(f"A short text, and then this.\n\n{code}\n", chunk_size=150, chunk_overlap=0, min_chunk_size=20)
+    assert [chunk.text for chunk in found] == ["A short text, and then this.", code]
+
+
 def test_code_that_does_not_fit_is_cut_between_lines():
     code = "```\n" + "".join(f"line_{number} = {number}\n" for number in range(99)) + "```"
     found = chunks(code, chunk_size=300, chunk_overlap=40)
@@ -127,16 +133,23 @@ def test_tables_are_cut_between_rows():
     assert lines == set(table.splitlines())
 
 
+def test_rows_longer_than_the_overlap_are_not_repeated():
+    table = "| n | text |\n| --- | --- |\n" + "".join(f"| {number} | {'word ' * 9}|\n" for number in range(30))
+    found = chunks(table, chunk_size=200, chunk_overlap=40)
+    assert "\n".join(chunk.text for chunk in found) == table.strip()
+
+
 def test_a_figure_is_repeated_by_no_overlap():
-    text, code = "Words and more. " * 14, "```\n" + "some(code)\n" * 12 + "```"
-    found = chunks(f"{code}\n\n{text}\n", chunk_size=200, chunk_overlap=100)
-    assert sum(chunk.text.count("some(code)") for chunk in found) == 12
+    before, after, code = "Words and more. " * 9, "Other words. " * 16, "```\n" + "some(code)\n" * 12 + "```"
+    found = chunks(f"{before}\n\n{code}\n\n{after}\n", chunk_size=300, chunk_overlap=60)
+    assert [chunk.text.count("some(code)") for chunk in found] == [12, 0]
 
 
 @pytest.mark.parametrize(
     "noise",
     [
         "[![build](https://img.shields.io/b.svg)](https://ci) [![docs](d.svg)](https://docs)",
+        "- [![build](b.svg)](https://ci)",
         "![coverage](https://img.shields.io/badge/coverage-99-green)",
         '<a href="https://ci"><img src="https://img.shields.io/b.svg" alt="Build"></a>',
         '<a href="https://ci">\n <picture>\n  <source media="(x)" srcset="a">\n  <img\n  src="b">\n </picture>\n</a>',
@@ -194,11 +207,13 @@ def test_what_says_something_stays_as_it_is(text):
     [
         ("A <b>bold</b> word<sup>2</sup>.", "A bold word2."),
         ("one<br>two<br/>three", "one\ntwo\nthree"),
-        ('<p align="center">\n    Indented by its tags.\n</p>', "Indented by its tags."),
+        ('<p align="center">\n    Indented by\n    its tags.\n</p>', "Indented by\nits tags."),
         ("<summary><b>When it fails</b></summary>", "When it fails"),
         ("![How data flows](flow.png)", "How data flows"),
         ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and  fast."),
+        ("<h1>Title</h1>Text.", "Title\nText."),
         ("a\n\n\n\n\nb", "a\n\nb"),
+        ("a\n\n┌──┐\n└──┘\n\nb", "a\n\nb"),
         ("a\r\nb\r\n\r\n\r\n\r\nc\r\n", "a\nb\n\nc"),
         ("Text<!-- and a comment --> goes on.", "Text goes on."),
         ("Text <!-- a\ncomment --> goes on.", "Text  goes on."),
@@ -206,6 +221,16 @@ def test_what_says_something_stays_as_it_is(text):
 )
 def test_layout_goes_and_what_it_encloses_stays(markdown, text):
     assert said(markdown) == text
+
+
+def test_a_table_of_signs_is_no_drawing():
+    table = "| a | b |\n| ------ | ------ |\n| ✅ | ❌ |"
+    assert said(table) == table
+
+
+def test_a_title_has_an_end():
+    ((title, _, _),) = headings("# " + "word " * 1000 + "\n", chunk_size=9000)
+    assert title == ("word " * 40).strip()
 
 
 def test_noise_is_what_the_ratio_says():

@@ -16,7 +16,7 @@ def is_boundary(text: str, position: int, low: int = 0) -> bool:
         return True
     before, after = text[position - 1], text[position]
     if before.isascii() and after.isascii():
-        return (before, after) != ("\r", "\n")
+        return True
     if unicodedata.category(after)[0] == "M" or after in JOINERS or before == JOINERS[1] or _continues(after):
         return False
     if unicodedata.combining(before) == VIRAMA and after.isalpha():
