@@ -208,6 +208,7 @@ def test_what_says_something_stays_as_it_is(text):
         ("A <b>bold</b> word<sup>2</sup>.", "A bold word2."),
         ("one<br>two<br/>three", "one\ntwo\nthree"),
         ('<p align="center">\n    Indented by\n    its tags.\n</p>', "Indented by\nits tags."),
+        ("<p>\na\n</p>\n\n- b\n    - c", "a\n\n- b\n    - c"),
         ("<summary><b>When it fails</b></summary>", "When it fails"),
         ("![How data flows](flow.png)", "How data flows"),
         ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and  fast."),
