@@ -1,6 +1,7 @@
 """Loads: what the table holds, what is refused, and who else is there."""
 
 import json
+import os
 import threading
 import uuid
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
 from pgloader import LoaderSettings, Receipt, load, reconcile, switch
+from pgloader.embeddings import Embeddings
 from psycopg import sql
 from stage.errors import (
     BadRows,
@@ -298,10 +300,19 @@ def test_files_that_are_no_embeddings_are_refused(settings, tmp_path):
         load(path, tmp_path / "receipt.json", settings)
 
 
+def test_a_file_that_another_one_replaces_meanwhile_is_read_as_it_was(tmp_path):
+    path = write_embeddings(tmp_path / "e.parquet")
+    embeddings = Embeddings.read(path)
+    os.replace(write_embeddings(tmp_path / "other.parquet", seed=1), path)
+    assert next(embeddings.batches())["id"].to_pylist() == columns(60)["id"]
+
+
 def test_a_flipped_bit_in_a_page_is_found_and_nothing_is_left(index, settings, tmp_path):
     path = write_embeddings(tmp_path / "e.parquet")
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    chunk = next(column for column in map(group.column, range(13)) if column.path_in_schema.startswith("embedding"))
     data = bytearray(path.read_bytes())
-    data[len(data) // 4] ^= 1
+    data[chunk.data_page_offset + chunk.total_compressed_size // 2] ^= 1  # a number, which is as good as another
     path.write_bytes(data)
     with pytest.raises(CorruptFile):
         load(path, tmp_path / "receipt.json", settings)

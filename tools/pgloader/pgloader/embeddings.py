@@ -29,6 +29,7 @@ class Embeddings:
     rows: int
     dimension: int
     facts: dict[str, Any]
+    opened: pa.NativeFile  # read from to the end, whatever takes its name meanwhile
 
     @classmethod
     def read(cls, path: Path) -> "Embeddings":
@@ -37,19 +38,20 @@ class Embeddings:
             raise InputMissing(path, "no such file", "run the stage chunk-embed")
         if not path.stat().st_size:
             raise EmptyInput(path, "the file is empty", REMAKE)
-        with _whole(path), path.open("rb") as file:
-            load_id = hashlib.file_digest(file, "sha256").hexdigest()
-            with pq.ParquetFile(path) as opened:
-                schema, rows = opened.schema_arrow, opened.metadata.num_rows
+        opened, digest = pa.OSFile(str(path)), hashlib.sha256()
+        while block := opened.read(1 << 20):
+            digest.update(block)
+        with _whole(path), pq.ParquetFile(opened) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
         dimension = _dimension(schema, path)
         if not rows:
             raise EmptyInput(path, "has no rows", REMAKE)
-        return cls(path, load_id, rows, dimension, _facts(schema, dimension, path))
+        return cls(path, digest.hexdigest(), rows, dimension, _facts(schema, dimension, path), opened)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, checked, some megabytes at a time. Raises CorruptFile, SchemaMismatch or BadRows."""
         checks = RowChecks(self.path, self.dimension)
-        with _whole(self.path), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+        with _whole(self.path), pq.ParquetFile(self.opened, page_checksum_verification=True) as file:
             for batch in file.iter_batches(BATCH, columns=[*TEXTS, "chunk_index", "embedding"]):
                 checks.check(batch)
                 yield batch

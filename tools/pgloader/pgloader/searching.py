@@ -107,13 +107,12 @@ def search(questions: list[Question], load: str, mode: str, limit: int, settings
             if mode != "text" and len(question.embedding) != dimension:
                 what = f"has {dimension} dimensions, the question {len(question.embedding)}"
                 raise SchemaMismatch(f"{place()} {table}", what, "embed questions with the model of the index")
-            by_vector = (
-                _rows(connection, VECTOR, searched, _cast(json.dumps(question.embedding), "vector"), depth)
-                if mode != "text"
-                else []
-            )
-            words = words_query(connection, question.query, table) if mode != "vector" else ""
-            by_text = _rows(connection, TEXT, searched, _cast(words, "tsquery"), depth) if words else []
+            by_vector, by_text = [], []
+            if mode != "text":
+                vector = _cast(json.dumps(question.embedding), "vector")
+                by_vector = _rows(connection, VECTOR, searched, vector, depth)
+            if mode != "vector" and (words := words_query(connection, question.query, table)):
+                by_text = _rows(connection, TEXT, searched, _cast(words, "tsquery"), depth)
             answers.append(Answer(question.query, _hits(by_vector, by_text, mode)[:limit]))
     return SearchResult(settings.relation, table, version, mode, tuple(answers))
 
