@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from unit.chunk_embed.conftest import Desk, embedding
+from unit.chunk_embed.conftest import Desk, closing_line, embedding
 
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none"]
 HARDENED += ["--pids-limit", "512", "--memory", "4g", "--tmpfs", "/tmp:noexec,nosuid"]
@@ -23,6 +23,19 @@ def test_it_gives_the_bytes_of_the_host_under_any_user(
     assert "exporting" not in done.stderr
     assert desk.output.read_bytes() == reference.output.read_bytes()
     assert desk.samples.read_bytes() == reference.samples.read_bytes()
+
+
+@pytest.mark.docker
+def test_too_little_memory_for_ray_is_said_at_once(images: dict[str, str], desk: Desk) -> None:
+    desk.run("--help", settings={"engine": "ray"})
+    desk.folder.chmod(0o777)
+    limits = [*HARDENED, "--memory", "500m", "--volume", f"{desk.folder}:/data", "--user", "12345:54321"]
+    command = ["docker", "run", "--rm", *limits, images["chunk-embed"], *embedding("--no-cache")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 51 and done.stdout == ""
+    told = closing_line(done.stderr)
+    assert told.startswith("error: Ray: needs about 1073 MB (actors: 1), and ")
+    assert told.endswith("; fix: raise the memory limit, lower actors, or set engine: local")
 
 
 @pytest.mark.docker

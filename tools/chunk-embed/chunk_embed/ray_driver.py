@@ -21,6 +21,7 @@ from stage.errors import ChecksumMismatch, DiskFull, NetworkFailed, OutOfMemory,
 from stage.options import log_to_stderr
 
 from chunk_embed.encoders import backend, load_encoder, usable_cores
+from chunk_embed.memory import free_memory
 from chunk_embed.model import find_model
 from chunk_embed.settings import EmbedSettings
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 ACTOR_CORES: Final = 8  # more threads hardly make one model faster
 TASK_BATCHES: Final = 8  # what a worker that dies loses, and what is large beside Ray's own share
 LEAST_STORE: Final = 80 << 20  # bytes that Ray wants for its objects
+RAY_ITSELF: Final = 600 << 20  # bytes of its servers
+ACTOR: Final = 300 << 20  # bytes of an actor, beside its model
 RESTARTS: Final = 8  # of an actor; without a bound, one that memory runs out for comes back for ever
 PASSED_ON: Final = ("MODEL_FOLDER", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN")
 ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
@@ -45,6 +48,7 @@ class Job:
     settings: EmbedSettings
     cache: Path | None
     files_sha256: str
+    weights: int  # bytes
     tables: list[pa.Table]
 
 
@@ -97,6 +101,8 @@ def _vectors(job: Job, folder: str | None) -> Iterator[tuple[int, Any]]:
 
     with _translated(ray):
         try:
+            if folder is not None:
+                _check_memory(job)
             ray.init(**_options(folder, sum(table.nbytes for table in job.tables)))
             for table in _mapped(ray, job).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 for number, vectors in zip(table["number"].to_pylist(), table["vectors"], strict=True):
@@ -148,6 +154,15 @@ def _mapped(ray: Any, job: Job) -> Any:
             max_restarts=RESTARTS,
             max_task_retries=RESTARTS,
         )
+
+
+def _check_memory(job: Job) -> None:
+    """Raise OutOfMemory where Ray would not end: it kills workers that there is no room for, and tries again."""
+    actors, _ = _actors(job.settings, {"CPU": usable_cores()}, len(job.tables), 0)
+    needed, free = RAY_ITSELF + actors * (ACTOR + 2 * job.weights), free_memory()
+    if free is not None and free < needed:
+        what = f"needs about {needed >> 20} MB (actors: {actors}), and {free >> 20} MB are free"
+        raise OutOfMemory("Ray", what, "raise the memory limit, lower actors, or set engine: local")
 
 
 def _actors(settings: EmbedSettings, has: dict[str, float], tasks: int, gpus: int) -> tuple[int, int]:

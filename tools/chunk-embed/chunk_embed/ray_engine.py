@@ -28,6 +28,7 @@ from chunk_embed.settings import EmbedSettings
 log = logging.getLogger(__name__)
 STARTS: Final = 3  # of Ray, before it is given up
 LONGEST_FOLDER: Final = 40  # characters, for the names of sockets below it end at 107
+STALLED: Final = 1800  # seconds without a batch: a cluster without room makes one wait for ever
 PATIENCE: Final = 20  # seconds for Ray to end, once all is done
 
 Texts = Sequence[Sequence[int]]
@@ -44,8 +45,9 @@ def run_on_ray(
     if backend(settings) == "openvino":
         prepare_export(model, cache)  # before several actors would
     waiting = set(range(len(batches)))
+    weights = sum(path.stat().st_size for path in model.weights)
     for start in range(STARTS):
-        job = Job(settings, cache, model.files_sha256, tables_of(texts, batches, sorted(waiting)))
+        job = Job(settings, cache, model.files_sha256, weights, tables_of(texts, batches, sorted(waiting)))
         try:
             for number, vectors in _started(job):
                 waiting.remove(number)
@@ -80,12 +82,14 @@ def _started(job: Job) -> Generator[tuple[int, Vectors]]:
 
 
 def _received(receiver: Connection) -> Generator[tuple[int, Vectors]]:
+    where, fix = os.environ.get("RAY_ADDRESS") or "Ray", "run it again, or set engine: local"
     while True:
+        if not receiver.poll(STALLED):
+            raise NetworkFailed(where, f"did nothing for {STALLED // 60} minutes", fix)
         try:
             found = receiver.recv()
         except (EOFError, ConnectionError) as error:
-            where = os.environ.get("RAY_ADDRESS") or "Ray"
-            raise NetworkFailed(where, "went away", "run it again, or set engine: local") from error
+            raise NetworkFailed(where, "went away", fix) from error
         if found is None:
             return
         if isinstance(found, Failure):
