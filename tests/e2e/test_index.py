@@ -79,6 +79,8 @@ def world(request: pytest.FixtureRequest) -> World:
 def made(clone: Clone, folder: Path) -> World:
     git(clone.folder, "config", "user.name", "releaser")
     git(clone.folder, "config", "user.email", "releaser@localhost")
+    clone.registry("images", "--no-build")
+    git(clone.folder, "commit", "-q", "-a", "--allow-empty", "-m", "The tools as they are")
     git(folder, "clone", "-q", "--bare", str(clone.folder), "origin.git")
     git(clone.folder, "remote", "add", "origin", (folder / "origin.git").as_uri())
     git(clone.folder, "fetch", "-q", "origin")

@@ -155,6 +155,7 @@ def test_container_has_as_few_rights_as_can_be(tmp_path: Path) -> None:
     command = docker_command(tool, "image:tag", ["go", "--now"], tmp_path, given)
     text = " ".join(command)
     for part in (
+        "--interactive",  # stdin arrives, as on the host
         "--read-only",
         "--cap-drop ALL",
         "--security-opt no-new-privileges",

@@ -40,7 +40,7 @@ def docker_command(
     Values of variables stay out of the command line: docker takes them from its own environment. There is no --init:
     a tool is one process that handles SIGTERM itself, as it must in a pod, and not every engine has an init.
     """
-    command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
+    command = ["docker", "run", "--rm", "--interactive", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
     command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", network if tool.may_reach(environ) else "none"]
     command += ["--volume", f"{folder}:/data", "--env", "HOME=/tmp"]
