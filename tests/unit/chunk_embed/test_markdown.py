@@ -46,13 +46,15 @@ def test_a_heading_is_found_however_it_is_written(markdown, title):
     "markdown",
     [
         "#Title",
-        "####### Title",
         "    # Title",
         "- Title\n---",
         "> # Title",
         "`<h1>Title</h1>`",
         "<h1>Title",
         "\\# Title",
+        "Title\n-",
+        "Text <!-- a --># Title",
+        f"{'word ' * 100}\n---",
     ],
 )
 def test_what_only_looks_like_a_heading_is_none(markdown):
@@ -85,6 +87,10 @@ def test_in_code_nothing_is_markup(mark):
 def test_a_fence_is_closed_by_one_of_its_kind_that_is_as_long():
     assert headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")[-1] == ("C", None, None)
     assert len(headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")) == 2
+
+
+def test_code_within_a_line_opens_no_fence():
+    assert headings("```a``` is code.\n\n# A\n\nText.\n")[-1] == ("A", None, None)
 
 
 def test_a_fence_that_is_not_closed_goes_on_to_the_end():
@@ -128,7 +134,7 @@ def test_lines_of_code_keep_their_indentation_where_a_chunk_begins():
 
 
 def test_tables_are_cut_between_rows():
-    table = "| n | square |\n| --- | --- |\n" + "".join(f"| {number} | {number**2} |\n" for number in range(99))
+    table = "| n | square |\n| --- | --- |\n" + "".join(f"| {number} is. So | {number**2} |\n" for number in range(99))
     lines = {line for chunk in chunks(table, chunk_size=200, chunk_overlap=50) for line in chunk.text.splitlines()}
     assert lines == set(table.splitlines())
 
@@ -186,6 +192,7 @@ def test_front_matter_is_left_out_and_a_rule_at_the_top_is_not_taken_for_it():
     [
         "docker run --env TOKEN=<YOUR-TOKEN> <image>",
         "Use `<div>` and `<!-- this -->` for it.",
+        "```a``` is code within a text.\n\n- a\n\n--\n\n- b",
         "An open <!-- comment is text.",
         "a < b and b > c, List<String>",
         "See [the docs](https://docs) and [above](#above).",
