@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
 from pgloader import LoaderSettings, Question, search, switch
-from pgloader.searching import read_questions
 from registry.toolbox import find_tools, read_tool
 from registry.virtualenvs import NotAtHand, virtualenv
-from stage.errors import InputMissing, SchemaMismatch, UsageError
+from stage.errors import InputMissing, SchemaMismatch
 from unit.pgloader.synthetic import columns, write_embeddings
 
 EXPECTED = {
@@ -233,12 +232,3 @@ def test_a_search_changes_nothing_and_says_so_in_json(index, chunks, tmp_path):
     hit = told["results"][0]["hits"][0]
     assert set(hit) == {"id", "score", "vector_rank", "text_rank", "content", "metadata"}
     assert (hit["content"], hit["text_rank"], hit["vector_rank"]) == ("wine quality classifier", 1, None)
-
-
-@pytest.mark.parametrize(
-    "said",
-    ["", "{", "{}", "[7]", '[{"query": 7, "embedding": []}]', '[{"query": "a\\u0000", "embedding": [1]}]', "[{}]"],
-)
-def test_questions_that_are_none_are_refused(said):
-    with pytest.raises(UsageError, match="question"):
-        read_questions(said)

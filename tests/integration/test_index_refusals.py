@@ -309,21 +309,6 @@ def everything(index):
     return set(index.ask(f"SELECT relname, relkind::text FROM pg_class WHERE {kinds}"))
 
 
-def test_settings_are_checked(tmp_path):
-    path = tmp_path / "params.yaml"
-    for section, what in {
-        "{relation: a.b}": "relation 'a.b' is not a plain name",
-        "{relation: registry_x}": "relation registry_x is called as tables of the system are",
-        "{keep: 0}": "keep 0 is not 1 to 100",
-        "{ef-search: 1001}": "ef-search 1001 is not 1 to 1000",
-        "{host: x}": "unknown key host",
-    }.items():
-        path.write_text(f"pgloader: {section}\n")
-        with pytest.raises(UsageError) as caught:
-            LoaderSettings.read(path)
-        assert caught.value.what == what
-
-
 def test_a_pooler_in_transaction_mode_may_stand_between(index, embeddings, tmp_path):
     """Nothing is left in a session: neither settings, locks, temporary tables nor prepared statements."""
     chosen = fresh()
