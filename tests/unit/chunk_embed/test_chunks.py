@@ -208,6 +208,7 @@ def test_a_chunk_ends_before_a_heading_rather_than_after_a_block_below_it():
 def test_small_sections_join_a_neighbour_under_the_same_heading_and_no_other():
     found = chunk_document(f"# A\n\n## B\n\nb\n\n## C\n\n{PROSE}\n# D\n\n## E\n\ne\n", ChunkSettings(), Model(99))
     assert [(chunk.text.split()[-1], chunk.h1, chunk.h2) for chunk in found] == [("is.", "A", None), ("e", "D", "E")]
+    assert len(chunk_document("# A\n\na\n\n# B\n\nb\n", ChunkSettings(), Model(99))) == 1
 
 
 def test_the_rest_of_a_section_is_not_left_as_a_small_chunk():

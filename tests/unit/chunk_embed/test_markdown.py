@@ -219,6 +219,8 @@ def test_what_says_something_stays_as_it_is(text):
         ("<summary><b>When it fails</b></summary>", "When it fails"),
         ("![How data flows](flow.png)", "How data flows"),
         ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and  fast."),
+        ("<h1>Title and no end", "Title and no end"),
+        ("## Contents\n\n- [A](#a)\n\n## A\n\nText.", "## A\n\nText."),
         ("<h1>Title</h1>Text.", "Title\nText."),
         ("a\n\n\n\n\nb", "a\n\nb"),
         ("a\n\n┌──┐\n└──┘\n\nb", "a\n\nb"),
