@@ -97,6 +97,7 @@ def is_part(text, whole):
 
 @given(TEXTS, SETTINGS, st.integers(2, 80))
 @example("```\n" + "a\n" * 300, SMALL, 80)
+@example("0:" + "word " * 40, ChunkSettings(150, 0, 0), 2)
 @example("a" + " " * 1000 + "b", SMALL, 80)
 @example("a\n" + " " * 1000 + "b", SMALL, 80)
 @example("```\n" + " " * 1000 + "b\n```", SMALL, 80)

@@ -146,7 +146,7 @@ class _Chunker:
         """
         low, near = start, start + self.size
         step = exact = max(1, (high - start) // 32)
-        while high - low > exact:
+        while high - low > (exact if low > start else 1):
             middle = near if low < near < high else (low + high) // 2
             if self._fits(start, middle, context):
                 low, near = middle, middle + step
