@@ -87,7 +87,7 @@ faults: # Every fault, in full: kills, full disks, fuzz (up to 40 minutes)
 	@tools/run tests pytest tests -m slow -n logical --dist loadfile
 
 bench: # Speed and memory against the obvious way, as ratios
-	@tools/run tests python tests/bench/run.py
+	@tools/run tests python tests/bench
 
 prompts: # Register the datasets' prompts in MLflow: make prompts [PIN=name/version]
 	@tools/run registry prompts

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
-from bench.run import ROOT, RUNS, SLOW_RUNS, Run, compare, measure
+from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure
 from chunk_embed.embedded import in_context
 from registry.toolbox import find_tools
 from registry.virtualenvs import NotAtHand, virtualenv

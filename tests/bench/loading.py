@@ -19,7 +19,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
-from bench.run import ROOT, Run, measure, tool_command
+from bench.measuring import ROOT, Run, measure, tool_command
 from numpy.typing import NDArray
 from pgloader import LoaderSettings, Question, Receipt, search, switch
 from psycopg import sql

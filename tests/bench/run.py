@@ -1,6 +1,6 @@
 """Speed and peak memory of whole processes against the obvious way, as ratios of runs taken in turn.
 
-Run as ``make bench``, or as ``tools/run tests python tests/bench/run.py images text`` to run some. Machines are noisy,
+Run as ``make bench``, or as ``tools/run tests python tests/bench images text`` to run some. Machines are noisy,
 so the table shows medians of paired ratios, and nothing fails here.
 """
 
@@ -13,44 +13,31 @@ import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from bench import embedding, loading
+from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
 from minio import Minio
 from registry.containers import engine_answers
 from registry.scratch import copy_working_tree
-from registry.toolbox import find_tools, repository
-from registry.virtualenvs import virtualenv
+from registry.toolbox import find_tools
 from samples import ManifestWriter
 
-ROOT = repository()
-RUNS = int(os.environ.get("BENCH_RUNS", "5"))
-SLOW_RUNS = min(RUNS, 3)  # where the obvious way takes half a minute
 ROWS, MEGABYTES = 2_000_000, 200
 DECIMALS = {
     **{"fixed acidity": 1, "volatile acidity": 2, "citric acid": 2, "residual sugar": 1, "chlorides": 3},
     **{"free sulfur dioxide": 0, "total sulfur dioxide": 0, "density": 5, "pH": 2, "sulphates": 2, "alcohol": 1},
 }
 PANDAS = "import pandas, sys; pandas.read_csv(sys.argv[1]).to_parquet(sys.argv[2])"
-# A small process of its own, for a child's peak is at least its parent's size when it was forked.
-METER = """
-import os, subprocess, sys, time
-started = time.perf_counter()
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, usage = os.wait4(process.pid, 0)
-print(time.perf_counter() - started, usage.ru_maxrss)
-sys.exit(status != 0)
-"""
 # A server that costs this machine next to nothing, as one elsewhere would: the kernel sends the file by itself.
 SERVER = """
 import socket, sys
@@ -133,45 +120,6 @@ for found in (
 ):
     print(len(found), [each.hex() for each in found["sample_id"].head()])
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a process."""
-
-    seconds: float
-    peak: int  # MB
-
-
-@functools.cache
-def tool_command(name: str) -> list[str]:
-    """Return how a tool starts in its own environment, which holds no more than it needs, as its image does."""
-    tool = find_tools(ROOT)[name]
-    folders = [str(package) for package in tool.packages]
-    start = f"import sys; sys.path[:0] = {folders}; sys.argv[0] = {name!r}; from {name}.cli import cli; cli()"
-    return [str(virtualenv(tool, ROOT) / "bin" / "python"), "-P", "-c", start]
-
-
-def measure(*command: str | Path, folder: Path, **variables: str) -> Run:
-    """Run a process to its end and account for it, children included."""
-    os.sync()  # so that no run pays for the writes of the one before
-    environ = {**os.environ, "RUNTIME": "host", **variables}
-    metered = [sys.executable, "-S", "-c", METER, *command]
-    shown = subprocess.run(metered, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    if shown.returncode:
-        sys.exit(f"failed: {' '.join(map(str, command))}")
-    seconds, peak = shown.stdout.split()
-    return Run(float(seconds), int(peak) // 1000)
-
-
-def compare(name: str, bound: str, ours: Callable[[], Run], theirs: Callable[[], Run], runs: int = RUNS) -> None:
-    """Print a row: medians of both, and of the ratios pair by pair, after one run of each to warm up."""
-    ours(), theirs()
-    pairs = [(ours(), theirs()) for _ in range(runs)]
-    a, b = (statistics.median(pair[side].seconds for pair in pairs) for side in (0, 1))
-    ratio = statistics.median(mine.seconds / other.seconds for mine, other in pairs)
-    peaks = [max(pair[side].peak for pair in pairs) for side in (0, 1)]
-    print(f"{name:<52}{a:8.2f} s{b:8.2f} s{ratio:8.2f}x  {bound:<8}{peaks[0]:6d} MB{peaks[1]:6d} MB", flush=True)
 
 
 def wine_like(folder: Path) -> None:
@@ -524,7 +472,6 @@ def bench_stack(folder: Path) -> None:
     if not engine_answers():
         print("docker compose up infra: no Docker engine answers")
         return
-    sys.path.insert(0, str(ROOT / "tests"))
     from integration.stack import stack_of
 
     with stack_of(ROOT) as stack:
@@ -532,9 +479,10 @@ def bench_stack(folder: Path) -> None:
             print(f"{f'docker compose up infra, {name}':<52}{seconds:8.2f} s{'':19}  {bound}", flush=True)
 
 
-BENCHES = (
+BENCHES: tuple[Callable[[Path], None], ...] = (
     *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
     *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start, bench_stack),
+    *(*embedding.BENCHES, *loading.BENCHES),
 )
 
 
@@ -546,7 +494,3 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             bench(Path(folder))
-
-
-if __name__ == "__main__":
-    main()
