@@ -1,7 +1,5 @@
 """Turn batches of token numbers into vectors, with OpenVINO on a processor or with torch."""
 
-import logging
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from stage.errors import OutOfMemory, UsageError
 
+from chunk_embed.machine import usable_cores
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
 
-log = logging.getLogger(__name__)
-
 Vectors = npt.NDArray[np.float32]
 CPU_BUILD: Final = "+cpu"  # in the version of a torch that knows no graphics card
-CGROUP: Final = Path("/sys/fs/cgroup/cpu.max")
 NO_BFLOAT16: Final = "set precision: float32, or run where the processor has avx512_bf16 or AMX"
 
 
@@ -69,16 +65,6 @@ def has_gpu() -> bool:
 def cores(settings: EmbedSettings) -> int:
     """Return how many threads are worth having: those of the settings, or the cores that this process may use."""
     return settings.threads or usable_cores()
-
-
-def usable_cores() -> int:
-    """Return the number of cores that the process may run on, as affinity and a container's limit have it."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = CGROUP.read_text().split()
-    except (OSError, ValueError):
-        return allowed
-    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
 
 
 def padded(batch: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -6,7 +6,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
-from chunk_embed.encoders import Vectors, load_encoder, usable_cores
+from chunk_embed.encoders import Vectors, load_encoder
+from chunk_embed.machine import usable_cores
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 from stage.errors import ChecksumMismatch, DiskFull, NetworkFailed, OutOfMemory, StageError, translated
 from stage.options import log_to_stderr
 
-from chunk_embed.encoders import backend, load_encoder, usable_cores
-from chunk_embed.memory import free_memory
+from chunk_embed.encoders import backend, load_encoder
+from chunk_embed.machine import usable_cores, usable_memory
 from chunk_embed.model import find_model
 from chunk_embed.settings import EmbedSettings
 
@@ -159,7 +159,7 @@ def _mapped(ray: Any, job: Job) -> Any:
 def _check_memory(job: Job) -> None:
     """Raise OutOfMemory where Ray would not end: it kills workers that there is no room for, and tries again."""
     actors, _ = _actors(job.settings, {"CPU": usable_cores()}, len(job.tables), 0)
-    needed, free = RAY_ITSELF + actors * (ACTOR + 2 * job.weights), free_memory()
+    needed, free = RAY_ITSELF + actors * (ACTOR + 2 * job.weights), usable_memory()
     if free is not None and free < needed:
         what = f"needs about {needed >> 20} MB (actors: {actors}), and {free >> 20} MB are free"
         raise OutOfMemory("Ray", what, "raise the memory limit, lower actors, or set engine: local")
