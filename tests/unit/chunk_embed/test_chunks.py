@@ -167,11 +167,10 @@ def test_one_character_longer_than_a_chunk_is_cut_all_the_same():
 
 
 def test_a_link_that_is_cut_is_more_words_for_a_model_and_fits_all_the_same():
-    model = Model(26)
-    for size in range(50, 120):
-        settings = ChunkSettings(size, 0, 0)
-        found = chunk_document("word [some words here](https://host/a/b/c/d/e/f) text and. " * 20, settings, model)
-        assert all(model(embedded_text(chunk)) for chunk in found)
+    text, link = "word text and. `x` word text and. word word ", "[some words here](https://host/a/b/c/d/e/f)"
+    model = Model(27)
+    found = chunk_document(f"{text}{link} word `x` word", ChunkSettings(64, 0, 20), model)
+    assert all(model(embedded_text(chunk)) for chunk in found)
 
 
 def test_a_model_that_takes_nothing_is_an_error():
