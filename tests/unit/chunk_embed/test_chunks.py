@@ -169,7 +169,7 @@ def test_one_character_longer_than_a_chunk_is_cut_all_the_same():
 def test_a_link_that_is_cut_is_more_words_for_a_model_and_fits_all_the_same():
     text, link = "word text and. `x` word text and. word word ", "[some words here](https://host/a/b/c/d/e/f)"
     model = Model(27)
-    found = chunk_document(f"{text}{link} word `x` word", ChunkSettings(64, 0, 20), model)
+    found = chunk_document(f"{text}{link} word `x` word ", ChunkSettings(64, 0, 20), model)
     assert all(model(embedded_text(chunk)) for chunk in found)
 
 
