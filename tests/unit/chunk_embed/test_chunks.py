@@ -237,6 +237,17 @@ def test_a_model_is_given_words_under_their_headings():
     assert [embedded_text(chunk) for chunk in bare] == ["A B Bold code link a run --it", f"C {PROSE.strip()}"]
 
 
+def test_the_heading_before_a_section_is_not_above_it():
+    document = f"# A\n\n{PROSE}\n## B\n\n{PROSE}\n## C\n\n{PROSE}"
+    found = chunk_document(document, dataclasses.replace(SMALL, headings=True), Model(99))
+    assert [chunk.context for chunk in found] == ["", "A", "A"]
+
+
+def test_a_model_is_given_marks_where_there_are_no_words():
+    (chunk,) = chunk_document("→ → →", ChunkSettings(max_noise_ratio=1.0), Model(99))
+    assert embedded_text(chunk) == "→ → →"
+
+
 def test_headings_that_leave_no_room_are_not_given():
     document = f"# {'long ' * 30}\n\n## B\n\n{PROSE}"
     model = Model(40)

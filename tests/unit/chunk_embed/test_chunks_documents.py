@@ -23,14 +23,20 @@ def refusal(raw, error):
 
 
 def test_documents_are_sorted_by_the_bytes_of_their_names(raw):
-    texts = {"b_README.md": "B", "é_README.md": "É 🙂\r\n", ".github_README.md": "", "a_README_README.md": "\ufeffA"}
+    texts = {
+        "b_README.md": "B",
+        "é_README.md": "É 🙂\r\n",
+        ".github_README.md": "",
+        "a_README_README.md": "\ufeffA",
+        "Z_README.md": "Z",
+    }
     for name, text in texts.items():
         (raw / name).write_bytes(text.encode())
     found = read_documents(raw)
     assert [each.name for each in found] == sorted(texts, key=os.fsencode)
-    assert [each.repo for each in found] == [".github", "a", "b", "é"]
+    assert [each.repo for each in found] == [".github", "Z", "a", "b", "é"]
     assert {each.name: each.text for each in found} == texts
-    assert found[2] == Document("b_README.md", "b", "B", hashlib.sha256(b"B").hexdigest())
+    assert found[3] == Document("b_README.md", "b", "B", hashlib.sha256(b"B").hexdigest())
 
 
 def test_no_folder_and_an_empty_one_are_errors(raw):
