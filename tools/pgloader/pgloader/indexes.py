@@ -13,6 +13,11 @@ INDEXES = ("hnsw (embedding vector_cosine_ops)", "gin (to_tsvector('pg_catalog.e
 HNSW = sql.SQL("CREATE INDEX ON {} USING hnsw (embedding vector_cosine_ops)")
 # The very expression of langchain_postgres, which has no column of its own for it.
 GIN = sql.SQL("CREATE INDEX ON {} USING gin (to_tsvector('pg_catalog.english', content))")
+# Which words are frequent serves, what vectors and texts are does not, and sorting them takes seconds.
+ANALYZE = sql.SQL(
+    "ALTER TABLE {} ALTER content SET STATISTICS 0, ALTER embedding SET STATISTICS 0, ALTER metadata SET STATISTICS 0;"
+    " ANALYZE {}"
+)
 MEMORY = range(64, 1024 + 1)  # MB that an index may take while it is built
 VALID = """
 SELECT count(*) FROM pg_index WHERE indisvalid AND indisready AND indrelid = to_regclass(format('public.%%I', %s::text))
@@ -38,7 +43,7 @@ def build_indexes(connection: psycopg.Connection, table: str, rows: int, dimensi
         connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
         connection.execute(HNSW.format(qualified(table)))
     connection.execute(GIN.format(qualified(table)))
-    connection.execute(sql.SQL("ANALYZE {}").format(qualified(table)))
+    connection.execute(ANALYZE.format(qualified(table), qualified(table)))
 
 
 def check_indexes(connection: psycopg.Connection, table: str) -> None:

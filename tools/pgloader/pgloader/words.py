@@ -4,7 +4,7 @@ import psycopg
 
 from pgloader.catalogue import count
 
-MOST = 5000  # rows to rank, each of which is parsed for it
+MOST = 2000  # rows to rank, each of which is parsed for it
 LEXEMES = "SELECT DISTINCT unnest(tsvector_to_array(to_tsvector('pg_catalog.english', %s))) ORDER BY 1"
 # What ANALYZE has found of the indexed words: those in many rows, and their share of these.
 SHARES = """
