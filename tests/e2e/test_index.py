@@ -177,7 +177,7 @@ def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded:
             ),
             40,
         )  # fmt: skip
-        assert "workspace" in line
+        assert "comes from a working copy" in line
     finally:
         params.write_text(before)
         embedded.run("make", "dataset", f"DS={INDEX}")
