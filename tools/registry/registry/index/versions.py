@@ -69,6 +69,7 @@ def released_table(dataset: Dataset, root: Path, version: str) -> str:
 
 
 def _load_release(release: Release, root: Path, remote: str) -> Any:
-    with scratch_folder(root, release.tag) as folder:
+    with scratch_folder(root, release.tag) as scratch:
+        folder = scratch / release.name  # get holds the lock of its own
         get(release, open_store(release.git, "HEAD", remote), folder)
         return run_tool(root, folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)
