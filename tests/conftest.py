@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from registry.containers import build_images, engine_answers, has_image
-from registry.scratch import copy_working_tree
-from registry.toolbox import find_tools, repository
-from registry.virtualenvs import NotAtHand, virtualenv
+from registry.building.scratch import copy_working_tree
+from registry.runtime.containers import build_images, engine_answers, has_image
+from registry.runtime.toolbox import find_tools, repository
+from registry.runtime.virtualenvs import NotAtHand, virtualenv
 
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
 

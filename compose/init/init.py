@@ -109,7 +109,7 @@ def _connected(database: str) -> psycopg.Connection:
 
 def register_prompts() -> None:
     """Register the prompts of the datasets in ``/data``, and end as make prompts does."""
-    from registry.prompts import register
+    from registry.services.prompts import register
     from stage.errors import StageError, translated
 
     try:

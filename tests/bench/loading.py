@@ -23,9 +23,9 @@ from bench.measuring import ROOT, Run, measure, tool_command
 from numpy.typing import NDArray
 from pgloader import LoaderSettings, Question, Receipt, search, switch
 from psycopg import sql
-from registry.embedded import embedded
-from registry.toolbox import read_tool
-from registry.virtualenvs import virtualenv
+from registry.runtime.toolbox import read_tool
+from registry.runtime.virtualenvs import virtualenv
+from registry.services.embedded import embedded
 
 ROWS = int(os.environ.get("BENCH_LOAD_ROWS", "100000"))
 DIMENSION, QUERIES, TOP = 384, 200, 10

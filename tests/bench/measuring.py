@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.toolbox import find_tools, repository
-from registry.virtualenvs import virtualenv
+from registry.runtime.toolbox import find_tools, repository
+from registry.runtime.virtualenvs import virtualenv
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))

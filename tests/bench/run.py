@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 from bench import embedding, loading
 from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
 from minio import Minio
-from registry.containers import engine_answers
-from registry.scratch import copy_working_tree
-from registry.toolbox import find_tools
+from registry.building.scratch import copy_working_tree
+from registry.runtime.containers import engine_answers
+from registry.runtime.toolbox import find_tools
 from samples import ManifestWriter
 
 ROWS, MEGABYTES = 2_000_000, 200

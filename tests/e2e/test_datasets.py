@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import environ, git, make_clone
-from registry.payload import read_table
-from registry.toolbox import repository
+from registry.lineage.payload import read_table
+from registry.runtime.toolbox import repository
 from samples import digests, encode, read_manifest
 
 # What is committed must come out again with another locale, time zone and hash seed, and on one core.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import environ, git, make_clone
-from registry.new import LIKE
+from registry.building.new import LIKE
 
 
 @pytest.fixture(scope="module")

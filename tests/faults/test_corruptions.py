@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from registry.repair import repair
-from registry.verify import verify
+from registry.storage.repair import repair
+from registry.storage.verify import verify
 from unit.registry.releases_fixture import Registry, make_registry
 
 KINDS = ("flip", "cut", "lose", "grow", "zero")

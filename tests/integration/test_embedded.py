@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from registry.embedded import embedded
+from registry.services.embedded import embedded
 from stage.errors import DiskFull, StageError, UsageError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ TOOL = """
 import os, sys
 from pathlib import Path
 import psycopg, stage.errors
-from registry.embedded import embedded
+from registry.services.embedded import embedded
 root, uid = Path(sys.argv[1]), int(sys.argv[2])
 if uid != os.geteuid():
     os.setgroups([]); os.setgid(uid); os.setuid(uid)

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from integration.vector_index import receipt_of, write_params
 from pgloader import LoaderSettings, Question, reconcile, search, status, switch
-from registry.toolbox import read_tool
-from registry.virtualenvs import virtualenv
+from registry.runtime.toolbox import read_tool
+from registry.runtime.virtualenvs import virtualenv
 from unit.pgloader.synthetic import columns, write_embeddings
 
 pytestmark = pytest.mark.docker

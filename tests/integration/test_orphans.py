@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from registry.doctor import Check, examine
-from registry.embedded import administrator, embedded
+from registry.services.embedded import administrator, embedded
 
 
 def look(root: Path) -> Check:

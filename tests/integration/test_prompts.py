@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from integration.stack import Stack
-from registry.prompts import find_prompts
-from registry.tracking import connected
+from registry.services.prompts import find_prompts
+from registry.services.tracking import connected
 
 pytestmark = pytest.mark.docker
 

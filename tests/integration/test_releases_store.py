@@ -18,10 +18,10 @@ from faults.proxy import DOWN, Proxy
 from integration.clones import DVC, Clone, clone_of, error_line, tree
 from integration.stack import Stack
 from registry.git import Git
-from registry.objects import list_items
-from registry.releases import Release
-from registry.store import open_store
-from registry.versions import Version
+from registry.releasing.releases import Release
+from registry.releasing.versions import Version
+from registry.storage.objects import list_items
+from registry.storage.store import open_store
 
 pytestmark = pytest.mark.docker
 

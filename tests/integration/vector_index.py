@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pgloader import LoaderSettings, Receipt, load
 from psycopg import sql
-from registry.embedded import embedded
+from registry.services.embedded import embedded
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = [str(REPOSITORY / "tools" / name) for name in ("stage", "pgloader")]

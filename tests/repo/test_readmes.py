@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from registry.toolbox import repository
+from registry.runtime.toolbox import repository
 
 ROOT = repository()
 LISTED = subprocess.run(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from registry.images import read_images
-from registry.toolbox import find_tools, repository
+from registry.runtime.images import read_images
+from registry.runtime.toolbox import find_tools, repository
 
 ROOT = repository()
 TOOLS = find_tools(ROOT)

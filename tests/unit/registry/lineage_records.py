@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from registry import log_dataset
-from registry.tracking import connected
+from registry.services.tracking import connected
 
 
 @contextmanager

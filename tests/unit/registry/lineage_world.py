@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import yaml
 from conftest import git
 from registry.git import Git
-from registry.registries import find_release
-from registry.releases import Release
+from registry.releasing.registries import find_release
+from registry.releasing.releases import Release
 from samples import ManifestWriter, logical_hash
 
 CONFIG = """\

@@ -17,10 +17,10 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 from registry.git import Git
-from registry.objects import list_items
-from registry.releases import Release
-from registry.store import FolderStore
-from registry.versions import Version
+from registry.releasing.releases import Release
+from registry.releasing.versions import Version
+from registry.storage.objects import list_items
+from registry.storage.store import FolderStore
 from samples import ManifestWriter, logical_hash
 
 IDENTITY = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from registry.building.summary import size, summary
 from registry.datasets import find_datasets
-from registry.summary import size, summary
 from stage.errors import ReleaseRefused, UsageError
 
 STAGES = {"fetcher": {"outs": [{"path": "raw"}]}, "stats": {"outs": [{"path": "metadata.json"}]}}

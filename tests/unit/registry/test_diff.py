@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry.cli import cli
 from registry.datasets import Dataset, find_datasets
-from registry.diff import Diff, bump_between, bump_of, compare, diff_versions
-from registry.drift import Change
-from registry.manifests import fetch_manifest
-from registry.matching import same
+from registry.lineage.diff import Diff, bump_between, bump_of, compare, diff_versions
+from registry.lineage.drift import Change
+from registry.lineage.matching import same
+from registry.storage.manifests import fetch_manifest
 from samples import ManifestWriter
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, UsageError
 from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, wines

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from conftest import git
 from mlflow import MlflowClient
 from registry.cli import cli
-from registry.explain import Explanation, explain
-from registry.manifests import fetch_manifest
-from registry.releases import Release
+from registry.lineage.explain import Explanation, explain
+from registry.releasing.releases import Release
+from registry.storage.manifests import fetch_manifest
 from stage.errors import InputMissing, StageError, UsageError, VerificationFailed
 from unit.registry.lineage_records import empty_records, records, train
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, wines

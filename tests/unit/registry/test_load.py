@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import git
 from registry import load
-from registry.arrow_types import parse_type, same_type
-from registry.manifests import fetch_manifest
-from registry.payload import read_table
-from registry.store import Absent
+from registry.lineage.arrow_types import parse_type, same_type
+from registry.lineage.payload import read_table
+from registry.storage.manifests import fetch_manifest
+from registry.storage.store import Absent
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
 from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays

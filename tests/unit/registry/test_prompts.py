@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from registry.cli import cli
-from registry.pin import pin, with_hash
-from registry.prompts import Registered, find_prompts, register
-from registry.toolbox import repository
-from registry.tracking import connected, tracking_uri
+from registry.runtime.toolbox import repository
+from registry.services.pin import pin, with_hash
+from registry.services.prompts import Registered, find_prompts, register
+from registry.services.tracking import connected, tracking_uri
 from stage.errors import (
     CorruptFile,
     DatabaseRefused,

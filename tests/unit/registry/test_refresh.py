@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import environ
 from registry.cli import cli
-from registry.images import refresh_images
+from registry.runtime.images import refresh_images
 
 UPSTREAM = "upstream:\n  kind: urls\n  files:\n"
 

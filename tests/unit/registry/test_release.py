@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conftest import git
-from registry.bootstrap import bootstrap
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
-from registry.objects import find_faults
-from registry.release import Released, release
-from registry.releases import Release
-from registry.store import open_store
-from registry.versions import Version
+from registry.releasing.bootstrap import bootstrap
+from registry.releasing.release import Released, release
+from registry.releasing.releases import Release
+from registry.releasing.versions import Version
+from registry.storage.objects import find_faults
+from registry.storage.store import open_store
 from stage.errors import StageError
 from unit.registry.tiny import NAMES, ROWS, SCHEMA, another_clone, build, make_registry, tags
 

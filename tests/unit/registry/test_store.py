@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from registry import objects
 from registry.git import Git
-from registry.objects import check_path, copy_object, in_parallel, parse_list
-from registry.store import Absent, FolderStore, S3Store, open_store
+from registry.storage import objects
+from registry.storage.objects import check_path, copy_object, in_parallel, parse_list
+from registry.storage.store import Absent, FolderStore, S3Store, open_store
 from stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation, SourceRefused, UsageError
 
 BODY = bytes(range(256)) * 10_000

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from registry.images import read_images, refresh_images
-from registry.toolbox import Tool, find_tools, repository
+from registry.runtime.images import read_images, refresh_images
+from registry.runtime.toolbox import Tool, find_tools, repository
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from conftest import git
 from mlflow import MlflowClient
 from registry.cli import cli
-from registry.manifests import fetch_manifest
-from registry.releases import Release
-from registry.whohas import Found, whohas
+from registry.lineage.whohas import Found, whohas
+from registry.releasing.releases import Release
+from registry.storage.manifests import fetch_manifest
 from stage.errors import InputMissing, UsageError
 from unit.registry.lineage_records import empty_records, records, train
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, notes, wines, xrays

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import environ
-from registry.containers import docker_command
-from registry.images import refresh_images
-from registry.toolbox import Tool
+from registry.runtime.containers import docker_command
+from registry.runtime.images import refresh_images
+from registry.runtime.toolbox import Tool
 
 PROBE = """\
 import json, os, sys
@@ -50,8 +50,8 @@ def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) 
 
 
 def stamped(tree: Path) -> Path:
-    from registry.toolbox import read_tool
-    from registry.virtualenvs import _stamp
+    from registry.runtime.toolbox import read_tool
+    from registry.runtime.virtualenvs import _stamp
 
     (tree / ".venvs/probe/.stamp").write_text(_stamp(read_tool(tree / "tools/probe")))
     return tree

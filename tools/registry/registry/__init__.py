@@ -8,12 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from registry.lineage import log_dataset
-    from registry.loading import load
+    from registry.lineage.loading import load
+    from registry.lineage.training import log_dataset
 
 __all__ = ["load", "log_dataset"]
 
-HOMES = {"load": "registry.loading", "log_dataset": "registry.lineage"}
+HOMES = {"load": "registry.lineage.loading", "log_dataset": "registry.lineage.training"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,22 +9,22 @@ from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
-from registry import remotes
+from registry.building.new import make_dataset_folder
+from registry.building.pipeline import StageFailed, reproduce
+from registry.building.refresh import has_upstream, refresh
+from registry.building.scratch import make_scratch, run_in
+from registry.building.summary import summary
 from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_release import bootstrap, release
 from registry.cli_store import doctor, get, repair, verify
-from registry.containers import build_images, engine_answers
 from registry.datasets import find_datasets, waiting_for
 from registry.git import Git
-from registry.images import read_images, refresh_images
-from registry.new import make_dataset_folder
 from registry.options import REMOTE
-from registry.pipeline import StageFailed, reproduce
-from registry.refresh import has_upstream, refresh
-from registry.scratch import make_scratch, run_in
-from registry.summary import summary
-from registry.toolbox import repository
+from registry.runtime.containers import build_images, engine_answers
+from registry.runtime.images import read_images, refresh_images
+from registry.runtime.toolbox import repository
+from registry.storage import remotes
 
 log = logging.getLogger(__name__)
 
@@ -155,9 +155,9 @@ def images(no_build: bool) -> None:
 @talk
 def prompts(wanted: str | None) -> None:
     """Register the datasets' prompts in MLflow: MLFLOW_TRACKING_URI, or the SQLite file of ENV=local."""
-    from registry.pin import pin
-    from registry.prompts import register
-    from registry.tracking import shown, tracking_uri
+    from registry.services.pin import pin
+    from registry.services.prompts import register
+    from registry.services.tracking import shown, tracking_uri
 
     root = repository()
     uri = tracking_uri(root)
@@ -173,7 +173,7 @@ def prompts(wanted: str | None) -> None:
 @talk
 def with_services(command: tuple[str, ...]) -> int:
     """Run COMMAND while the embedded services of ENV=local are up; PGVECTOR_* and MLFLOW_TRACKING_URI say where."""
-    from registry.embedded import embedded
+    from registry.services.embedded import embedded
 
     with embedded(repository()) as found:
         return subprocess.run(command, env={**os.environ, **found}).returncode
@@ -183,7 +183,7 @@ def with_services(command: tuple[str, ...]) -> int:
 @talk
 def demo() -> None:
     """Show the whole journey on sample data, in .demo/, without Docker."""
-    from registry.demo import demo as library
+    from registry.building.demo import demo as library
 
     try:
         click.echo(library(repository()))

@@ -11,7 +11,7 @@ from stage.options import FILE, talk
 
 from registry.index.running import find_index
 from registry.options import REMOTE
-from registry.toolbox import repository
+from registry.runtime.toolbox import repository
 
 F = TypeVar("F", bound=Callable[..., Any])
 DATASET = click.argument("name", metavar="[DATASET]", envvar="DS", default="")

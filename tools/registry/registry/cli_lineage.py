@@ -9,7 +9,7 @@ from stage.options import talk
 
 from registry.datasets import find_datasets
 from registry.options import REMOTE
-from registry.toolbox import repository
+from registry.runtime.toolbox import repository
 
 DATASET = click.argument("name", metavar="DATASET", envvar="DS", default="")
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -22,7 +22,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for progra
 @talk
 def show_command(name: str, version: str, as_json: bool) -> None:
     """Show a VERSION of DATASET, or what is built here: provenance, params, sources, splits, checks, versions."""
-    from registry.show import as_text, show
+    from registry.lineage.show import as_text, show
 
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
@@ -55,8 +55,8 @@ def diff_command(name: str, before: str, after: str, style: str, remote: str) ->
 
     A sample is the same where its key is: changed means another content, moved another split.
     """
-    from registry.diff import diff_versions
-    from registry.diff_report import as_json, as_markdown, as_table
+    from registry.lineage.diff import diff_versions
+    from registry.lineage.diff_report import as_json, as_markdown, as_table
 
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
@@ -79,10 +79,10 @@ def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) ->
 
     By its run, the release that this names, and the selection that it has logged.
     """
-    from registry.explain import explain
-    from registry.explain_report import as_json as document
-    from registry.explain_report import as_text, write_ids
-    from registry.tracking import connected, tracking_uri
+    from registry.lineage.explain import explain
+    from registry.lineage.explain_report import as_json as document
+    from registry.lineage.explain_report import as_text, write_ids
+    from registry.services.tracking import connected, tracking_uri
 
     root = repository()
     with connected(tracking_uri(root)) as client:
@@ -103,9 +103,9 @@ def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     SAMPLE is an id of 32 hex digits, file:PATH (an image or a document), row:JSON (an array or object of the columns,
     or of those that identify a sample), or a text.
     """
-    from registry.tracking import connected, tracking_uri
-    from registry.whohas import whohas
-    from registry.whohas_report import as_text
+    from registry.lineage.whohas import whohas
+    from registry.lineage.whohas_report import as_text
+    from registry.services.tracking import connected, tracking_uri
 
     root = repository()
     with connected(tracking_uri(root)) as client:

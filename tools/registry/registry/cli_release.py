@@ -4,9 +4,9 @@ import click
 from stage.options import talk
 
 from registry.datasets import find_datasets
-from registry.images import refresh_images
 from registry.options import REMOTE
-from registry.toolbox import repository
+from registry.runtime.images import refresh_images
+from registry.runtime.toolbox import repository
 
 
 @click.command()
@@ -27,7 +27,7 @@ def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> N
 
     Run again after whatever went wrong, it finishes what is left, or says that it is done. A tag never moves.
     """
-    from registry.release import release as library
+    from registry.releasing.release import release as library
 
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
@@ -50,7 +50,7 @@ def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> N
 @talk
 def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
     """Build every dataset and release it as 1.0.0; what is released already stays."""
-    from registry.bootstrap import bootstrap as library
+    from registry.releasing.bootstrap import bootstrap as library
 
     root = repository()
     refresh_images(root)

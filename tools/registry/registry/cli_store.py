@@ -10,15 +10,15 @@ from stage.errors import ReleaseRefused, UsageError, VerificationFailed
 from stage.options import talk
 from stage.progress import progress
 
+from registry.building.summary import amount
 from registry.git import Git
-from registry.objects import shown
 from registry.options import REMOTE
-from registry.releases import Release
-from registry.store import open_store
-from registry.summary import amount
-from registry.toolbox import repository
-from registry.verify import Problem, size_of
-from registry.versions import chosen, released
+from registry.releasing.releases import Release
+from registry.releasing.versions import chosen, released
+from registry.runtime.toolbox import repository
+from registry.storage.objects import shown
+from registry.storage.store import open_store
+from registry.storage.verify import Problem, size_of
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ ALL = click.option(
 @talk
 def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str) -> None:
     """Read a release of DATASET back from the remote, every byte, and name what is missing or damaged."""
-    from registry.rebuild import compare, rebuilt
-    from registry.verify import verify as library
+    from registry.storage.rebuild import compare, rebuilt
+    from registry.storage.verify import verify as library
 
     root = repository()
     problems: list[Problem] = []
@@ -83,8 +83,8 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
 
     They come from the cache or the working tree of this clone; where neither has one, the release is built again.
     """
-    from registry.repair import repair as library
-    from registry.verify import verify as check
+    from registry.storage.repair import repair as library
+    from registry.storage.verify import verify as check
 
     root = repository()
     problems: list[Problem] = []
@@ -132,7 +132,7 @@ def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
     What is there and right stays, what is there in part goes on from where it stopped.
     """
     if url:
-        from registry.origin import folder_of, release_at
+        from registry.releasing.origin import folder_of, release_at
 
         with release_at(url, name, version) as release:
             _get(release, out, f"refs/tags/{release.tag}", remote, folder_of(url))
@@ -141,8 +141,8 @@ def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
 
 
 def _get(release: Release, out: Path, revision: str, remote: str, base: Path | None = None) -> None:
-    from registry.get import chosen_outputs
-    from registry.get import get as library
+    from registry.storage.get import chosen_outputs
+    from registry.storage.get import get as library
 
     store = open_store(release.git, revision, remote, base)
     size = sum(output.size for output in chosen_outputs(release))

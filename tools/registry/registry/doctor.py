@@ -13,11 +13,11 @@ from pathlib import Path
 
 from stage.errors import StageError
 
-from registry.containers import engine_answers
 from registry.git import Git
-from registry.rebuild import SCRATCH
-from registry.services import database, mlflow
-from registry.store import open_store
+from registry.runtime.containers import engine_answers
+from registry.services.health import database, mlflow
+from registry.storage.rebuild import SCRATCH
+from registry.storage.store import open_store
 
 COLUMNS = 80  # of a terminal
 ROOM = 5  # GB that a build of the larger datasets takes

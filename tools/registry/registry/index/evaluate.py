@@ -10,13 +10,13 @@ from typing import Any
 from stage.errors import InputMissing, SchemaMismatch
 from stage.output import replacing
 
+from registry.building.pipeline import reproduce
 from registry.datasets import Dataset
 from registry.index.measures import DEPTH, distinct, measured
 from registry.index.parent import read_settings
 from registry.index.search import MODES, Hit, ask, embed
 from registry.index.versions import load, released_table
-from registry.pipeline import reproduce
-from registry.tracking import connected, shown, tracking_uri
+from registry.services.tracking import connected, shown, tracking_uri
 
 EXPECTED, EVALUATION = "expected_sources.csv", "evaluation.json"
 ENOUGH = 0.5  # of a question's key concepts, for a chunk to answer it

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from stage.errors import DatabaseRefused, DatabaseUnreachable
 
-from registry.embedded import administrator, embedded
+from registry.services.embedded import administrator, embedded
 
 WAIT = 5  # seconds
 # An open transaction's files are in no catalogue that we see, so nothing is said while somebody writes.

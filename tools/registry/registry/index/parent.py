@@ -11,11 +11,11 @@ from stage.output import replacing, replacing_folder
 from stage.params import build, section
 
 from registry.datasets import NAME, WORKSPACE, Dataset
-from registry.get import get
 from registry.git import Git
-from registry.releases import Release
-from registry.store import open_store
-from registry.versions import TAG, Version
+from registry.releasing.releases import Release
+from registry.releasing.versions import TAG, Version
+from registry.storage.get import get
+from registry.storage.store import open_store
 
 RELEASE = "release.json"
 

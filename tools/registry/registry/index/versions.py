@@ -8,13 +8,13 @@ from typing import Any
 from stage.errors import InputMissing
 
 from registry.datasets import Dataset
-from registry.get import get
 from registry.git import Git
 from registry.index.running import PARAMS, run_tool
-from registry.rebuild import scratch_folder
-from registry.registries import find_release
-from registry.releases import Release
-from registry.store import open_store
+from registry.releasing.registries import find_release
+from registry.releasing.releases import Release
+from registry.storage.get import get
+from registry.storage.rebuild import scratch_folder
+from registry.storage.store import open_store
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Build datasets with DVC."""

@@ -1,0 +1,76 @@
+"""A scratch copy of the repository in ``.demo/``, where sample data is built and nothing else is touched."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from registry.datasets import find_datasets
+from registry.runtime.toolbox import repository
+
+IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
+
+
+def make_scratch(root: Path) -> Path:
+    """Make ``.demo/`` anew, and return the clone in it.
+
+    It holds a bare origin, a folder remote and a clone of the working tree as it stands, whose datasets take the
+    bundled samples for their sources.
+    """
+    world = root / ".demo"
+    shutil.rmtree(world, ignore_errors=True)
+    clone = world / "repo"
+    copy_working_tree(root, clone)
+    for dataset in find_datasets(clone, "all"):
+        if dataset.sample_sources.exists():
+            shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
+            for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
+                (dataset.folder / built).unlink(missing_ok=True)
+    config = clone / ".dvc" / "config"
+    remote = f"""
+['remote "demo"']
+    url = {world / "remote"}
+    verify = true
+"""
+    config.write_text(config.read_text().replace("remote = minikube", "remote = demo") + remote)
+    _git(world, "init", "-q", "--bare", "-b", "main", "origin.git")
+    _git(clone, "init", "-q", "-b", "main")
+    for key, value in IDENTITY.items():
+        _git(clone, "config", key, value)
+    _git(clone, "remote", "add", "origin", str(world / "origin.git"))
+    commit(clone, "Scratch copy with sample data")
+    return clone
+
+
+def copy_working_tree(root: Path, target: Path) -> None:
+    """Copy the files that git tracks or would track, as they are now."""
+    for name in _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if name and (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
+
+
+def commit(clone: Path, message: str) -> None:
+    """Commit everything in the scratch clone, and push it to the scratch origin."""
+    _git(clone, "add", "-A")
+    _git(clone, "commit", "-q", "--allow-empty", "-m", message)
+    _git(clone, "push", "-q", "-u", "origin", "main")
+
+
+def run_in(folder: Path, *command: str) -> None:
+    """Run a command in the scratch world: without a mirror, for its sources are here, and with ready environments.
+
+    Raises CalledProcessError where it fails.
+    """
+    dropped = {"FETCH_MIRROR", "REGISTRY_ROOT", "DS", "VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
+    environ = {name: value for name, value in os.environ.items() if name not in dropped}
+    environ |= {
+        "SOURCE": "upstream",
+        "DVC_REMOTE": "demo",
+        "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(repository() / ".venvs")),
+    }
+    subprocess.run(command, cwd=folder, env=environ, check=True)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, text=True, stdout=subprocess.PIPE).stdout

@@ -1,0 +1,1 @@
+"""Which samples are in which release and model: recorded, compared, found again."""

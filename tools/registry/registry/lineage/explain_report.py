@@ -1,0 +1,59 @@
+"""Where a model comes from, as people and programs read it."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from stage.output import replacing
+
+from registry.lineage.explain import NOT_LOGGED, Explanation
+from registry.lineage.selection import ALL
+from registry.lineage.training import VERSION
+from registry.terminal import row, rows
+
+
+def write_ids(explanation: Explanation, path: Path) -> None:
+    """Write the samples as CSV: ``sample_id`` in hex, ``context``, ``release``, ``split``, ``file``, ``row``."""
+    with replacing(path) as (temporary,), temporary.open("wb") as file:
+        for number, part in enumerate(explanation.parts):
+            ids = pa.array([each.hex() for each in part.samples["sample_id"].to_pylist()], pa.string())
+            same = {"context": part.context, "release": part.tag}
+            columns = {name: pa.repeat(text, len(ids)) for name, text in same.items()}
+            rest = {name: part.samples[name] for name in ("split", "file", "row")}
+            options = pa_csv.WriteOptions(include_header=not number, quoting_style="needed")
+            pa_csv.write_csv(pa.table({"sample_id": ids, **columns, **rest}), file, options)
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """Return all of it, every sample named."""
+    parts = [
+        {**vars(part), "samples": [each.hex() for each in part.samples["sample_id"].to_pylist()]}
+        for part in explanation.parts
+    ]
+    return {**vars(explanation), "parts": parts}
+
+
+def as_text(explanation: Explanation) -> str:
+    """Return a summary for a terminal."""
+    sources = [f"{each['name']}, sha256 {each['sha256'][:16]}…" for each in explanation.provenance.get("sources", [])]
+    lines = [
+        f"{explanation.model}/{explanation.version}",
+        *row("run", explanation.run_id),
+        *row("release", f"{explanation.release} (its run's {explanation.said_in} {VERSION})"),
+        *row("image", explanation.image),
+        *row("workflow", explanation.workflow),
+        *rows("sources", sources),
+    ]
+    for part in explanation.parts:
+        named = {NOT_LOGGED: "which is unknown", ALL: "all that there are"}.get(part.how, f"named by {part.how}")
+        split = f" in split {part.split}" if part.split else ""
+        lines += row(part.context, f"{len(part.samples)} of the {part.of} samples of {part.tag}, {named}{split}")
+        if part.how == NOT_LOGGED:
+            lines[-1:] = row(
+                part.context,
+                f"its run has logged no selection, so any of the {part.of} samples of {part.tag} may have been used; "
+                "registry.log_dataset logs it",
+            )
+        lines += row("identity", part.logical_hash)
+    return "\n".join([*lines, *row("samples", "--ids FILE writes every one, with its file and row")])

@@ -1,0 +1,118 @@
+"""What a version of a dataset is, and which versions there are."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stage.errors import InputMissing
+
+from registry.datasets import Dataset
+from registry.git import Git
+from registry.releasing.registries import find_release
+from registry.releasing.releases import Release
+from registry.releasing.versions import released, tag_of
+from registry.terminal import row, rows
+
+WORKING_COPY = "working copy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """A version that is released: when, and what it holds."""
+
+    version: str
+    date: str
+    logical_hash: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A version of a dataset, or its working copy, by its ``metadata.json``; and the versions that there are."""
+
+    name: str
+    version: str
+    metadata: dict[str, Any]
+    versions: list[Listed]
+
+
+def show(dataset: Dataset, root: Path, version: str = "") -> Shown:
+    """Read a version, or the working copy.
+
+    Raises UsageError for a version that is not released, InputMissing where the working copy is not built.
+    """
+    git = Git(root)
+    if version:
+        release = find_release(git, dataset.name, version)
+        return Shown(dataset.name, str(release.version), release.metadata, _versions(git, dataset))
+    if not (dataset.folder / "metadata.json").is_file():
+        raise InputMissing(f"data/{dataset.name}", "is not built here", f"make dataset DS={dataset.name}")
+    return Shown(dataset.name, WORKING_COPY, dataset.metadata(), _versions(git, dataset))
+
+
+def _versions(git: Git, dataset: Dataset) -> list[Listed]:
+    """Return what is released, the last first."""
+    line = "%(refname:short) %(creatordate:short)"
+    dates = dict(each.split(" ") for each in git("for-each-ref", f"--format={line}", "refs/tags").splitlines())
+    return [
+        Listed(str(each), dates[tag_of(dataset.name, each)], Release(git, dataset.name, each).logical_hash)
+        for each in reversed(released(git, dataset.name).get(dataset.name, []))
+    ]
+
+
+def as_text(shown: Shown) -> str:
+    """Return it for a terminal of 80 columns."""
+    metadata = shown.metadata
+    about, provenance = metadata.get("dataset", {}), metadata.get("provenance", {})
+    lines = [f"{shown.name} {shown.version}"]
+    if provenance.get("sample"):
+        lines += row("data", "SYNTHETIC SAMPLE, not the real data")
+    for label, name in (("title", "title"), ("about", "description"), ("source", "source"), ("licence", "licence")):
+        lines += row(label, about.get(name, ""))
+    lines += row("identity", metadata.get("logical_hash", ""))
+    lines += rows("splits", _splits(metadata))
+    lines += rows("columns", (f"{name}: {each['dtype']}" for name, each in _columns(metadata).items()))
+    prompt = metadata.get("prompt", {})
+    lines += row("prompt", prompt.get("prompt_uri", ""))
+    lines += rows("checks", metadata.get("checks", {}).get("warnings") or ["nothing to report"])
+    lines += rows("sources", (_source(each) for each in provenance.get("sources", [])))
+    lines += rows("parents", map(_plain, provenance.get("parents", [])))
+    params = provenance.get("params", {})
+    lines += rows("params", (f"{path} = {_plain(value)}" for path, value in _leaves(params)))
+    lines += rows("tools", provenance.get("tools", {}).values())
+    same = [each.version for each in shown.versions if each.logical_hash == metadata.get("logical_hash")]
+    if shown.version == WORKING_COPY and shown.versions:
+        last = shown.versions[0].version
+        lines += row("state", f"as {same[0]}" if same else f"differs from {last}: make diff DS={shown.name} A={last}")
+    found = [f"{each.version}, {each.date}, {each.logical_hash[:16]}…" for each in shown.versions]
+    return "\n".join([*lines, *rows("versions", found or ["none is released"])])
+
+
+def _columns(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    schema = metadata.get("schema", {})
+    target = schema.get("target")
+    return {**schema.get("features", {}), **({target["name"]: target} if target else {})}
+
+
+def _splits(metadata: Mapping[str, Any]) -> Iterator[str]:
+    if not metadata.get("splits") and (count := metadata.get("summary", {}).get("num_samples")):
+        yield f"none, {count} samples"
+    for name, split in metadata.get("splits", {}).items():
+        yield f"{name}, {split['num_samples']} samples"
+
+
+def _source(each: Mapping[str, Any]) -> str:
+    return f"{each['name']}, {each['bytes']} bytes, sha256 {each['sha256'][:16]}…"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}" if path else name)
+    else:
+        yield path, value
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Releases as git has them: made, named, found."""

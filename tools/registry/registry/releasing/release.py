@@ -1,0 +1,242 @@
+"""Release a version of a dataset: all of it, or nothing that anybody sees; and again, until it is done.
+
+First the data goes to the store and every byte of it is read back; then commit and tag go to git in one step. Whatever
+ends a run before that step leaves no trace there, and a run after it finds the release and says so.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stage.errors import ReleaseRefused, TagExists, UsageError, VerificationFailed
+from stage.progress import progress
+
+from registry.datasets import Dataset
+from registry.git import Git
+from registry.releasing.preflight import Branch, check_clone, check_dataset, check_environment, fetch
+from registry.releasing.publish import base_of, follow, make_commit, make_tag, send
+from registry.releasing.releases import Release
+from registry.releasing.tags import Tagged, fetch_all, look
+from registry.releasing.versions import PARTS, Version, released
+from registry.storage import remotes
+from registry.storage.objects import Fault, find_faults
+from registry.storage.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+FIRST = Version(1, 0, 0)
+PUSHES = 20  # somebody else may be faster that many times
+
+
+@dataclasses.dataclass(frozen=True)
+class Released:
+    """What a run did: ``released``, ``already released``, ``completed`` (objects were missing), or ``planned``."""
+
+    tag: str
+    outcome: str
+    objects: int
+    sent: int
+    remote: str
+
+
+def release(
+    dataset: Dataset, root: Path, remote: str, version: str = "", bump: str = "", dry_run: bool = False
+) -> Released:
+    """Release the dataset as it is built here; ``bump`` (major, minor, patch, auto) stands in for a version.
+
+    Raises UsageError for a version that is none or not above the last, ReleaseRefused, ChecksumMismatch, PushFailed,
+    VerificationFailed, or TagExists where the version has other content.
+    """
+    if bool(version) == bool(bump) or bump not in {"", "auto", *PARTS}:
+        raise UsageError(
+            "VERSION", "one of VERSION and BUMP is needed", "VERSION=1.1.0, or BUMP=auto, major, minor, patch"
+        )
+    wanted = Version.parse(version) if version else None
+    git = Git(root)
+    with _alone(root, dataset.name):
+        branch = check_clone(git, dataset)
+        check_environment(git, branch)
+        fetch(git, branch, dataset.name)
+        fetch_all(git, branch.remote, dataset.name)
+        store = open_store(git, "HEAD", remote)
+        known = released(git, dataset.name).get(dataset.name, [])
+        found = Release(git, dataset.name, wanted or FIRST)
+        if wanted and look(git, branch.remote, found.tag) is Tagged.YES:
+            return _complete(found, dataset, root, store, branch)
+        metadata = check_dataset(dataset, root)
+        chosen = wanted or _bumped(git, dataset, known, bump, remote)
+        _check_version(git, dataset, chosen, known, str(metadata["logical_hash"]))
+        if look(git, branch.remote, Release(git, dataset.name, chosen).tag) is Tagged.YES:
+            return _complete(Release(git, dataset.name, chosen), dataset, root, store, branch)
+        run = _Run(git, branch, dataset, root, store, chosen)
+        return run.plan() if dry_run else run.run()
+
+
+class _Run:
+    """The steps of one release, in order."""
+
+    def __init__(self, git: Git, branch: Branch, dataset: Dataset, root: Path, store: Store, version: Version) -> None:
+        self._git, self._branch, self._dataset = git, branch, dataset
+        self._root, self._store, self._version = root, store, version
+
+    def plan(self) -> Released:
+        """Say what would be done, and do nothing that anybody else sees."""
+        draft = self._draft()
+        objects = [output for output in draft.outputs if not output.in_git]
+        log.info("push %d outputs to %s, and read every byte back", len(objects), self._store.remote)
+        log.info("commit data/%s on %s", self._dataset.name, self._branch.name)
+        log.info("tag %s, logical hash %s", draft.tag, draft.logical_hash)
+        log.info("push both to %s, both or neither", self._branch.remote)
+        return Released(draft.tag, "planned", len(objects), 0, self._store.remote)
+
+    def run(self) -> Released:
+        """Do it."""
+        draft = self._draft()
+        sent = remotes.push(self._dataset, self._root, self._store.remote)
+        _read_back(draft, self._store, self._root)
+        for _ in range(PUSHES):
+            tag = make_tag(self._git, draft, draft.commit)
+            if send(self._git, self._branch, draft.commit, tag, draft.tag):
+                break
+            if look(self._git, self._branch.remote, draft.tag) is Tagged.YES:
+                return _complete(
+                    dataclasses.replace(draft, commit=""), self._dataset, self._root, self._store, self._branch
+                )
+            fetch(self._git, self._branch, self._dataset.name)
+            draft = self._draft()
+        else:
+            raise ReleaseRefused(draft.tag, f"others pushed {PUSHES} times in the meantime", "run again")
+        look(self._git, self._branch.remote, draft.tag)
+        _check_clean_clone(self._git, self._branch, draft)
+        follow(self._git, self._branch, draft.commit, draft.name)
+        return Released(draft.tag, "released", sent.objects, sent.moved, self._store.remote)
+
+    def _draft(self) -> Release:
+        """Return the release as a commit that nothing points to."""
+        name = self._dataset.name
+        base = base_of(self._git, self._branch, name)
+        commit = make_commit(self._git, base, name, f"{name}: release {self._version}")
+        return Release(self._git, name, self._version, commit)
+
+
+def _complete(found: Release, dataset: Dataset, root: Path, store: Store, branch: Branch) -> Released:
+    """See that a version that is tagged already is whole; send what its store lacks.
+
+    Raises TagExists where its content is not what is built here and its store lacks something or somebody asked for a
+    release of other content.
+    """
+    for name in ("dvc.lock", "metadata.json"):
+        path = dataset.folder / name
+        if not path.exists() or path.read_bytes() != found.read(name):
+            fix = "choose the next version: a tag never moves"
+            raise TagExists(found.tag, f"is released with another {name} than is built here", fix)
+    commit = found.git("rev-parse", f"refs/tags/{found.tag}^{{commit}}")
+    outcome, sent = "already released", 0
+    if _faults(found, store):
+        sent = remotes.push(dataset, root, store.remote).moved
+        sent = max(sent, _read_back(found, store, root))
+        outcome = "completed"
+    follow(found.git, branch, commit, found.name)
+    return Released(found.tag, outcome, len(found.outputs), sent, store.remote)
+
+
+def _read_back(release: Release, store: Store, root: Path) -> int:
+    """Hash every object where it was sent to, and replace a damaged one once; return how many were.
+
+    Raises VerificationFailed where one stays missing or damaged.
+    """
+    faults = _faults(release, store)
+    for fault in {fault.md5: fault for fault in faults}.values():
+        cached = root / ".dvc" / "cache" / "files" / "md5" / fault.md5[:2] / fault.md5[2:]
+        with contextlib.suppress(FileNotFoundError):
+            store.write(fault.md5, cached)
+    if faults and (left := _faults(release, store)):
+        what = f"object {left[0].md5} is {left[0].what} on {store.remote} after it was sent ({len(left)} in all)"
+        raise VerificationFailed(f"{release.folder}/{left[0].path}", what, "look at the remote, then run again")
+    return len(faults)
+
+
+def _faults(release: Release, store: Store) -> list[Fault]:
+    total = sum(output.size for output in release.outputs if not output.in_git)
+    with progress(f"reading {release.tag} back", total, "bytes") as advance:
+        return find_faults(release, store, _in_turn(advance))
+
+
+def _check_clean_clone(git: Git, branch: Branch, draft: Release) -> None:
+    """Raise VerificationFailed unless a new clone finds the release as it was read back."""
+    import tempfile
+
+    url = git("remote", "get-url", branch.remote)
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        clone = Git(Path(folder))
+        clone("clone", "-q", "--bare", "--depth", "1", "--branch", draft.tag, "--", _absolute(url, git), "clone")
+        seen = Release(Git(Path(folder) / "clone"), draft.name, draft.version)
+        if seen.outputs != draft.outputs or seen.metadata != draft.metadata:
+            raise VerificationFailed(draft.tag, "is something else in a new clone", "look at the git remote")
+
+
+def _absolute(url: str, git: Git) -> str:
+    """Return a URL as it is from any folder: a relative path is one from the clone."""
+    return str((git.folder / url).resolve()) if "://" not in url and (git.folder / url).exists() else url
+
+
+def _bumped(git: Git, dataset: Dataset, known: list[Version], bump: str, remote: str) -> Version:
+    if not known:
+        return FIRST
+    if bump != "auto":
+        return known[-1].bumped(bump)
+    from registry.lineage.diff import bump_of  # lazy: only an automatic version needs it
+
+    part = bump_of(Release(git, dataset.name, known[-1]), dataset, remote)
+    if part is None:
+        raise ReleaseRefused(dataset.name, f"nothing has changed since {known[-1]}", "there is nothing to release")
+    return known[-1].bumped(part)
+
+
+def _check_version(git: Git, dataset: Dataset, version: Version, known: list[Version], logical_hash: str) -> None:
+    """Raise UsageError for a version that is not above the last, ReleaseRefused where nothing has changed."""
+    if not known:
+        return
+    last = known[-1]
+    if version <= last:
+        raise UsageError(
+            "VERSION", f"{version} is not above {last}, the last of {dataset.name}", f"use {last.bumped('patch')}"
+        )
+    before = Release(git, dataset.name, last)
+    if before.logical_hash != logical_hash:
+        return
+    if before.read("metadata.json") == (dataset.folder / "metadata.json").read_bytes():
+        raise ReleaseRefused(dataset.name, f"nothing has changed since {last}", "there is nothing to release")
+    if version != last.bumped("patch"):
+        fix = f"VERSION={last.bumped('patch')} or BUMP=patch"
+        raise ReleaseRefused(dataset.name, f"its samples are those of {last} (logical hash {logical_hash[:16]})", fix)
+
+
+@contextlib.contextmanager
+def _alone(root: Path, name: str) -> Iterator[None]:
+    """Hold the lock of a dataset's releases in this clone."""
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / f"release-{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting for another release of %s in this clone", name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _in_turn(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Let threads take turns at the progress."""
+    import threading
+
+    turn = threading.Lock()
+
+    def count(amount: int) -> None:
+        with turn:
+            advance(amount)
+
+    return count

@@ -1,0 +1,93 @@
+"""A release as git has it: the tag, and what dvc.lock and metadata.json say at it."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+from stage.errors import VerificationFailed
+
+from registry.git import Git
+from registry.releasing.versions import Version, tag_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What a stage made: a file, or a folder whose object is the list of its files.
+
+    ``path`` starts at the dataset's folder. The data of an output that is in git is not in the store.
+    """
+
+    path: str
+    md5: str
+    size: int
+    in_git: bool
+
+    @property
+    def is_folder(self) -> bool:
+        return self.md5.endswith(".dir")
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """A version of a dataset."""
+
+    git: Git
+    name: str
+    version: Version
+    commit: str = ""  # what it is read at while there is no tag yet
+
+    @property
+    def tag(self) -> str:
+        return tag_of(self.name, self.version)
+
+    @property
+    def folder(self) -> str:
+        """The dataset's folder in the repository."""
+        return f"data/{self.name}"
+
+    @property
+    def _revision(self) -> str:
+        return self.commit or f"refs/tags/{self.tag}"
+
+    def read(self, path: str) -> bytes:
+        """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
+        found = self.git.show(self._revision, f"{self.folder}/{path}")
+        if found is None:
+            raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", "release it again under another version")
+        return found
+
+    @functools.cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What stats found."""
+        found: dict[str, Any] = json.loads(self.read("metadata.json"))
+        return found
+
+    @functools.cached_property
+    def outputs(self) -> list[Output]:
+        """What the stages made, by dvc.lock. Raises VerificationFailed where git has other bytes than it says."""
+        stages = yaml.safe_load(self.read("dvc.lock"))["stages"]
+        in_git = {
+            str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
+        }
+        found = [
+            Output(out["path"], out["md5"], out["size"], out["path"] in in_git)
+            for stage in stages.values()
+            for out in stage["outs"]
+        ]
+        for output in found:
+            if output.in_git and hashlib.md5(self.read(output.path), usedforsecurity=False).hexdigest() != output.md5:
+                raise VerificationFailed(f"{self.tag} {output.path}", "is not what dvc.lock says", "release it again")
+        return found
+
+    def sha256(self, path: str) -> str:
+        """Return the SHA-256 of a file by metadata.json, whose own the tag has; empty for a file that is not in it."""
+        return str(self.metadata.get("files", {}).get(path, {}).get("sha256", ""))
+
+    @property
+    def logical_hash(self) -> str:
+        """What the data is, whatever wrote its files."""
+        return str(self.metadata["logical_hash"])

@@ -1,0 +1,1 @@
+"""How a tool runs: in its container or its own environment. Standard library only."""

@@ -1,0 +1,120 @@
+"""Run a tool in its container, or in its own virtual environment: the one place that knows how.
+
+Standard library only. RUNTIME=container or RUNTIME=host chooses; without it, a container where an engine answers.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from registry.runtime.containers import build_images, docker_command, engine_answers, has_image
+from registry.runtime.environ import NETWORK, inside_network, load_environment
+from registry.runtime.images import read_images
+from registry.runtime.toolbox import Tool, find_tools, read_tool
+from registry.runtime.virtualenvs import INDEX, NotAtHand, virtualenv
+
+USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
+ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")  # on the host
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Replace this process by the tool, or end with one error line."""
+    root = Path(__file__).resolve().parents[4]
+    tools = {**find_tools(root), "tests": read_tool(root / "tests")}
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(f"Usage: {USAGE}\n\nTools: {', '.join(tools)}", file=sys.stderr)
+        sys.exit(0 if arguments else 2)
+    name, *rest = arguments
+    try:
+        load_environment(root)
+    except ValueError as error:
+        _fail(2, "ENV", f"{error} is unknown", "ENV=local, docker or minikube")
+    if name not in tools:
+        _fail(2, "tools/run", f"no tool {name}", f"use one of: {', '.join(tools)}")
+    try:
+        run(tools[name], rest, root)
+    except NotAtHand as error:
+        fix = f"PIP_EXTRA_INDEX_URL={INDEX}, or PIP_FIND_LINKS=a folder that has the wheel"
+        _fail(10, name, str(error), fix)
+    except subprocess.CalledProcessError as error:
+        command = " ".join(str(part) for part in error.cmd[:3])
+        _fail(1, name, f"{command} ... failed with exit {error.returncode}", "see the lines above")
+
+
+def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
+    """Run a tool on the current folder."""
+    if tool.database and _is_at_work(arguments) and _is_embedded():
+        itself = str(root / "tools" / "run")
+        os.execv(itself, [itself, "registry", "with-services", "--", itself, tool.name, *arguments])
+    environ = _passed_on(tool, root)
+    if tool.in_container:
+        image = _current_image(tool, root)
+        embedded = tool.database and environ.get("PGVECTOR_HOST", "").startswith("/")  # a socket of this machine
+        if _runtime() == "container" and not embedded:
+            if not has_image(image):
+                print(f"{tool.name}: building {image} (once)", file=sys.stderr, flush=True)
+                build_images(root, {tool.name: image})
+            network = NETWORK if tool.may_reach(environ) and os.environ.get("ENV") == "docker" else "bridge"
+            environ = inside_network(environ, root) if network == NETWORK else environ
+            command = docker_command(tool, image, arguments, Path.cwd(), environ, network)
+            os.execvpe("docker", command, {**os.environ, **environ})
+    programs = virtualenv(tool, root) / "bin"
+    if tool.name == "tests":
+        command = [str(programs / arguments[0]), *arguments[1:]]
+    else:
+        command = [str(programs / "python"), "-P", "-c", _launcher(tool), *arguments]
+    if tool.env == ("*",):
+        environ = {**os.environ, "REGISTRY_ROOT": str(root), "PATH": f"{programs}:{os.environ['PATH']}"}
+    else:
+        environ |= {name: os.environ[name] for name in ALWAYS if name in os.environ}
+    os.execve(command[0], command, environ)
+
+
+def _is_at_work(arguments: list[str]) -> bool:
+    """Say whether a tool is to do something, rather than to tell how it is used."""
+    return bool(arguments) and not arguments[0].startswith("-") and "--help" not in arguments
+
+
+def _is_embedded() -> bool:
+    """Say whether the vector index is the one of ENV=local, and is not up yet."""
+    return (os.environ.get("ENV") or "local") == "local" and "PGVECTOR_HOST" not in os.environ
+
+
+def _launcher(tool: Tool) -> str:
+    """Return the program that a console script would be, for code that is run from where it is."""
+    folders = [str(package) for package in tool.packages]
+    module = tool.name.replace("-", "_")
+    return f"import sys; sys.path[:0] = {folders}; sys.argv[0] = {tool.name!r}; from {module}.cli import cli; cli()"
+
+
+def _current_image(tool: Tool, root: Path) -> str:
+    """Return the image of a tool from data/images.yaml, which must be of the sources at hand."""
+    image = tool.image()
+    if read_images(root).get(tool.name) != image:
+        _fail(40, "data/images.yaml", f"{tool.name} has changed since it was written", "make images")
+    return image
+
+
+def _runtime() -> str:
+    chosen = os.environ.get("RUNTIME", "")
+    if chosen not in {"", "container", "host"}:
+        _fail(2, "RUNTIME", f"{chosen!r} is unknown", "RUNTIME=container or RUNTIME=host")
+    return chosen or ("container" if engine_answers() else "host")
+
+
+def _passed_on(tool: Tool, root: Path) -> dict[str, str]:
+    """Return the variables that a tool declares; a relative path among them starts at the repository's root."""
+    environ: dict[str, str] = {}
+    for name in tool.env:
+        value = os.environ.get(name)
+        if value is not None:
+            is_path = name in tool.paths and value and "://" not in value
+            environ[name] = str((root / value).resolve()) if is_path else value
+    return environ
+
+
+def _fail(code: int, where: str, what: str, fix: str) -> NoReturn:
+    print(f"error: {where}: {what}; fix: {fix}", file=sys.stderr)
+    sys.exit(code)

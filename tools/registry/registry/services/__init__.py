@@ -1,0 +1,1 @@
+"""MLflow and the vector index: embedded ones, their health, prompts."""

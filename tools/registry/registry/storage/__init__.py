@@ -1,0 +1,1 @@
+"""The objects of releases in a remote: moved, verified, mended."""

@@ -1,0 +1,140 @@
+"""Get the data of a release: each file appears once its bytes are right, and what is right is not fetched again."""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError, VerificationFailed
+from stage.output import replacing, sync
+
+from registry.releasing.releases import Output, Release
+from registry.storage.objects import Item, Meter, check_path, in_parallel, read_list, shown
+from registry.storage.parts import PART, place
+from registry.storage.store import Absent, Store
+from registry.storage.verify import MANIFEST, check_tag
+
+RAW = "raw"  # what the source sent; of use where it is the product
+
+
+@dataclasses.dataclass(frozen=True)
+class Got:
+    """What is there now, and how many of the files were fetched for it."""
+
+    tag: str
+    out: Path
+    files: int
+    fetched: int
+
+
+def chosen_outputs(release: Release) -> list[Output]:
+    """Return the outputs that people want: what is in the store, and the raw data only where there is nothing else."""
+    there = [output for output in release.outputs if not output.in_git]
+    others = [output for output in there if output.path != RAW and not output.path.startswith(f"{RAW}/")]
+    return others if any(output.path != MANIFEST for output in others) else there
+
+
+def get(release: Release, store: Store, out: Path, advance: Callable[[int], None] = lambda _: None) -> Got:
+    """Put the data of a release into a folder, with what git says of it.
+
+    Raises VerificationFailed where the release is not what its tag says or lacks an object, PolicyViolation for names
+    that leave the folder, UsageError where the folder holds other data, NetworkFailed, or LockHeld.
+    """
+    for problem in check_tag(release):
+        raise VerificationFailed(problem.where, problem.what, problem.fix)
+    items = _items(release, store)
+    in_git = sorted({output.path for output in release.outputs if output.in_git} | {"params.yaml", "metadata.json"})
+    paths = {*(item.path for item in items), *in_git}
+    _check_names(paths)
+    out.mkdir(parents=True, exist_ok=True)
+    out = out.resolve()
+    with _alone(out):
+        _check_folder(out, paths)
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            groups.setdefault(item.md5, []).append(item)
+        meter = Meter(advance)
+
+        def place_all(same: list[Item]) -> int:
+            with _named(release, store, same[0]):
+                return place(store, same[0], [out / item.path for item in same], meter)
+
+        fetched = sum(in_parallel(place_all, groups.values(), meter))
+        for folder in {(out / item.path).parent for item in items}:
+            sync(folder)
+            for left in folder.glob(".*.part"):
+                if PART.fullmatch(left.name) and left.relative_to(out).as_posix() not in paths:
+                    left.unlink()
+        _check_distinct(out, [item.path for item in items])
+        for path in in_git:
+            with replacing(out / path) as (temporary,):
+                temporary.write_bytes(release.read(path))
+    return Got(release.tag, out, len(items) + len(in_git), fetched)
+
+
+def _items(release: Release, store: Store) -> list[Item]:
+    found: list[Item] = []
+    for output in chosen_outputs(release):
+        check_path(output.path, f"{release.tag}: its dvc.lock")
+        item = Item(output.path, output.md5)
+        with _named(release, store, item):
+            found += read_list(store, output) if output.is_folder else [item]
+    return [dataclasses.replace(item, sha256=release.sha256(item.path)) for item in found]
+
+
+@contextlib.contextmanager
+def _named(release: Release, store: Store, item: Item) -> Iterator[None]:
+    """Say whose object it is that the store lacks, or has with other bytes."""
+    where, fix = f"{release.tag} {shown(f'{release.folder}/{item.path}')}", "make repair, in a clone that can build it"
+    try:
+        yield
+    except Absent as error:
+        raise VerificationFailed(where, f"object {item.md5} is missing on {store.remote}", fix) from error
+    except ChecksumMismatch as error:
+        raise VerificationFailed(where, f"object {item.md5} is damaged on {store.remote}", fix) from error
+
+
+def _check_names(paths: set[str]) -> None:
+    """Raise PolicyViolation where a name is that of a file and of a folder."""
+    for path in sorted(paths):
+        parts = path.split("/")
+        for length in range(1, len(parts)):
+            if "/".join(parts[:length]) in paths:
+                raise PolicyViolation(path, "is in a folder that is a file", "do not use this release")
+
+
+def _check_folder(out: Path, paths: set[str]) -> None:
+    """Raise where the folder leads elsewhere, or holds data that is not of this release: readers would mix them up."""
+    for path in paths:
+        if not (out / path).parent.resolve().is_relative_to(out):
+            raise PolicyViolation(out / path, f"a link leads out of {out}", "remove that link")
+    for top in {path.partition("/")[0] for path in paths if "/" in path}:
+        for there in sorted((out / top).rglob("*")):
+            name = there.relative_to(out).as_posix()
+            if not there.is_dir() and name not in paths and not re.match(r"\..*(\.part|\.tmp-\w+)$", there.name):
+                raise UsageError(there, "is not of this release", "remove it, or choose another OUT")
+
+
+def _check_distinct(out: Path, paths: Iterable[str]) -> None:
+    """Raise PolicyViolation where the file system takes two names for one, as many do with capitals or accents."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        other = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        if other != path and (out / path).samefile(out / other):
+            raise PolicyViolation(out / path, f"this disk takes it for {other!r}", "get it on a disk that does not")
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise LockHeld(out, "another get writes into it", "wait for that, or choose another OUT") from error
+    finally:
+        os.close(descriptor)

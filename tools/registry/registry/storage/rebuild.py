@@ -1,0 +1,160 @@
+"""Build a release again, from its pinned sources and with its own tools, in a clone that is thrown away."""
+
+import configparser
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from stage.errors import StageError
+
+from registry.git import Git
+from registry.index.vectors import compare as compare_vectors
+from registry.releasing.releases import Release
+from registry.storage.manifests import obtain
+from registry.storage.store import dvc_config
+from registry.storage.verify import Problem
+
+SCRATCH = Path(".local") / "scratch"
+METADATA, EMBEDDINGS = "metadata.json", "embeddings.parquet"
+WITH_VECTORS = {EMBEDDINGS, "samples.parquet", "receipt.json", METADATA}  # the last digits of vectors, or their hash
+BUILT = ("dvc.lock", METADATA)  # what a build writes, beside the other outputs
+# What is said to this run, and not to that of the clone.
+DROPPED = {"REGISTRY_ROOT", "DS", "VERSION", "ALL", "REBUILD", "OUT", "DVC_SITE_CACHE_DIR"}
+DROPPED |= {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
+
+
+class RebuildFailed(StageError):
+    """The build ended with an exit code of its own, which is passed on."""
+
+    def __init__(self, release: Release, code: int) -> None:
+        self.code = code
+        super().__init__(release.tag, f"building it again failed with exit {code}", "see its error line above")
+
+
+@contextlib.contextmanager
+def rebuilt(release: Release, root: Path) -> Iterator[Path]:
+    """Yield a clone at the release's tag in which the dataset was built from its sources; it is removed at the end.
+
+    Raises RebuildFailed.
+    """
+    with scratch_folder(root, release.tag) as folder:
+        clone = folder / "clone"
+        quiet = ("-c", "advice.detachedHead=false")
+        release.git(*quiet, "clone", "-q", "--branch", release.tag, "--", str(root), str(clone))
+        _write_settings(release, root, clone)
+        for name in {*BUILT, *(output.path for output in release.outputs if output.in_git)}:
+            (clone / release.folder / name).unlink(missing_ok=True)  # or DVC would find them as they should be
+        done = subprocess.run(
+            [str(clone / "tools" / "run"), "registry", "dataset", release.name],
+            cwd=clone,
+            env=_environment(root, clone),
+            stdout=sys.stderr,
+        )
+        if done.returncode:
+            raise RebuildFailed(release, done.returncode if done.returncode > 0 else 128 - done.returncode)
+        yield clone
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """In what a build differs from the release, and how far apart their vectors are where these are not the same."""
+
+    problems: list[Problem]
+    distance: float | None = None
+
+
+def compare(release: Release, clone: Path, remote: str) -> Comparison:
+    """Compare a build with the release: its outputs, by hash, and what is known of them; vectors by tolerance."""
+    folder = clone / release.folder
+    locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    built = {out["path"]: str(out["md5"]) for stage in locked.values() for out in stage["outs"]}
+    wanted = {output.path: output.md5 for output in release.outputs}
+    differing = [path for path in sorted({*wanted, *built}) if wanted.get(path) != built.get(path)]
+    metadata = (folder / METADATA).read_bytes()
+    if metadata != release.read(METADATA) and METADATA not in differing:
+        differing.append(METADATA)
+        built[METADATA] = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
+    distance = None
+    if EMBEDDINGS in differing and EMBEDDINGS in wanted and (folder / EMBEDDINGS).is_file():
+        released = obtain(release, wanted[EMBEDDINGS], clone / ".dvc" / "tmp" / EMBEDDINGS, remote)
+        vectors = compare_vectors(released, folder / EMBEDDINGS)
+        if vectors.agree and _without_bytes(json.loads(metadata)) == _without_bytes(release.metadata):
+            distance = vectors.distance
+            differing = [path for path in differing if path not in WITH_VECTORS]
+    return Comparison(
+        [
+            Problem(
+                f"{release.tag} {release.folder}/{path}",
+                f"built again it is {built.get(path, 'not there')}, and not {wanted.get(path, 'there')}",
+                "see in what they differ; the release stays as it is",
+            )
+            for path in differing
+        ],
+        distance,
+    )
+
+
+def _without_bytes(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of embedded chunks, without the hashes that hang on the last digits of a vector."""
+    return {name: value for name, value in metadata.items() if name not in {"files", "index"}}
+
+
+@contextlib.contextmanager
+def scratch_folder(root: Path, name: str) -> Iterator[Path]:
+    """Yield a folder in the repository, where containers can see it, that is removed at the end.
+
+    It is locked meanwhile, so that ``registry doctor`` can tell what a killed run has left.
+    """
+    (root / SCRATCH).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root / SCRATCH))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_settings(release: Release, root: Path, clone: Path) -> None:
+    """Give the clone a cache of its own, lest DVC take what it has from there, and the remotes of this one."""
+    config = dvc_config(Git(root), release.tag)
+    settings = configparser.ConfigParser(interpolation=None)
+    if (root / ".dvc" / "config.local").is_file():
+        settings.read(root / ".dvc" / "config.local", encoding="utf-8")
+    for section in config.sections():
+        url = config.get(section, "url", fallback="")
+        if url and not urlsplit(url).scheme:
+            settings.read_dict({section: {"url": str((root / ".dvc" / url).resolve())}})
+    settings.read_dict({"cache": {"dir": str(clone / ".dvc" / "cache")}})
+    with (clone / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
+        settings.write(file)
+
+
+def _environment(root: Path, clone: Path) -> dict[str, str]:
+    """Return what the build finds in its environment: virtual environments that fit are used again."""
+    environ = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    environ["SOURCE"] = "upstream"
+    mirror = environ.get("FETCH_MIRROR", "")
+    if mirror and "://" not in mirror:
+        environ["FETCH_MIRROR"] = str((root / mirror).resolve())
+    if _locks(root) == _locks(clone):
+        return {**environ, "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(root / ".venvs"))}
+    environ["REGISTRY_ENVS"] = str(clone / ".venvs")
+    return environ
+
+
+def _locks(root: Path) -> dict[str, str]:
+    return {path.parent.name: path.read_text() for path in sorted((root / "tools").glob("*/requirements.lock"))}

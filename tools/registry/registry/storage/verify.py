@@ -1,0 +1,95 @@
+"""Verify a release: its tag, what git says of it, and every byte of its data, read back from the store."""
+
+import dataclasses
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from stage.errors import VerificationFailed
+
+from registry.releasing.releases import Release
+from registry.storage.objects import find_faults, shown
+from registry.storage.store import Store
+
+LINE = re.compile(r"^(logical-hash|metadata-sha256): ([0-9a-f]{64})$", re.MULTILINE)
+MANIFEST = "samples.parquet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong with a release: where, what, and what mends it."""
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def verify(release: Release, store: Store, advance: Callable[[int], None] = lambda _: None) -> list[Problem]:
+    """Read a release back, all of it, and return what is wrong.
+
+    Raises NetworkFailed where the store does not answer.
+    """
+    problems = check_tag(release)
+    with tempfile.TemporaryDirectory(prefix="registry-verify-") as folder:
+        manifest = Path(folder) / MANIFEST
+        with manifest.open("wb") as file:
+            faults = find_faults(release, store, advance, {MANIFEST: file.write})
+        for fault in faults:
+            where = f"{release.tag} {shown(f'{release.folder}/{fault.path}')}"
+            fix = f"make repair DS={release.name} VERSION={release.version}"
+            problems.append(Problem(where, f"object {fault.md5} is {fault.what} on {store.remote}", fix))
+        has_manifest = any(output.path == MANIFEST and not output.in_git for output in release.outputs)
+        if has_manifest and MANIFEST not in {fault.path for fault in faults}:
+            problems += _check_samples(release, manifest)
+    return problems
+
+
+def check_tag(release: Release) -> list[Problem]:
+    """Return what is wrong with the tag, and with what git has at it."""
+    fix = "release it again, under the next version"
+    if release.git("cat-file", "-t", f"refs/tags/{release.tag}") != "tag":
+        return [Problem(release.tag, "is a lightweight tag, and no release", fix)]
+    said = dict(LINE.findall(release.git("cat-file", "tag", f"refs/tags/{release.tag}")))
+    found = {
+        "logical-hash": str(release.metadata.get("logical_hash")),
+        "metadata-sha256": hashlib.sha256(release.read("metadata.json")).hexdigest(),
+    }
+    problems = [
+        Problem(release.tag, f"its message has {name} {said.get(name, 'nowhere')}, metadata.json {value}", fix)
+        for name, value in found.items()
+        if said.get(name) != value
+    ]
+    try:
+        outputs = release.outputs
+    except VerificationFailed as error:  # git has other bytes than dvc.lock says
+        return [*problems, Problem(error.where, error.what, fix)]
+    declared = yaml.safe_load(release.read("dvc.yaml"))["stages"]
+    made = yaml.safe_load(release.read("dvc.lock"))["stages"]
+    for stage in declared:
+        if not any(name.partition("@")[0] == stage for name in made):  # of a matrix, name@item
+            problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"has no stage {stage}", fix))
+    if not outputs:
+        problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "names no output", fix))
+    return problems
+
+
+def _check_samples(release: Release, manifest: Path) -> list[Problem]:
+    """Recompute the logical hash from the samples."""
+    from samples import logical_hash  # lazy, as it imports pyarrow
+
+    if (found := logical_hash(manifest)) == release.metadata.get("logical_hash"):
+        return []
+    where = f"{release.tag} {release.folder}/{MANIFEST}"
+    what = f"its logical hash is {found}, and not what metadata.json says"
+    return [Problem(where, what, "release it again, under the next version")]
+
+
+def size_of(release: Release) -> int:
+    """Return how many bytes of a release are in the store."""
+    return sum(output.size for output in release.outputs if not output.in_git)
