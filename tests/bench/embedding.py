@@ -133,8 +133,12 @@ def _documents(folder: Path, copies: int) -> bool:
         for path in real:
             text = path.read_text(encoding="utf-8")
             if copy:
-                lines = [f"{line} {copy}" if line[:1].isalpha() else line for line in text.splitlines()]
-                text = "\n".join(lines).replace("##", f"## {copy}") + "\n"
+                fences = ("```", "~~~")
+                is_text = [bool(line.strip()) and not line.lstrip().startswith(fences) for line in text.splitlines()]
+                lines = [
+                    f"{line} {copy}" if more else line for line, more in zip(text.splitlines(), is_text, strict=True)
+                ]
+                text = "\n".join(lines) + "\n"
             repo, _, rest = path.name.partition("_README")
             (folder / "raw" / f"{repo}{copy or ''}_README{rest}").write_text(text)
     (folder / "release.json").write_text(json.dumps(RELEASE))

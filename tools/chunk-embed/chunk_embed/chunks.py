@@ -5,6 +5,7 @@ where a reader would cut: at a heading, a block, a line or sentence, a word. Tim
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 from stage.errors import UsageError
@@ -16,6 +17,8 @@ from chunk_embed.markdown import read_markdown
 from chunk_embed.sections import Headings, Outline, Section, sections
 
 Fits = Callable[[str], bool]
+
+_read = functools.lru_cache(maxsize=1)(read_markdown)  # what is cut is then asked for its noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +75,7 @@ def chunk_document(text: str, settings: ChunkSettings, fits: Fits) -> list[Chunk
 
     Raises UsageError where not even one character fits.
     """
-    kept = read_markdown(text, settings.max_noise_ratio)
+    kept = _read(text, settings.max_noise_ratio)
     chunker = _Chunker(kept, settings, fits)
     found = sections(kept, settings.min_chunk_size)
     return [chunk for section in found for chunk in chunker.chunks(section)]
@@ -80,7 +83,7 @@ def chunk_document(text: str, settings: ChunkSettings, fits: Fits) -> list[Chunk
 
 def noise_characters(text: str, settings: ChunkSettings) -> int:
     """Return how many characters of a document, whitespace aside, are in no chunk because they say nothing."""
-    kept = read_markdown(text, settings.max_noise_ratio)
+    kept = _read(text, settings.max_noise_ratio)
     return len("".join(text.split())) - len("".join(kept.text.split()))
 
 

@@ -49,11 +49,13 @@ def cut_documents(documents: Sequence[Document], settings: ChunkSettings, tokens
 
     Raises EmptyInput where there is nothing to embed, SchemaMismatch for a chunk that the model would cut.
     """
-    rows = []
+    rows: list[Row] = []
+    noise = 0
     for document in documents:
         for index, chunk in enumerate(chunk_document(document.text, settings, tokens.fits)):
             given = embedded_text(chunk)
             rows.append(Row(document, index, chunk, given, tokens.ids(given)))
+        noise += noise_characters(document.text, settings)
     if not rows:
         raise EmptyInput("documents", "no text in any of them", "lower min-chunk-size or raise max-noise-ratio")
     truncated = sum(max(0, len(row.ids) - tokens.most) for row in rows)
@@ -61,4 +63,4 @@ def cut_documents(documents: Sequence[Document], settings: ChunkSettings, tokens
         worst = max(rows, key=lambda row: len(row.ids))
         what = f"{len(worst.ids)} tokens, and the model takes {tokens.most}"
         raise SchemaMismatch(worst.where, what, "lower chunk-size")
-    return Cut(rows, truncated, sum(noise_characters(document.text, settings) for document in documents))
+    return Cut(rows, truncated, noise)

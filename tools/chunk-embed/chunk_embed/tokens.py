@@ -8,6 +8,7 @@ from stage.errors import CorruptFile, SourceRefused, UsageError
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
 
+KEPT: Final = 10_000  # texts in memory
 DOCUMENT: Final = ("document", "passage", "corpus")  # what models call the prompt of what is searched
 
 
@@ -27,15 +28,24 @@ class Tokens:
         self._lower = bool(model.config("sentence_bert_config.json").get("do_lower_case"))
         self.prompt = _prompt(model, prompts)
         self.most = max_tokens
+        self._known: dict[str, list[int]] = {}  # of texts that fit: the last of a search is the chunk itself
 
     def ids(self, text: str) -> list[int]:
         """Return the numbers of a text's tokens, special ones included."""
+        return self._known.get(text) or self._ids(text)
+
+    def _ids(self, text: str) -> list[int]:
         given = self.prompt + (text.lower() if self._lower else text)
         return list(self._tokenizer.encode(given).ids)
 
     def fits(self, text: str) -> bool:
         """Say whether the model takes the whole text."""
-        return len(self.ids(text)) <= self.most
+        ids = self._ids(text)
+        if fit := len(ids) <= self.most:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[text] = ids
+        return fit
 
 
 def document_tokens(model: Model, settings: EmbedSettings) -> Tokens:
