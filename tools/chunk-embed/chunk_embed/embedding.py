@@ -14,13 +14,14 @@ from stage.errors import SchemaMismatch
 from chunk_embed.batches import token_batches
 from chunk_embed.cache import VectorCache, key_of
 from chunk_embed.documents import read_documents
-from chunk_embed.encoders import Vectors, backend
+from chunk_embed.encoders import backend
 from chunk_embed.engines import choose_engine, run_batches
 from chunk_embed.model import Model, find_model
 from chunk_embed.pace import pace
 from chunk_embed.release import Release
 from chunk_embed.rows import Row, cut_documents
 from chunk_embed.settings import EmbedSettings
+from chunk_embed.tensors import Vectors
 from chunk_embed.tokens import document_tokens
 from chunk_embed.writing import write_embeddings
 

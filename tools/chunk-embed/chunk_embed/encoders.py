@@ -5,17 +5,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-from stage.errors import OutOfMemory, UsageError
+from stage.errors import UsageError
 
 from chunk_embed.machine import usable_cores
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
+from chunk_embed.tensors import Vectors
 
-Vectors = npt.NDArray[np.float32]
 CPU_BUILD: Final = "+cpu"  # in the version of a torch that knows no graphics card
-NO_BFLOAT16: Final = "set precision: float32, or run where the processor has avx512_bf16 or AMX"
 
 
 class Encoder(Protocol):
@@ -65,18 +62,3 @@ def has_gpu() -> bool:
 def cores(settings: EmbedSettings) -> int:
     """Return how many threads are worth having: those of the settings, or the cores that this process may use."""
     return settings.threads or usable_cores()
-
-
-def padded(batch: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return token numbers and attention mask, both of shape (texts, length of the longest)."""
-    ids = np.zeros((len(batch), max(map(len, batch))), np.int64)
-    mask = np.zeros_like(ids)
-    for row, tokens in enumerate(batch):
-        ids[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = 1
-    return ids, mask
-
-
-def no_memory(error: Exception) -> OutOfMemory:
-    """Return the error for a batch that was too much."""
-    return OutOfMemory("model", f"not enough memory: {str(error).splitlines()[0]:.100}", "lower batch-tokens")

@@ -6,10 +6,11 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
-from chunk_embed.encoders import Vectors, load_encoder
+from chunk_embed.encoders import load_encoder
 from chunk_embed.machine import usable_cores
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
+from chunk_embed.tensors import Vectors
 
 log = logging.getLogger(__name__)
 RAY_FROM: Final = 5000  # chunks: less does not pay for starting Ray

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from stage.errors import UsageError
 
-from chunk_embed.encoders import NO_BFLOAT16, Vectors, no_memory, padded
 from chunk_embed.export import EXPORT, find_export, import_openvino, make_export
 from chunk_embed.model import Model
+from chunk_embed.tensors import NO_BFLOAT16, Vectors, no_memory, padded
 
 HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 

@@ -19,11 +19,12 @@ from typing import Final
 from stage import errors
 from stage.errors import NetworkFailed
 
-from chunk_embed.encoders import Vectors, backend
+from chunk_embed.encoders import backend
 from chunk_embed.export import prepare_export
 from chunk_embed.model import Model
 from chunk_embed.ray_driver import Failure, Job, Level, drive, tables_of
 from chunk_embed.settings import EmbedSettings
+from chunk_embed.tensors import Vectors
 
 log = logging.getLogger(__name__)
 STARTS: Final = 3  # of Ray, before it is given up

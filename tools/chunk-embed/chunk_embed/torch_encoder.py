@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from stage.errors import CorruptFile, UsageError
 
-from chunk_embed.encoders import NO_BFLOAT16, Vectors, no_memory, padded
 from chunk_embed.model import Model
+from chunk_embed.tensors import NO_BFLOAT16, Vectors, no_memory, padded
 
 
 def load_sentence_transformer(model: Model, device: str) -> Any:
