@@ -1,8 +1,12 @@
 """What tests of several kinds share: the repository, the mirror, an engine, a clone to build in."""
 
+import contextlib
+import fcntl
 import functools
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,9 +47,18 @@ def mirror() -> Path:
 def images(root: Path) -> dict[str, str]:
     """The tools' images, built from the sources as they are."""
     wanted = {name: tool.image() for name, tool in find_tools(root).items() if tool.in_container}
-    if missing := {name: image for name, image in wanted.items() if not has_image(image)}:
-        build_images(root, missing)
+    with alone("images"):
+        if missing := {name: image for name, image in wanted.items() if not has_image(image)}:
+            build_images(root, missing)
     return wanted
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Do something in one test process of this machine at a time."""
+    with (Path(tempfile.gettempdir()) / f"data-registry-tests-{os.getuid()}-{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def clone(root: Path, mirror: Path, request: pytest.FixtureRequest, tmp_path_fac
     git(clone.folder, "push", "-q", "-u", "origin", "main")
     done = clone.registry("bootstrap", FETCH_MIRROR=str(mirror))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": released; ") == len(list(clone.folder.glob("data/*/dvc.yaml")))
+    assert done.stdout.count(": released; ") == len(list(clone.folder.glob("data/*/sources.csv")))
     return clone
 
 
@@ -137,7 +137,7 @@ def test_whoever_builds_again_gets_what_is_committed(clone: Clone) -> None:
 def test_bootstrap_again_finds_everything_released(clone: Clone) -> None:
     again = clone.registry("bootstrap")
     assert again.returncode == 0 and ": released; " not in again.stdout, again.stderr
-    assert again.stdout.count(": already released; ") == len(list(clone.folder.glob("data/*/dvc.yaml")))
+    assert again.stdout.count(": already released; ") == len(list(clone.folder.glob("data/*/sources.csv")))
 
 
 def test_the_earlier_registrys_commands_still_do_what_they_did(origin: Clone, clone: Clone, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_roco_with_the_earlier_prompt_is_the_earlier_release(host, mirror: Path)
         git(clone, "checkout", "-q", ".")
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in repository().glob("data/*/dvc.yaml")))
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in repository().glob("data/*/sources.csv")))
 def test_the_data_reads_back_as_its_samples(name: str, host) -> None:
     """As registry.load reads it: the last split of each dataset has the hashes that its manifest says."""
     folder = host[0] / "data" / name

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import environ
+from conftest import alone, environ
 from minio import Minio
 
 PORTS = ("MINIO_PORT", "MINIO_CONSOLE_PORT", "PGVECTOR_PORT", "MLFLOW_PORT")
@@ -87,7 +87,8 @@ class Stack:
 def stack_of(root: Path) -> Iterator[Stack]:
     """Run a stack that starts from nothing, its images built from the sources as they are."""
     known = _environment(root)
-    _compose(root, known, "build", "-q", "init", "mlflow")
+    with alone("stack"):  # two test processes that build at once make two images, and the second moves the first's name
+        _compose(root, known, "build", "-q", "init", "mlflow")
     try:
         started = time.monotonic()
         up = _compose(root, known, "up", "infra")

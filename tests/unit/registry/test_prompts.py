@@ -182,7 +182,9 @@ def test_another_number_than_asked_for_ends_the_prompt_and_never_grows_again(roo
 
 
 def test_runs_at_the_same_time_wait_for_each_other(root: Path, uri: str) -> None:
-    code = "import sys, pathlib, registry.prompts as p; print(p.register(pathlib.Path(sys.argv[1]), sys.argv[2]))"
+    code = (
+        "import sys, pathlib, registry.services.prompts as p; print(p.register(pathlib.Path(sys.argv[1]), sys.argv[2]))"
+    )
     folder = repository() / "tools"
     environ = {**os.environ, "PYTHONPATH": f"{folder / 'stage'}:{folder / 'registry'}"}
     command = [sys.executable, "-c", code, str(root), uri]

@@ -34,8 +34,9 @@ class Dataset:
     @property
     def parent(self) -> str:
         """The tag of the release that the dataset is made from, or ``workspace``; empty where it has sources."""
-        params = yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8")) or {}
-        return str(params.get("registry", {}).get("version", ""))
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+        return str((params or {}).get("registry", {}).get("version", ""))
 
     def metadata(self) -> dict[str, Any]:
         """Return what stats has found."""
