@@ -48,7 +48,6 @@ ALL = click.option(
 @talk
 def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str) -> None:
     """Read a release of DATASET back from the remote, every byte, and name what is missing or damaged."""
-    from registry.storage.rebuild import compare, rebuilt
     from registry.storage.verify import verify as library
 
     root = repository()
@@ -59,6 +58,8 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
             found = library(release, store, advance)
         again = ""
         if rebuild:
+            from registry.storage.rebuild import compare, rebuilt  # lazy: most runs do not
+
             with rebuilt(release, root) as clone:
                 compared = compare(release, clone, remote)
             found += compared.problems

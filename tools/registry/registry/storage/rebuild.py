@@ -20,7 +20,6 @@ import yaml
 from stage.errors import StageError
 
 from registry.git import Git
-from registry.index.vectors import compare as compare_vectors
 from registry.releasing.releases import Release
 from registry.storage.manifests import obtain
 from registry.storage.store import dvc_config
@@ -88,6 +87,8 @@ def compare(release: Release, clone: Path, remote: str) -> Comparison:
         built[METADATA] = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
     distance = None
     if EMBEDDINGS in differing and EMBEDDINGS in wanted and (folder / EMBEDDINGS).is_file():
+        from registry.index.vectors import compare as compare_vectors  # lazy, as it imports pyarrow
+
         released = obtain(release, wanted[EMBEDDINGS], clone / ".dvc" / "tmp" / EMBEDDINGS, remote)
         vectors = compare_vectors(released, folder / EMBEDDINGS)
         if vectors.agree and _without_bytes(json.loads(metadata)) == _without_bytes(release.metadata):
