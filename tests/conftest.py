@@ -54,11 +54,12 @@ def images(root: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Do something in one test process of this machine at a time."""
-    with (Path(tempfile.gettempdir()) / f"data-registry-tests-{os.getuid()}-{what}.lock").open("w") as lock:
+def alone(what: str) -> Iterator[Path]:
+    """Do something in one test process of this machine at a time; yield the file of its lock, to leave a note in."""
+    path = Path(tempfile.gettempdir()) / f"data-registry-tests-{os.getuid()}-{what}.lock"
+    with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield path
 
 
 @pytest.fixture(scope="session")

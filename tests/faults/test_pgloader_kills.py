@@ -348,8 +348,10 @@ def test_two_processes_at_once_one_wins_and_the_other_is_told_who(index, work):
     with work.start_load(index) as first:
         while not backends(index):
             assert first.poll() is None
-        time.sleep(0.2)
+        time.sleep(0.1)
+        first.send_signal(signal.SIGSTOP)  # however fast it is, it holds the lock until the other has come and gone
         second = index.run(*work.command("load"), work.new, work.folder / "other.json")
+        first.send_signal(signal.SIGCONT)
         assert first.wait(60) == 0
     assert second.returncode == 31, second.stderr
     said = second.stderr.splitlines()[-1]
