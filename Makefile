@@ -62,7 +62,7 @@ switch: # Let readers see a release of the vector index: make switch [VERSION=1.
 rollback: # Let them see the one before again
 	@tools/run registry rollback
 
-search: ## Search it: make search Q="how do I deploy with Argo"
+search: ## Search the vector index: make search Q="how do I deploy with Argo"
 	@tools/run registry search
 
 evaluate: # Measure how well it answers the questions that it should: make evaluate

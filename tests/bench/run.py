@@ -336,7 +336,8 @@ def big_release(folder: Path) -> Iterator[tuple[str, dict[str, str], list[str], 
             body = random.bytes(size * 1_000_000)
             md5 = hashlib.md5(body).hexdigest()
             names.append(f"files/md5/{md5[:2]}/{md5[2:]}")
-            hashes[f"{number}.bin"] = {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
+            if number:  # the first is as samples.parquet, the one file whose SHA-256 no metadata.json has
+                hashes[f"{number}.bin"] = {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
             outs.append({"path": f"{number}.bin", "hash": "md5", "md5": md5, "size": len(body)})
             if client:
                 stream = io.BytesIO(body)
@@ -399,7 +400,7 @@ def bench_get(folder: Path) -> None:
             return measure(*command, "downloaded", *names, folder=folder, **known)
 
         other = "minio's download" if place == "MinIO" else "copies"
-        compare(f"get {sum(BIG)} MB from {place}, over {other}", "<= 1.2", ours, theirs, SLOW_RUNS)
+        compare(f"get {sum(BIG)} MB from {place}, over {other}", "<= 1.2", ours, theirs)
 
 
 def bench_verify(folder: Path) -> None:
@@ -407,7 +408,7 @@ def bench_verify(folder: Path) -> None:
     with big_release(folder) as (place, known, names, command):
         ours = functools.partial(measure, *tool_command("registry"), "verify", "big", folder=folder, **known)
         theirs = functools.partial(measure, *command, "-", *names, folder=folder, **known)
-        compare(f"verify {sum(BIG)} MB on {place}, over reading them", "<= 1.2", ours, theirs, SLOW_RUNS)
+        compare(f"verify {sum(BIG)} MB on {place}, over reading them", "<= 1.2", ours, theirs)
 
 
 SAMPLES = 1_000_000

@@ -11,7 +11,7 @@ from conftest import environ, has_engine
 from registry.runtime.toolbox import find_tools, repository
 
 STAGES = [name for name, tool in find_tools(repository()).items() if tool.in_container]
-ABOVE_BASE = {"fetcher": 120, "parquetizer": 350, "stats": 350, "pgloader": 350, "chunk-embed": 1700}  # MB
+ABOVE_BASE = {"fetcher": 120, "parquetizer": 350, "stats": 350, "pgloader": 350, "chunk-embed": 1600}  # MB
 BASE = os.environ.get("PYTHON_IMAGE", "python:3.11-slim-bookworm")
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none"]
 HARDENED += ["--pids-limit", "256", "--memory", "2g", "--tmpfs", "/tmp:size=64m,noexec,nosuid"]

@@ -20,6 +20,10 @@ KNOWN = {
     "Which Terraform modules provision the infrastructure?": "infra-modules",
     "How are secrets seeded into Vault for local development?": "gitops",
 }
+COMMANDS = (  # in the README's order; the tests below run them
+    *(f"make dataset DS={READMES}", f"make release DS={READMES} VERSION=1.0.0", f"make dataset DS={INDEX}"),
+    *(f"make release DS={INDEX} VERSION=1.0.0", "make switch", 'make search Q="how do I deploy with Argo"'),
+)
 OWN = {"dvc.lock", "metadata.json", "receipt.json"}
 
 
@@ -98,6 +102,11 @@ def made(clone: Clone, folder: Path) -> World:
     return World(clone, refused, build[0].stdout, build[1].stdout)
 
 
+def test_the_readme_has_these_commands_in_this_order(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert "\n" + "".join(f"    {command}\n" for command in COMMANDS) + "\n" in text
+
+
 def test_without_its_release_nothing_is_made(world: World) -> None:
     assert world.refused.returncode != 0
     assert (
@@ -125,7 +134,7 @@ def test_it_is_built_once_from_the_release_that_it_names(world: World) -> None:
 def test_what_is_committed_was_measured_on_these_chunks(world: World) -> None:
     """evaluation.json is in git, so that the first release has it; a change of chunks must be measured again."""
     metadata = json.loads((world.folder / "metadata.json").read_text())
-    committed = json.loads(git(world.clone.folder, "show", f"main~0:data/{INDEX}/evaluation.json"))
+    committed = json.loads(git(world.clone.folder, "show", f"main:data/{INDEX}/evaluation.json"))
     assert committed["logical_hash"] == metadata["logical_hash"], "run: make evaluate"
     assert metadata["evaluation"]["hybrid"]["by_source"]["hit@5"] > 0.9 and metadata["checks"]["warnings"] == []
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
+from integration.vector_index import fresh, loaded, receipt_of, write_params
 from pgloader import LoaderSettings, Receipt, load, reconcile, switch
 from pgloader.embeddings import Embeddings
 from psycopg import sql
@@ -27,17 +27,6 @@ from stage.errors import (
     VerificationFailed,
 )
 from unit.pgloader.synthetic import columns, facts, vector_column, write_embeddings
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    with running_index(tmp_path_factory.mktemp("clone")) as found:
-        yield found
-
-
-@pytest.fixture
-def settings():
-    return fresh()
 
 
 def table_of(index, receipt):

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
+from integration.vector_index import fresh, loaded, receipt_of, write_params
 from pgloader import LoaderSettings, Question, search, switch
 from registry.runtime.toolbox import find_tools, read_tool
 from registry.runtime.virtualenvs import NotAtHand, virtualenv
@@ -28,12 +28,6 @@ chunk-embed:
   revision: c9745ed1d9f207416be6d2e6f8de32d1f16199bf
 """
 READMES = "opencloudhub-readmes-v1.0.0"
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    with running_index(tmp_path_factory.mktemp("clone")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -216,9 +210,17 @@ def test_a_load_is_searched_by_version_or_table_before_its_switch(chunks, tmp_pa
         search([], "current", "hybrid", 5, fresh())
 
 
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
 def test_a_question_of_another_model_is_refused(chunks):
     with pytest.raises(SchemaMismatch, match=r"has 8 dimensions, the question 3; fix: embed questions with the model"):
         search([Question("wine", (1.0, 2.0, 3.0))], "current", "hybrid", 5, chunks[0])
+    vector = (1.0,) * 8
+    with pytest.raises(SchemaMismatch, match=rf"is of {MODEL}, the question of a/other; fix: embed questions with"):
+        search([Question("wine", vector, "a/other")], "current", "hybrid", 5, chunks[0])
+    assert search([Question("wine", vector, MODEL)], "current", "hybrid", 5, chunks[0]).results
+    assert search([Question("wine", vector, "a/other")], "current", "text", 5, chunks[0]).results
 
 
 def test_a_search_changes_nothing_and_says_so_in_json(index, chunks, tmp_path):

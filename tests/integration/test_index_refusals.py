@@ -22,12 +22,6 @@ from unit.pgloader.synthetic import write_embeddings
 MEND = "run compose/init/vectors.sql as an administrator of the database"
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    with running_index(tmp_path_factory.mktemp("clone")) as found:
-        yield found
-
-
 @pytest.fixture
 def embeddings(tmp_path):
     return write_embeddings(tmp_path / "e.parquet")

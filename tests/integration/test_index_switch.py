@@ -6,21 +6,10 @@ import time
 
 import psycopg
 import pytest
-from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
+from integration.vector_index import fresh, loaded, receipt_of, write_params
 from pgloader import rollback, status, switch
 from stage.errors import DatabaseRefused, InputMissing, LockHeld, ReleaseRefused, UsageError
 from unit.pgloader.synthetic import write_embeddings
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    with running_index(tmp_path_factory.mktemp("clone")) as found:
-        yield found
-
-
-@pytest.fixture
-def settings():
-    return fresh()
 
 
 @pytest.fixture

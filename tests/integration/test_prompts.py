@@ -50,7 +50,7 @@ def test_every_version_of_every_prompt_is_registered(stack: Stack, root: Path) -
     assert {"radiology-vlm-prompt", "readme-rag-prompt"} <= {prompt.name for prompt in prompts}
     for prompt in prompts:
         assert texts(stack, prompt.name) == dict(enumerate(prompt.texts, 1))
-        said = f" of {len(prompt.texts)} versions registered, all are there"  # none now, where it came up twice
+        said = f"{prompt.name}: {len(prompt.texts)} of {len(prompt.texts)} versions registered, all are there"
         assert said in stack.compose("logs", "prompts").stdout
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from registry.git import Git
+from registry.releasing.releases import Release
+from registry.releasing.versions import Version
 from registry.storage import objects
 from registry.storage.objects import check_path, copy_object, in_parallel, parse_list
 from registry.storage.store import Absent, FolderStore, S3Store, open_store
@@ -107,6 +109,16 @@ def test_where_the_sha256_is_known_it_decides(store: FolderStore, tmp_path: Path
         copy_object(store, MD5, len, sha256=known)
     (tmp_path / "file").write_bytes(BODY)
     assert objects.has_bytes(tmp_path / "file", MD5) and objects.has_bytes(tmp_path / "file", MD5, known) is right
+
+
+def test_raw_and_processed_files_have_their_sha256_in_the_metadata(tmp_path: Path) -> None:
+    release = Release(Git(tmp_path), "x", Version(1, 0, 0))
+    release.__dict__["metadata"] = {
+        "files": {"processed/x.csv": {"sha256": "1" * 64}, "raw/b.md": {"sha256": "2" * 64}},
+        "provenance": {"sources": [{"name": "a.gz", "sha256": "3" * 64}, {"name": "b.md", "sha256": "2" * 64}]},
+    }
+    found = {path: release.sha256(path) for path in ("processed/x.csv", "raw/a.gz", "raw/b.md", "samples.parquet")}
+    assert found == {"processed/x.csv": "1" * 64, "raw/a.gz": "3" * 64, "raw/b.md": "2" * 64, "samples.parquet": ""}
 
 
 def test_first_failure_ends_the_others() -> None:

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from stage.errors import InputMissing, SchemaMismatch, UsageError
 
-from pgloader.catalogue import kind_of, loads, meanings, qualified
+from pgloader.catalogue import Load, kind_of, loads, meanings, qualified
 from pgloader.connection import place, transaction
 from pgloader.settings import LoaderSettings
 from pgloader.words import words_query
@@ -38,10 +38,11 @@ TEXT = sql.SQL(
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked, in words and as a vector."""
+    """What is asked, in words and as a vector; and the model that this is of, if that is known."""
 
     query: str
     embedding: tuple[float, ...]
+    embedding_model: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +77,20 @@ class SearchResult:
 
 
 def read_questions(text: str) -> list[Question]:
-    """Read a JSON array of ``{"query", "embedding"}``. Raises UsageError where it is none."""
+    """Read a JSON array of ``{"query", "embedding", "embedding_model"}``; the model may be left out.
+
+    Raises UsageError where it is none.
+    """
     where, fix = "stdin", 'give a JSON array of {"query": "…", "embedding": [0.1, …]}, as chunk-embed query makes them'
     try:
         given = json.loads(text)
         if not isinstance(given, list):
             raise TypeError("not an array")
-        questions = [Question(each["query"], tuple(map(float, each["embedding"]))) for each in given]
-    except (ValueError, TypeError, KeyError) as error:
+        questions = [
+            Question(each["query"], tuple(map(float, each["embedding"])), str(each.get("embedding_model", "")))
+            for each in given
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(where, f"no questions: {error}", fix) from error
     for each in questions:
         if not isinstance(each.query, str) or "\0" in each.query or not all(map(math.isfinite, each.embedding)):
@@ -94,19 +101,19 @@ def read_questions(text: str) -> list[Question]:
 def search(questions: list[Question], load: str, mode: str, limit: int, settings: LoaderSettings) -> SearchResult:
     """Search the load that is current, has the table ``load``, or was switched to as version ``load``.
 
-    Raises InputMissing where there is none, SchemaMismatch for vectors of another dimension, or what ``transaction``
-    does.
+    Raises InputMissing where there is none, SchemaMismatch for vectors of another dimension or model, or what
+    ``transaction`` does.
     """
     with transaction("search", read_only=True) as connection:
-        table, version, dimension = _find(connection, load, settings)
+        found, version = _find(connection, load, settings)
+        table = found.table_name
         searched = settings.relation if load == "current" else table
         depth = limit if mode != "hybrid" else DEPTH * limit
         _tune(connection, max(settings.ef_search, 2 * depth))
         answers = []
         for question in questions:
-            if mode != "text" and len(question.embedding) != dimension:
-                what = f"has {dimension} dimensions, the question {len(question.embedding)}"
-                raise SchemaMismatch(f"{place()} {table}", what, "embed questions with the model of the index")
+            if mode != "text":
+                _check_model(question, found)
             by_vector, by_text = [], []
             if mode != "text":
                 vector = _cast(json.dumps(question.embedding), "vector")
@@ -117,7 +124,17 @@ def search(questions: list[Question], load: str, mode: str, limit: int, settings
     return SearchResult(settings.relation, table, version, mode, tuple(answers))
 
 
-def _find(connection: psycopg.Connection, load: str, settings: LoaderSettings) -> tuple[str, str, int]:
+def _check_model(question: Question, load: Load) -> None:
+    """Raise SchemaMismatch for a vector that means nothing among those of the load."""
+    where, fix = f"{place()} {load.table_name}", "embed questions with the model of the index"
+    if len(question.embedding) != load.dimension:
+        what = f"has {load.dimension} dimensions, the question {len(question.embedding)}"
+        raise SchemaMismatch(where, what, fix)
+    if question.embedding_model not in {"", load.embedding_model}:
+        raise SchemaMismatch(where, f"is of {load.embedding_model}, the question of {question.embedding_model}", fix)
+
+
+def _find(connection: psycopg.Connection, load: str, settings: LoaderSettings) -> tuple[Load, str]:
     meant = meanings(connection, settings.relation)
     tables = {each.table_name: each for each in loads(connection, settings.relation) if each.bytes}
     wanted = next((each for each in meant if load in ("current", each.version, each.table_name)), None)
@@ -127,7 +144,7 @@ def _find(connection: psycopg.Connection, load: str, settings: LoaderSettings) -
     if table not in tables:
         listed = ", ".join([*(each.version for each in meant), *tables]) or "none"
         raise InputMissing(f"{place()} {load}", "is not loaded", f"make load, or choose one of: {listed}")
-    return table, wanted.version if wanted else "", tables[table].dimension
+    return tables[table], wanted.version if wanted else ""
 
 
 def _tune(connection: psycopg.Connection, ef_search: int) -> None:

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import click
 from stage.options import FILE, talk
 
+from registry.git import Git
 from registry.index.running import find_index
 from registry.options import REMOTE
+from registry.releasing.registries import find_release
 from registry.runtime.toolbox import repository
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,9 +49,14 @@ def load(name: str, version: str, remote: str) -> None:
     Readers see nothing of it before a switch.
     """
     from registry.index.versions import load as library
+    from registry.index.versions import load_release
 
     root = repository()
-    done = library(find_index(root, name), root, remote, version)
+    dataset = find_index(root, name)
+    if version:
+        done = load_release(find_release(Git(root), dataset.name, version), root, remote)
+    else:
+        done = library(dataset, root)
     click.echo(f"{done['table']}: {done['rows']} chunks; readers see it after make switch")
 
 

@@ -49,7 +49,7 @@ def evaluate(dataset: Dataset, root: Path, version: str = "") -> Evaluation:
     """
     folder = root / "data" / read_settings(dataset.folder / "params.yaml").questions
     questions = read_questions(folder)
-    table = released_table(dataset, root, version) if version else load(dataset, root, remote="")["table"]
+    table = released_table(dataset, root, version) if version else load(dataset, root)["table"]
     queries = embed(dataset, root, [each.text for each in questions])
     answers = {mode: ask(dataset, root, queries, table, mode=mode, limit=5 * DEPTH) for mode in MODES}
     figures = {

@@ -44,7 +44,7 @@ def embed(dataset: Dataset, root: Path, questions: Sequence[str]) -> list[dict[s
         raise UsageError("Q", "no question", 'make search Q="how do I deploy with Argo"')
     found = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", *PARAMS, given=list(questions))
     return [
-        {"query": question, "embedding": vector}
+        {"query": question, "embedding": vector, "embedding_model": found["embedding_model"]}
         for question, vector in zip(questions, found["embeddings"], strict=True)
     ]
 

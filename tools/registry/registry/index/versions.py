@@ -21,16 +21,22 @@ log = logging.getLogger(__name__)
 EMBEDDINGS, RECEIPT = "embeddings.parquet", "receipt.json"
 
 
-def load(dataset: Dataset, root: Path, remote: str, version: str = "") -> Any:
-    """Load a release, or else the working copy, into the database, where it is not there already.
+def load(dataset: Dataset, root: Path) -> Any:
+    """Load the working copy into the database, where it is not there already; nothing changes for readers.
 
-    Nothing changes for readers. Raises InputMissing where the working copy is not built, and what pgloader does.
+    Raises InputMissing where it is not built, and what pgloader does.
     """
-    if version:
-        return _load_release(find_release(Git(root), dataset.name, version), root, remote)
     if not (dataset.folder / EMBEDDINGS).is_file():
         raise InputMissing(f"data/{dataset.name}/{EMBEDDINGS}", "is not there", f"make dataset DS={dataset.name}")
     return run_tool(root, dataset.folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)
+
+
+def load_release(release: Release, root: Path, remote: str) -> Any:
+    """Load a release, as the remote has it."""
+    with scratch_folder(root, release.tag) as scratch:
+        folder = scratch / release.name  # get holds the lock of its own
+        get(release, open_store(release.git, "HEAD", remote), folder)
+        return run_tool(root, folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)
 
 
 def switch(dataset: Dataset, root: Path, remote: str, version: str = "latest") -> Any:
@@ -41,7 +47,7 @@ def switch(dataset: Dataset, root: Path, remote: str, version: str = "latest") -
     release = find_release(Git(root), dataset.name, version)
     if table_of(release) not in {each["table_name"] for each in status(dataset, root)["loads"] if each["bytes"]}:
         log.info("%s is not in the database: loading it", release.tag)
-        _load_release(release, root, remote)
+        load_release(release, root, remote)
     with scratch_folder(root, release.tag) as folder:
         for name in ("params.yaml", RECEIPT):
             (folder / name).write_bytes(release.read(name))
@@ -66,10 +72,3 @@ def table_of(release: Release) -> str:
 def released_table(dataset: Dataset, root: Path, version: str) -> str:
     """Return the table of a release by its version, tag, or ``latest``. Raises UsageError where it is none."""
     return table_of(find_release(Git(root), dataset.name, version))
-
-
-def _load_release(release: Release, root: Path, remote: str) -> Any:
-    with scratch_folder(root, release.tag) as scratch:
-        folder = scratch / release.name  # get holds the lock of its own
-        get(release, open_store(release.git, "HEAD", remote), folder)
-        return run_tool(root, folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)

@@ -85,7 +85,16 @@ class Release:
 
     def sha256(self, path: str) -> str:
         """Return the SHA-256 of a file by metadata.json, whose own the tag has; empty for a file that is not in it."""
-        return str(self.metadata.get("files", {}).get(path, {}).get("sha256", ""))
+        return self._sha256.get(path, "")
+
+    @functools.cached_property
+    def _sha256(self) -> dict[str, str]:
+        """The SHA-256 of files by path: raw ones by the pins of their sources, processed ones by what stats found."""
+        sources = self.metadata.get("provenance", {}).get("sources", [])
+        files = self.metadata.get("files", {})
+        return {f"raw/{each['name']}": each["sha256"] for each in sources} | {
+            path: each["sha256"] for path, each in files.items()
+        }
 
     @property
     def logical_hash(self) -> str:

@@ -34,7 +34,7 @@ def virtualenv(tool: Tool, root: Path) -> Path:
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _made(folder) != wanted:
-            print(f"{tool.name}: making its environment (once, some seconds)", file=sys.stderr, flush=True)
+            print(f"{tool.name}: making its environment (once)", file=sys.stderr, flush=True)
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, with_pip=True)
             _install(folder, tool)
@@ -49,7 +49,7 @@ def _install(folder: Path, tool: Tool) -> None:
         # The general index has other builds of these alone, with gigabytes for graphics cards.
         look = [*pip, "--dry-run", "--no-deps", pin]
         if subprocess.run(look, capture_output=True).returncode:
-            raise NotAtHand(f"no package index at hand has {pin}")
+            raise NotAtHand(f"no package index at hand has {pin.partition(' ')[0]}")
     subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, stdout=sys.stderr)
     if tool.name == "tests":  # type checkers and doctests look for installed packages
         editable = [argument for package in tool.packages[:-1] for argument in ("-e", str(package))]
