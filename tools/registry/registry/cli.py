@@ -18,6 +18,7 @@ from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_release import bootstrap, release
 from registry.cli_store import doctor, get, repair, verify
+from registry.cli_submit import pins_command, review, submit
 from registry.datasets import find_datasets, waiting_for
 from registry.git import Git
 from registry.options import REMOTE
@@ -199,4 +200,7 @@ for command in (show_command, diff_command, explain_command, whohas_command):
     cli.add_command(command)
 
 for command in (parent, load, switch, rollback, search, evaluate):
+    cli.add_command(command)
+
+for command in (submit, pins_command, review):
     cli.add_command(command)

@@ -1,0 +1,67 @@
+"""registry review: what a branch changes in the data, without a remote."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from unit.registry.releases_fixture import IDENTITY, Registry, make_registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """A clone on a branch, whose remote is gone."""
+    registry = make_registry(tmp_path / "clone")
+    shutil.rmtree(registry.remote)
+    registry.git("checkout", "-q", "-b", "branch")
+    return registry
+
+
+def commit(registry: Registry, path: str, text: str) -> None:
+    (registry.root / path).parent.mkdir(exist_ok=True)
+    (registry.root / path).write_text(text)
+    registry.git("add", path)
+    registry.git("commit", "-q", "-m", path, **IDENTITY)
+
+
+def test_a_changed_dataset_is_compared_with_its_release(registry: Registry, tmp_path: Path) -> None:
+    commit(registry, "data/letters/params.yaml", "seed: 2\n")
+    summary = tmp_path / "summary.md"
+    done = registry.run("review", "--base", "main", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "### letters 1.0.0 -> this branch"
+    assert {"| before | 40 |", "| after | 40 |", "| added | 40 |", "| removed | 40 |"} <= set(lines)
+    assert "pictures" not in done.stdout and summary.read_text() == done.stdout
+    assert list((registry.root / ".local" / "scratch").iterdir()) == []
+
+
+def test_nothing_changed_is_said(registry: Registry) -> None:
+    commit(registry, "data/images.yaml", "images:\n")
+    done = registry.run("review", "--base", "main")
+    assert (done.returncode, done.stdout) == (0, "No dataset that has sources differs.\n\n")
+
+
+def test_a_dataset_that_fails_does_not_keep_others_from_being_compared(registry: Registry) -> None:
+    commit(registry, "data/letters/params.yaml", "seeds: 2\n")
+    commit(registry, "data/pictures/params.yaml", "seed: 3\n")
+    done = registry.run("review", "--base", "main")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: letters: building it failed with exit 1; fix: see its error line above"
+    )
+    assert "### letters\n\nCould not be compared" in done.stdout
+    assert "### pictures 1.0.0 -> this branch" in done.stdout
+
+
+def test_a_new_dataset_has_nothing_to_be_compared_with(registry: Registry) -> None:
+    registry.git("tag", "-d", "letters-v1.0.0")
+    commit(registry, "data/letters/params.yaml", "seed: 2\n")
+    done = registry.run("review", "--base", "main")
+    assert done.returncode == 0 and "there is no release yet" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("base", ["nothing", "--help", "$(touch pwn)"])
+def test_a_base_that_is_none_is_refused(registry: Registry, base: str) -> None:
+    done = registry.run("review", BASE=base)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"error: git: '{base}' is no commit here; fix: fetch the whole history\n"

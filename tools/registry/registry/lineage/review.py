@@ -1,0 +1,67 @@
+"""What a branch changes in the data: its datasets built anew, and compared with their last releases, built anew."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stage.errors import StageError
+
+from registry.argo.changed import changed_datasets
+from registry.datasets import Dataset, find_datasets
+from registry.git import Git
+from registry.lineage.diff import compare
+from registry.lineage.diff_report import as_markdown
+from registry.releasing.releases import Release
+from registry.releasing.versions import released
+from registry.storage.manifests import NAME, built_manifest
+from registry.storage.rebuild import rebuilt
+
+log = logging.getLogger(__name__)
+
+
+class BuildFailed(StageError):
+    """A build ended with an exit code of its own, which is passed on."""
+
+    def __init__(self, dataset: Dataset, code: int) -> None:
+        self.code = code
+        super().__init__(dataset.name, f"building it failed with exit {code}", "see its error line above")
+
+
+def review(root: Path, base: str) -> Iterator[tuple[str, StageError | None]]:
+    """Yield the Markdown of each dataset that differs from ``base``, and the error where it could not be compared.
+
+    No remote is asked, so whoever has the sources can do it. Datasets made from a release of another are left out, for
+    that is on the remote alone. Raises UsageError for a base that is none.
+    """
+    changed = changed_datasets(Git(root), base)
+    datasets = [each for each in find_datasets(root, "all") if each.name in changed and not each.parent]
+    for dataset in datasets:
+        try:
+            yield _compared(dataset, root), None
+        except StageError as error:
+            yield f"### {dataset.name}\n\nCould not be compared; see the log of this job.", error
+    if not datasets:
+        yield "No dataset that has sources differs.", None
+
+
+def _compared(dataset: Dataset, root: Path) -> str:
+    git = Git(root)
+    versions = released(git, dataset.name).get(dataset.name)
+    log.info("%s: building it as it is here", dataset.name)
+    command = [str(root / "tools" / "run"), "registry", "dataset", dataset.name]
+    done = subprocess.run(command, cwd=root, env={**os.environ, "SOURCE": "upstream"}, stdout=sys.stderr)
+    if done.returncode:
+        raise BuildFailed(dataset, done.returncode if done.returncode > 0 else 128 - done.returncode)
+    if not versions:
+        return f"### {dataset.name}\n\nBuilt; there is no release yet to compare it with."
+    release = Release(git, dataset.name, versions[-1])
+    log.info("%s: building %s again", dataset.name, release.tag)
+    with rebuilt(release, root) as clone:
+        folder = clone / release.folder
+        before = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        found = compare(folder / NAME, built_manifest(dataset), before, dataset.metadata())
+    return as_markdown(f"{dataset.name} {release.version} -> this branch", found)
