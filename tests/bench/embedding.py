@@ -72,8 +72,8 @@ def bench_embed(folder: Path) -> None:
 
 
 def bench_embed_ray(folder: Path) -> None:
-    """Measure one actor of ours, on all cores, and one as it is usually written."""
-    if not (tool := _tool()) or not _documents(folder, copies=3):
+    """Measure one actor of ours and one as it is usually written, on a corpus that is worth starting Ray for."""
+    if not (tool := _tool()) or not _documents(folder, copies=18):
         return
     count = _plain_texts(tool, folder)
     usual = functools.partial(measure, tool[0], "-c", RAY, "texts.json", "ray.npy", folder=folder)

@@ -1,6 +1,7 @@
 """The cache of vectors: what has not changed is not embedded again, and nothing that lies in it is believed unseen."""
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,45 @@ def test_only_what_changed_is_embedded(desk: Desk) -> None:
     kept = desk.vectors()
     desk.made("--no-cache")
     assert np.abs(kept - desk.vectors()).max() <= TOLERANCE
+
+
+def test_what_was_cut_is_not_cut_again_and_gives_the_same_bytes(desk: Desk) -> None:
+    """Documents that stay, change, come and go: the file is that of a run that knows nothing."""
+    desk.made()
+    (cuts,) = (desk.folder / ".cache" / "cuts").iterdir()
+    before = cuts.stat().st_ino
+    desk.made()
+    assert cuts.stat().st_ino == before
+    desk.write({"project-1_README.md": readme(1) + "\nAnd a line.\n", "project-90_README.md": readme(90)})
+    (desk.folder / "readmes" / "raw" / "project-2_README.md").unlink()
+    desk.made()
+    assert cuts.stat().st_ino != before
+    written, manifest = desk.output.read_bytes(), (desk.folder / "samples.parquet").read_bytes()
+    shutil.rmtree(cuts.parent)
+    desk.made()
+    assert desk.output.read_bytes() == written
+    assert (desk.folder / "samples.parquet").read_bytes() == manifest
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_file_of_cuts_changes_no_result(desk: Desk, seed: int) -> None:
+    desk.made()
+    written = desk.output.read_bytes()
+    (cuts,) = (desk.folder / ".cache" / "cuts").iterdir()
+    chance, data = random.Random(seed), bytearray(cuts.read_bytes())
+    if seed % 2:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(len(data)) :]
+    cuts.write_bytes(data)
+    desk.made()
+    assert desk.output.read_bytes() == written
+
+
+def test_other_settings_cut_anew(desk: Desk) -> None:
+    first, smaller = desk.made(), desk.made(settings={"chunk-size": 400})
+    assert int(str(smaller["chunks"])) > int(str(first["chunks"]))
+    assert len(list((desk.folder / ".cache" / "cuts").iterdir())) == 2
 
 
 def test_another_model_or_precision_has_a_cache_of_its_own(desk: Desk) -> None:

@@ -18,9 +18,9 @@ cli = Tool("chunk-embed", help="Embed documents in chunks that the model takes w
 writable = click.Path(dir_okay=False, path_type=Path)
 folder = click.Path(file_okay=False, path_type=Path)
 cache = click.option(
-    "--cache", type=folder, default=".cache", show_default=True, help="The folder that keeps vectors from run to run."
+    "--cache", type=folder, default=".cache", show_default=True, help="The folder that keeps chunks and vectors."
 )
-no_cache = click.option("--no-cache", is_flag=True, help="Neither read nor keep vectors.")
+no_cache = click.option("--no-cache", is_flag=True, help="Neither read nor keep any.")
 
 
 @cli.command()

@@ -49,13 +49,13 @@ def embed_documents(
 ) -> EmbedResult:
     """Write the embedded chunks of the documents in ``raw``, and their manifest.
 
-    ``cache`` is a folder that keeps vectors from run to run. Raises what reading documents, finding the model and
-    cutting do, and SchemaMismatch for a vector that no index could use.
+    ``cache`` is a folder that keeps chunks and vectors from run to run. Raises what reading documents, finding the
+    model and cutting do, and SchemaMismatch for a vector that no index could use.
     """
     parent = Release.read(release)
     documents = read_documents(raw)
     model = find_model(settings, cache)
-    cut = cut_documents(documents, settings, document_tokens(model, settings))
+    cut = cut_documents(documents, settings, document_tokens(model, settings), cache)
     log.info("%d documents, %d chunks", len(documents), len(cut.rows))
     vectors, engine, embedded = _vectors(cut.rows, model, settings, cache)
     check_vectors(vectors, [row.where for row in cut.rows])

@@ -3,11 +3,13 @@
 import dataclasses
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from stage.errors import EmptyInput, SchemaMismatch
 
 from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text, noise_characters
+from chunk_embed.cuts_kept import CutCache, CutDocument
 from chunk_embed.documents import Document
 from chunk_embed.tokens import Tokens
 
@@ -44,18 +46,20 @@ class Cut:
     noise: int
 
 
-def cut_documents(documents: Sequence[Document], settings: ChunkSettings, tokens: Tokens) -> Cut:
-    """Cut documents into chunks that the model takes whole.
+def cut_documents(
+    documents: Sequence[Document], settings: ChunkSettings, tokens: Tokens, cache: Path | None = None
+) -> Cut:
+    """Cut documents into chunks that the model takes whole; ``cache`` is a folder that keeps how.
 
     Raises EmptyInput where there is nothing to embed, SchemaMismatch for a chunk that the model would cut.
     """
-    rows: list[Row] = []
-    noise = 0
-    for document in documents:
-        for index, chunk in enumerate(chunk_document(document.text, settings, tokens.fits)):
-            given = embedded_text(chunk)
-            rows.append(Row(document, index, chunk, given, tokens.ids(given)))
-        noise += noise_characters(document.text, settings)
+    decisive = {field.name: getattr(settings, field.name) for field in dataclasses.fields(ChunkSettings)}
+    kept = CutCache(cache, {**decisive, **tokens.made_by})
+    known = kept.get()
+    found = {each.doc_id: known.get(each.doc_id) or _cut(each, settings, tokens) for each in documents}
+    rows = [
+        Row(document, index, *row) for document in documents for index, row in enumerate(found[document.doc_id].chunks)
+    ]
     if not rows:
         raise EmptyInput("documents", "no text in any of them", "lower min-chunk-size or raise max-noise-ratio")
     truncated = sum(max(0, len(row.ids) - tokens.most) for row in rows)
@@ -63,4 +67,14 @@ def cut_documents(documents: Sequence[Document], settings: ChunkSettings, tokens
         worst = max(rows, key=lambda row: len(row.ids))
         what = f"{len(worst.ids)} tokens, and the model takes {tokens.most}"
         raise SchemaMismatch(worst.where, what, "lower chunk-size")
-    return Cut(rows, truncated, noise)
+    if {doc_id for doc_id, each in found.items() if each.chunks} != known.keys():
+        kept.put(found)
+    return Cut(rows, truncated, sum(found[document.doc_id].noise for document in documents))
+
+
+def _cut(document: Document, settings: ChunkSettings, tokens: Tokens) -> CutDocument:
+    chunks = chunk_document(document.text, settings, tokens.fits)
+    given = [(chunk, embedded_text(chunk)) for chunk in chunks]
+    return CutDocument(
+        [(chunk, text, tokens.ids(text)) for chunk, text in given], noise_characters(document.text, settings)
+    )

@@ -28,6 +28,7 @@ class Tokens:
         self._lower = bool(model.config("sentence_bert_config.json").get("do_lower_case"))
         self.prompt = _prompt(model, prompts)
         self.most = max_tokens
+        self.made_by = {"files": model.files_sha256, "prompt": self.prompt, "most": max_tokens}
         self._known: dict[str, list[int]] = {}  # of texts that fit: the last of a search is the chunk itself
 
     def ids(self, text: str) -> list[int]:
