@@ -50,7 +50,7 @@ def make_commit(git: Git, base: str, name: str, title: str) -> str:
     return git("commit-tree", tree, "-p", base, "-m", title)
 
 
-def make_tag(git: Git, release: Release, commit: str) -> str:
+def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = ()) -> str:
     """Return a tag object for the release, which says what the data is; no ref points to it yet."""
     digest = hashlib.sha256(release.read("metadata.json")).hexdigest()
     lines = [
@@ -58,6 +58,7 @@ def make_tag(git: Git, release: Release, commit: str) -> str:
         "",
         f"logical-hash: {release.logical_hash}",
         f"metadata-sha256: {digest}",
+        *notes,
     ]
     tagger = git("var", "GIT_COMMITTER_IDENT")
     head = f"object {commit}\ntype commit\ntag {release.tag}\ntagger {tagger}\n\n"

@@ -43,9 +43,17 @@ class Released:
 
 
 def release(
-    dataset: Dataset, root: Path, remote: str, version: str = "", bump: str = "", dry_run: bool = False
+    dataset: Dataset,
+    root: Path,
+    remote: str,
+    version: str = "",
+    bump: str = "",
+    dry_run: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Released:
     """Release the dataset as it is built here; ``bump`` (major, minor, patch, auto) stands in for a version.
+
+    ``notes`` are lines that the tag is to have, as ``key: value``.
 
     Raises UsageError for a version that is none or not above the last, ReleaseRefused, ChecksumMismatch, PushFailed,
     VerificationFailed, or TagExists where the version has other content.
@@ -71,16 +79,25 @@ def release(
         _check_version(git, dataset, chosen, known, str(metadata["logical_hash"]))
         if look(git, branch.remote, Release(git, dataset.name, chosen).tag) is Tagged.YES:
             return _complete(Release(git, dataset.name, chosen), dataset, root, store, branch)
-        run = _Run(git, branch, dataset, root, store, chosen)
+        run = _Run(git, branch, dataset, root, store, chosen, notes)
         return run.plan() if dry_run else run.run()
 
 
 class _Run:
     """The steps of one release, in order."""
 
-    def __init__(self, git: Git, branch: Branch, dataset: Dataset, root: Path, store: Store, version: Version) -> None:
+    def __init__(
+        self,
+        git: Git,
+        branch: Branch,
+        dataset: Dataset,
+        root: Path,
+        store: Store,
+        version: Version,
+        notes: tuple[str, ...],
+    ) -> None:
         self._git, self._branch, self._dataset = git, branch, dataset
-        self._root, self._store, self._version = root, store, version
+        self._root, self._store, self._version, self._notes = root, store, version, notes
 
     def plan(self) -> Released:
         """Say what would be done, and do nothing that anybody else sees."""
@@ -98,7 +115,7 @@ class _Run:
         sent = remotes.push(self._dataset, self._root, self._store.remote)
         _read_back(draft, self._store, self._root)
         for _ in range(PUSHES):
-            tag = make_tag(self._git, draft, draft.commit)
+            tag = make_tag(self._git, draft, draft.commit, self._notes)
             if send(self._git, self._branch, draft.commit, tag, draft.tag):
                 break
             if look(self._git, self._branch.remote, draft.tag) is Tagged.YES:

@@ -27,8 +27,11 @@ class Tool:
 
     @property
     def in_container(self) -> bool:
-        """Whether the tool has an image at all."""
-        return (self.folder / "Dockerfile").is_file()
+        """Whether it is run in a container where there is an engine, and so may be a stage.
+
+        The registry is not: it works on the user's clone with the user's rights. Its image is for Argo.
+        """
+        return self.env != ("*",) and (self.folder / "Dockerfile").is_file()
 
     def may_reach(self, environ: Mapping[str, str]) -> bool:
         """Say whether its container may use the network, as the variables are."""

@@ -12,7 +12,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,13 +83,13 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
         return Transfer(dataset.name, remote, len(objects), len(lacking))
 
 
-def pull(dataset: Dataset, root: Path, remote: str) -> Transfer:
-    """Fetch a dataset's data, put it in place, and hash every byte of it.
+def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()) -> Transfer:
+    """Fetch a dataset's data, or what some of its stages have made, put it in place, and hash every byte of it.
 
     Raises NetworkFailed where the remote does not give it, VerificationFailed where it gives other bytes.
     """
     with dvc_repository(root) as repo:
-        before = list(_objects(repo, dataset))
+        before = list(_objects(repo, dataset, stages))
         lacking = [each for each in before if not each.is_whole()]
         with _failing_as(NetworkFailed, remote):
             store = repo.cloud.get_remote_odb(remote)
@@ -100,8 +100,8 @@ def pull(dataset: Dataset, root: Path, remote: str) -> Transfer:
             for each in before:
                 if each.md5 not in here:
                     each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
-            failure = _dvc_pull(repo, dataset, remote)
-            objects = list({each.md5: each for each in _objects(repo, dataset)}.values())
+            failure = _dvc_pull(repo, dataset, remote, stages)
+            objects = list({each.md5: each for each in _objects(repo, dataset, stages)}.values())
             for each in objects:  # whether DVC is content or not
                 if not each.is_whole():
                     each.cached.unlink(missing_ok=True)
@@ -111,9 +111,10 @@ def pull(dataset: Dataset, root: Path, remote: str) -> Transfer:
         return Transfer(dataset.name, remote, len(objects), sum(each.md5 not in here for each in objects))
 
 
-def _dvc_pull(repo: "Repo", dataset: Dataset, remote: str) -> Exception | None:
+def _dvc_pull(repo: "Repo", dataset: Dataset, remote: str, stages: Collection[str]) -> Exception | None:
+    targets = [f"{dataset.pipeline}:{stage}" for stage in sorted(stages)] or [str(dataset.pipeline)]
     try:
-        repo.pull(targets=[str(dataset.pipeline)], remote=remote, force=True)
+        repo.pull(targets=targets, remote=remote, force=True)
     except _errors() as error:
         return error
     return None
@@ -162,11 +163,11 @@ def _errors() -> tuple[type[Exception], ...]:
     return DvcException, ObjectFormatError, BotoCoreError, ClientError, OSError
 
 
-def _objects(repo: "Repo", dataset: Dataset) -> Iterator[Object]:
-    """Yield the objects of a dataset's outputs; of a folder that is not in the cache, its list alone."""
+def _objects(repo: "Repo", dataset: Dataset, stages: Collection[str] = ()) -> Iterator[Object]:
+    """Yield the objects of the outputs of a dataset, or some stages; of a folder not in the cache, its list alone."""
     cache = repo.cache.local
     for out in repo.index.outs:
-        if Path(out.stage.path) != dataset.pipeline or not out.use_cache:
+        if Path(out.stage.path) != dataset.pipeline or not out.use_cache or (stages and out.stage.name not in stages):
             continue
         if not out.hash_info:
             raise InputMissing(dataset.folder / "dvc.lock", f"has no {out.def_path}", f"make dataset DS={dataset.name}")

@@ -1,0 +1,1 @@
+"""Datasets built and released by Argo Workflows."""
