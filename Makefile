@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
-.PHONY: show diff explain whohas load switch rollback search evaluate prompts test lint faults bench
+.PHONY: show diff explain whohas load switch rollback search evaluate prompts workflows test lint faults bench
+.PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -76,6 +77,18 @@ pull: ## Fetch it from there, and verify every byte
 
 images: ## Build the tools' container images
 	@tools/run registry images
+
+minikube-apply: # Install images, manifests and templates in minikube (KUBE_CONTEXT=... another cluster)
+	@tools/run registry minikube apply
+
+minikube-forward: # Lead ports of this machine to MinIO, pgvector and MLflow of the cluster, until Ctrl-C
+	@tools/run registry minikube forward
+
+minikube-smoke: # Run the pipeline of wine-quality in the cluster, and read its release back
+	@tools/run registry minikube smoke
+
+workflows: # Write the datasets' Argo workflows from their DVC stages
+	@tools/run registry workflow all
 
 test: ## Everything that can be tested on this machine
 	@tools/run tests pytest tests -n logical --dist loadfile

@@ -53,7 +53,7 @@ def test_configuration_is_clean(stack: Stack, files: list[str]) -> None:
 def test_for_a_cluster_only_the_tools_are_left(stack: Stack) -> None:
     assert stack.compose(*CLUSTER, "config", "--services").stdout == ""
     tools = stack.compose(*CLUSTER, "--profile", "tools", "config", "--services").stdout.split()
-    assert sorted(tools) == ["chunk-embed", "fetcher", "parquetizer", "pgloader", "stats"]
+    assert sorted(tools) == ["chunk-embed", "fetcher", "parquetizer", "pgloader", "registry", "stats"]
 
 
 def test_for_a_cluster_secrets_come_from_the_environment_alone(stack: Stack) -> None:
@@ -65,6 +65,15 @@ def test_for_a_cluster_secrets_come_from_the_environment_alone(stack: Stack) -> 
     variables = json.loads(bare.stdout)["services"]["fetcher"]["environment"]
     assert not variables["AWS_SECRET_ACCESS_KEY"] and not variables["AWS_ACCESS_KEY_ID"]
     assert variables["AWS_ENDPOINT_URL"].startswith("https://")
+
+
+def test_for_a_cluster_the_database_is_the_one_that_is_forwarded(stack: Stack) -> None:
+    kept = {name: value for name, value in stack.environ.items() if not name.startswith(("PGVECTOR_", "MINIKUBE_"))}
+    bare = Stack(stack.root, kept, 0, "").compose(*CLUSTER, "--profile", "tools", "config", "--format", "json")
+    pgloader = json.loads(bare.stdout)["services"]["pgloader"]
+    found = {name.removeprefix("PGVECTOR_").lower(): value for name, value in pgloader["environment"].items()}
+    expected = {"host": "minikube.host", "port": "15432", "database": "demo_app", "user": "loader", "password": None}
+    assert found == expected and pgloader["extra_hosts"] == ["minikube.host=host-gateway"]
 
 
 def test_published_ports_are_bound_to_loopback(services: dict[str, dict[str, Any]]) -> None:

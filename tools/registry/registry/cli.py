@@ -14,8 +14,10 @@ from registry.building.pipeline import StageFailed, reproduce
 from registry.building.refresh import has_upstream, refresh
 from registry.building.scratch import make_scratch, run_in
 from registry.building.summary import summary
+from registry.cli_argo import argo, workflow
 from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
+from registry.cli_minikube import minikube
 from registry.cli_release import bootstrap, release
 from registry.cli_store import doctor, get, repair, verify
 from registry.cli_submit import pins_command, review, submit
@@ -24,7 +26,7 @@ from registry.git import Git
 from registry.options import REMOTE
 from registry.runtime.containers import build_images, engine_answers
 from registry.runtime.images import read_images, refresh_images
-from registry.runtime.toolbox import repository
+from registry.runtime.toolbox import find_tools, repository
 from registry.storage import remotes
 
 log = logging.getLogger(__name__)
@@ -139,7 +141,7 @@ def images(no_build: bool) -> None:
     if not engine_answers():
         log.warning("No Docker engine answers: data/images.yaml is current, no image was built.")
         return
-    built = read_images(root)
+    built = {**read_images(root), "registry": find_tools(root)["registry"].image()}
     build_images(root, built)
     click.echo("\n".join(built.values()))
 
@@ -200,6 +202,9 @@ for command in (show_command, diff_command, explain_command, whohas_command):
     cli.add_command(command)
 
 for command in (parent, load, switch, rollback, search, evaluate):
+    cli.add_command(command)
+
+for command in (workflow, argo, minikube):
     cli.add_command(command)
 
 for command in (submit, pins_command, review):
