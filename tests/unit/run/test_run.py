@@ -245,3 +245,35 @@ def test_a_build_that_no_index_has_is_asked_for_before_anything_is_fetched(tree:
         "error: probe: no package index at hand has no-such-package==2.0+cpu; fix: "
         "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or PIP_FIND_LINKS=a folder that has the wheel"
     )
+
+
+DOCKER = """\
+#!{python}
+import json, os, sys
+if sys.argv[1] == "run":
+    print(json.dumps({{"argv": sys.argv, "env": dict(os.environ)}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "host"), [({}, "host-gateway"), ({"MINIKUBE_FORWARD_IP": "172.17.0.1"}, "172.17.0.1")]
+)
+def test_a_container_finds_what_is_forwarded_from_a_cluster(
+    tree: Path, tmp_path: Path, given: dict[str, str], host: str
+) -> None:
+    """Its localhost is its own: the ports of make minikube-forward are this machine's."""
+    pyproject = tree / "tools/probe/pyproject.toml"
+    text = pyproject.read_text().replace("network = false", "network = true")
+    pyproject.write_text(
+        text.replace('"PROBE_PATH", "PROBE_SECRET"', '"PGVECTOR_HOST", "PGVECTOR_PORT", "AWS_ENDPOINT_URL"')
+    )
+    refresh_images(tree)
+    (tree / ".env.minikube").write_text("PGVECTOR_HOST=localhost\nPGVECTOR_PORT=15432\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text(DOCKER.format(python=sys.executable))
+    (tmp_path / "bin/docker").chmod(0o755)
+    given = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "AWS_ENDPOINT_URL": "http://localhost:19000", **given}
+    told = json.loads(run(tree, "probe", "go", cwd=tree, ENV="minikube", RUNTIME="container", **given).stdout)
+    assert told["argv"][told["argv"].index("--add-host") + 1] == f"minikube.host:{host}"
+    assert told["env"]["PGVECTOR_HOST"] == "minikube.host" and told["env"]["PGVECTOR_PORT"] == "15432"
+    assert told["env"]["AWS_ENDPOINT_URL"] == "http://minikube.host:19000"

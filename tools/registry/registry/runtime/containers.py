@@ -33,16 +33,24 @@ def build_images(root: Path, images: Mapping[str, str]) -> None:
 
 
 def docker_command(
-    tool: Tool, image: str, arguments: list[str], folder: Path, environ: Mapping[str, str], network: str = "bridge"
+    tool: Tool,
+    image: str,
+    arguments: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    network: str = "bridge",
+    host: str = "",
 ) -> list[str]:
     """Return the ``docker run`` for a tool on the dataset in ``folder``, with as few rights as can be.
 
+    ``host``, as ``name:address``, is one more that a tool with a network finds.
     Values of variables stay out of the command line: docker takes them from its own environment. There is no --init:
     a tool is one process that handles SIGTERM itself, as it must in a pod, and not every engine has an init.
     """
     command = ["docker", "run", "--rm", "--interactive", "--read-only", "--tmpfs", "/tmp", "--pids-limit", "512"]  # noqa: S108
     command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     command += ["--user", f"{os.getuid()}:{os.getgid()}", "--network", network if tool.may_reach(environ) else "none"]
+    command += ["--add-host", host] if host and tool.may_reach(environ) else []
     command += ["--volume", f"{folder}:/data", "--env", "HOME=/tmp"]
     for name, value in environ.items():
         if name in tool.paths and Path(value).exists():

@@ -22,6 +22,9 @@ IN_NETWORK = {
 
 LOOPBACK = re.compile(r"^(https?://)?(localhost|127\.0\.0\.1)(:\d+)?/?$")
 
+# What containers call this machine, to whose ports `make minikube-forward` leads a cluster's services.
+FORWARDED = "minikube.host"
+
 
 def load_environment(root: Path) -> str:
     """Add the variables of the environment that ENV names to ``os.environ``, and return its name.
@@ -47,6 +50,19 @@ def inside_network(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     if "PGVECTOR_HOST" in moved:
         moved.add("PGVECTOR_PORT")
     return {name: IN_NETWORK[name] if name in moved else value for name, value in environ.items()}
+
+
+def through_forwards(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with the addresses of this machine as containers have them."""
+    return {
+        name: LOOPBACK.sub(rf"\g<1>{FORWARDED}\g<3>", value) if name in IN_NETWORK else value
+        for name, value in environ.items()
+    }
+
+
+def forwarded_host(environ: Mapping[str, str]) -> str:
+    """Return the entry of a container's hosts for this machine: at MINIKUBE_FORWARD_IP, or where Docker says."""
+    return f"{FORWARDED}:{environ.get('MINIKUBE_FORWARD_IP') or 'host-gateway'}"
 
 
 def _variables(root: Path, name: str) -> dict[str, str]:

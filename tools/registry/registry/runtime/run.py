@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from registry.runtime.containers import build_images, docker_command, engine_answers, has_image
-from registry.runtime.environ import NETWORK, inside_network, load_environment
+from registry.runtime.environ import NETWORK, forwarded_host, inside_network, load_environment, through_forwards
 from registry.runtime.images import read_images
 from registry.runtime.toolbox import Tool, find_tools, read_tool
 from registry.runtime.virtualenvs import INDEX, NotAtHand, virtualenv
@@ -58,7 +58,10 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
                 build_images(root, {tool.name: image})
             network = NETWORK if tool.may_reach(environ) and os.environ.get("ENV") == "docker" else "bridge"
             environ = inside_network(environ, root) if network == NETWORK else environ
-            command = docker_command(tool, image, arguments, Path.cwd(), environ, network)
+            host = ""
+            if os.environ.get("ENV") == "minikube":
+                environ, host = through_forwards(environ), forwarded_host(os.environ)
+            command = docker_command(tool, image, arguments, Path.cwd(), environ, network, host)
             os.execvpe("docker", command, {**os.environ, **environ})
     programs = virtualenv(tool, root) / "bin"
     if tool.name == "tests":
