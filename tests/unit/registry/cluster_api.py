@@ -8,17 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+NAMESPACE = "/api/v1/namespaces/data-registry"
 WORKFLOWS = "/apis/argoproj.io/v1alpha1/namespaces/data-registry/workflows"
 CONFIG_MAPS = "/api/v1/namespaces/data-registry/configmaps"
 VERBS = ["create", "get", "list", "patch", "watch"]
 DISCOVERY: dict[str, dict[str, Any]] = {
     "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.4"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/api/v1/namespaces/data-registry": {
-        "kind": "Namespace",
-        "apiVersion": "v1",
-        "metadata": {"name": "data-registry"},
-    },
     "/api/v1": {
         "kind": "APIResourceList",
         "groupVersion": "v1",
@@ -95,6 +91,8 @@ class ClusterApi:
         folder, _, name = path.rpartition("/")
         if path in DISCOVERY:
             return 200, DISCOVERY[path]
+        if path == NAMESPACE:  # which kubectl asks for where a name is not found
+            return _refused(403, "data-registry")
         if folder == CONFIG_MAPS and name in self.config_maps:
             return 200, self.config_maps[name]
         found = [each for each in self.created if each["metadata"]["name"] == name] if folder == WORKFLOWS else []

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -100,6 +101,7 @@ def test_local_images_keep_their_names(images: dict[str, str]) -> None:
     assert found["kind"] == "ConfigMap" and found["metadata"]["name"] == "registry-images"
     assert found["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
     assert found["data"] == {key(tool, images): image for tool, image in images.items()}
+    kubernetes_validate.validate(found, "1.32", strict=True)
 
 
 @pytest.mark.docker
