@@ -125,6 +125,17 @@ def test_images_of_earlier_tools_stay(clone: Path, cluster: Cluster, known: dict
     assert data.items() < cluster.named("ConfigMap", "registry-images")["data"].items()
 
 
+def test_a_cluster_that_pulls_from_a_registry_is_given_digests(
+    clone: Path, cluster: Cluster, known: dict[str, str], tmp_path: Path
+) -> None:
+    done = make(clone, known, "apply", IMAGE_REGISTRY="ghcr.io/opencloudhub/data-registry")
+    assert done.returncode == 0 and " 0 of them loaded now\n" in done.stdout, done.stderr
+    pins = cluster.named("ConfigMap", "registry-images")["data"]
+    place = re.compile(r"ghcr\.io/opencloudhub/data-registry/[a-z-]+@sha256:0{64}")
+    assert pins and all(place.fullmatch(each) for each in pins.values())
+    assert not (tmp_path / "bin" / "images.log").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "current", "shown"),
     [("apply", "prod", "prod"), ("apply", "", "not set"), ("forward", "prod", "prod"), ("smoke", "prod", "prod")],
@@ -186,8 +197,11 @@ def test_minikube_that_fails_says_why(clone: Path, cluster: Cluster, known: dict
     assert cluster.changes() == []
 
 
-def test_forward_leads_to_every_service_and_ends_on_ctrl_c(
-    clone: Path, cluster: Cluster, known: dict[str, str]
+@pytest.mark.parametrize(
+    ("ending", "code", "last"), [(signal.SIGINT, 0, "ended\n"), (signal.SIGTERM, 143, "")], ids=["ctrl-c", "kill"]
+)
+def test_forward_leads_to_every_service_and_leaves_nothing_behind(
+    ending: signal.Signals, code: int, last: str, clone: Path, cluster: Cluster, known: dict[str, str]
 ) -> None:
     ports = add_services(cluster)
     variables = {f"MINIKUBE_{name.upper()}_PORT": port for name, port in ports.items()}
@@ -200,9 +214,9 @@ def test_forward_leads_to_every_service_and_ends_on_ctrl_c(
     assert said[:3] == [f"localhost:{ports[name]} is {name} ({KNOWN[name][0]})\n" for name in KNOWN]
     for port in ports.values():
         socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
-    running.send_signal(signal.SIGINT)
+    running.send_signal(ending)
     rest, errors = running.communicate(timeout=20)
-    assert (running.returncode, rest) == (0, "ended\n"), errors
+    assert (running.returncode, rest) == (code, last), errors
     for port in ports.values():
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(port)), timeout=5)
