@@ -236,12 +236,13 @@ def _status(code: int, reason: str, message: str) -> Object:
 
 
 def make_programs(folder: Path, *images: str) -> Path:
-    """Make programs ``minikube``, which has some images and takes more, and ``docker``, which has and knows any."""
+    """Make programs: a minikube that has some images and takes more, a docker that has any, a gh that does nothing."""
     folder.mkdir()
     (folder / "images.txt").write_text("".join(f"{image}\n" for image in images))
     texts = {
         "minikube": MINIKUBE.format(python=sys.executable, images=str(folder / "images.txt")),
         "docker": DOCKER.format(python=sys.executable),
+        "gh": f"#!{sys.executable}\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text)

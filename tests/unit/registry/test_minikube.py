@@ -374,15 +374,17 @@ def test_the_commands_of_its_own_readme_work(
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "workflow-controller-configmap"}}
     cluster.put(config, "configmaps", "argo")
-    assert len(lines) == 9
+    assert len(lines) == 12
     for line in lines:
         changed = line.replace("kubectl create secret", "kubectl create --dry-run=client secret")
         changed = changed.replace("kubectl replace", "kubectl replace --validate=false")  # nobody has schemas here
         changed = changed.replace("compose/argo/", f"{root}/compose/argo/")
         done = subprocess.run(changed, shell=True, cwd=tmp_path, env=known, text=True, capture_output=True)
         assert done.returncode == 0, f"{line}: {done.stderr}"
-    accounts = [f"serviceaccounts/{name}/token" for name in ("registry-submit", "registry-images")]
-    written = ["PATCH configmaps/workflow-controller-configmap", "PUT secrets/registry-s3"]
-    written += [f"POST {each}" for each in accounts]
+    token = "POST serviceaccounts/registry-submit/token"
+    written = ["PATCH configmaps/workflow-controller-configmap", "PUT secrets/registry-s3", token]
     assert [re.sub(r"/api/v1/namespaces/[a-z-]+/", "", each) for each in cluster.changes()] == written
     assert "drop" in cluster.named("ConfigMap", "workflow-controller-configmap")["data"]["executor"]
+    made = yaml.safe_load((tmp_path / "kubeconfig.github").read_text())
+    assert made["users"] == [{"name": "registry-submit", "user": {"token": "a-token"}}], "nobody else's"
+    assert made["contexts"][0]["context"]["user"] == "registry-submit"
