@@ -15,7 +15,7 @@ import yaml
 from conftest import environ, make_clone
 from registry.argo.forwards import KNOWN
 from registry.argo.secrets import SECRETS
-from registry.runtime.images import read_images
+from registry.runtime.images import read_images, refresh_images
 from registry.runtime.toolbox import find_tools
 from unit.registry.cluster_stand_in import Cluster, make_programs
 from unit.registry.tiny import make_registry
@@ -40,7 +40,9 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clone(root, tmp_path_factory.mktemp("minikube") / "clone")
+    clone = make_clone(root, tmp_path_factory.mktemp("minikube") / "clone")
+    refresh_images(clone)  # whoever works on a tool has a test of its own for that
+    return clone
 
 
 @pytest.fixture
