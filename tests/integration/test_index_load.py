@@ -78,7 +78,7 @@ def test_both_indexes_are_those_of_the_reader(index, settings, tmp_path):
     with index.connect() as connection:
         query = "SELECT indexdef FROM pg_indexes WHERE tablename = %s"
         found = "\n".join(row[0] for row in connection.execute(query, [receipt.table]))
-    assert "USING hnsw (embedding vector_cosine_ops)" in found
+    assert "USING hnsw (embedding vector_cosine_ops) WITH (m='12', ef_construction='48')" in found
     assert "USING gin (to_tsvector('english'::regconfig, content))" in found
     assert "UNIQUE INDEX" in found
 
@@ -93,7 +93,10 @@ def test_the_receipt_says_what_was_loaded_and_not_where_or_when(index, settings,
         rows=60,
         dimension=8,
         checksum=receipt.checksum,
-        indexes=("hnsw (embedding vector_cosine_ops)", "gin (to_tsvector('pg_catalog.english', content))"),
+        indexes=(
+            "hnsw (embedding vector_cosine_ops) WITH (m = 12, ef_construction = 48)",
+            "gin (to_tsvector('pg_catalog.english', content))",
+        ),
         source_data_version="opencloudhub-readmes-v1.0.0",
         embedding_model="sentence-transformers/all-MiniLM-L6-v2",
         revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",

@@ -213,9 +213,11 @@ def test_a_standby_is_not_written_to(embeddings, index, tmp_path_factory):
     root = tmp_path_factory.mktemp("standby")
     with running_index(root):
         pass
+    with other_server(root, index):  # once, for our own writes a log that no standby could follow
+        pass
     (root / ".local/postgres/data/standby.signal").touch()
     (root / ".local/postgres/data/standby.signal").chmod(0o644)
-    with standby(root, index) as host, pytest.MonkeyPatch.context() as patch:
+    with other_server(root, index) as host, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGVECTOR_HOST", host)
         patch.setenv("PGVECTOR_PASSWORD", passwords_in(root)["loader"])
         found = refusal(embeddings)
@@ -228,8 +230,8 @@ def passwords_in(root):
 
 
 @contextlib.contextmanager
-def standby(root, index):
-    """Start the server of a clone that follows nobody; its own tools would set it up, which a standby refuses."""
+def other_server(root, index):
+    """Run the server of a clone with PostgreSQL's own settings; its tools would set it up, which a standby refuses."""
     programs, data = Path(f"/proc/{index.postmaster()}/exe").resolve().parent, root / ".local/postgres/data"
     account, host = data.stat(), tempfile.mkdtemp(prefix="standby-")
     os.chown(host, account.st_uid, account.st_gid)
@@ -249,7 +251,7 @@ def standby(root, index):
                 time.sleep(0.1)
         yield host
     finally:
-        process.send_signal(signal.SIGQUIT)
+        process.send_signal(signal.SIGINT)
         process.wait()
         shutil.rmtree(host, ignore_errors=True)
 

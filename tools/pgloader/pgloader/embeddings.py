@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile, EmptyInput, InputMissing, SchemaMismatch
 
-from pgloader.row_checks import REMAKE, TEXTS, RowChecks
+from pgloader.row_checks import REMAKE, REPEATED, TEXTS, RowChecks
 
 KEY: Final = b"data-registry"  # of the footer
 FACTS: Final = ("source_data_version", "embedding_model", "revision")
@@ -51,7 +51,8 @@ class Embeddings:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, checked, some megabytes at a time. Raises CorruptFile, SchemaMismatch or BadRows."""
         checks = RowChecks(self.path, self.dimension)
-        with _whole(self.path), pq.ParquetFile(self.opened, page_checksum_verification=True) as file:
+        options = {"page_checksum_verification": True, "read_dictionary": REPEATED}
+        with _whole(self.path), pq.ParquetFile(self.opened, **options) as file:
             for batch in file.iter_batches(BATCH, columns=[*TEXTS, "chunk_index", "embedding"]):
                 checks.check(batch)
                 yield batch

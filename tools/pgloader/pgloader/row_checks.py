@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from stage.errors import BadRows, SchemaMismatch
 
 TEXTS: Final = ("id", "content", "source_repo", "source_file", "doc_id", "section_h1", "section_h2", "section_h3")
+REPEATED: Final = [*TEXTS[2:]]  # the same in many rows: each value is read, checked and written once
 NEVER_NULL: Final = ("id", "content", "source_repo", "source_file", "doc_id", "chunk_index", "embedding")
 UUID: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 LONGEST: Final = 1 << 20  # bytes of a content; of longer ones no full text index can be made
@@ -36,6 +37,10 @@ class RowChecks:
         self._row += len(batch)
 
     def _check_text(self, name: str, column: pa.Array) -> None:
+        if pa.types.is_dictionary(column.type):
+            if _is_text(column.dictionary):
+                return
+            column = column.cast(pa.string())  # to say which row
         try:
             column.validate(full=True)  # reading Parquet does not
         except pa.ArrowInvalid:
@@ -69,6 +74,15 @@ class RowChecks:
     def _refuse(self, faulty: pa.Array, kind: type[BadRows | SchemaMismatch], what: str) -> None:
         if (first := pc.index(faulty, True).as_py()) >= 0:
             raise kind(f"{self._path}:{self._row + first}", what, REMAKE)
+
+
+def _is_text(column: pa.Array) -> bool:
+    """Say whether no value is other than UTF-8 without NUL."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return not pc.any(pc.match_substring(column, "\0")).as_py()
 
 
 def matrix(vectors: pa.Array, dimension: int) -> "np.ndarray[Any, np.dtype[np.float32]]":

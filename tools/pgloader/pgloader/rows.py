@@ -85,11 +85,10 @@ def _metadata(batch: pa.RecordBatch, facts: dict[str, Any]) -> pa.Array:
     return described.cast(pa.binary())
 
 
-def _quoted(column: pa.Array) -> pa.Array:
+def _quoted(column: pa.DictionaryArray) -> pa.Array:
     """Return JSON strings; of what is missing the empty one, for readers show it as it is."""
-    encoded = column.fill_null("").dictionary_encode()
-    texts = [json.dumps(value, ensure_ascii=False) for value in encoded.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(encoded.indices)
+    texts = [json.dumps(value, ensure_ascii=False) for value in column.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(column.indices).fill_null('""')
 
 
 def _lengths(sizes: pa.Array) -> pa.Array:

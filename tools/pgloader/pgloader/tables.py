@@ -22,7 +22,8 @@ TABLE: Final = sql.SQL(
 )
 # Nobody sees the table before the transaction ends, so its rows may be frozen at once: vacuum need not do it later.
 COPY: Final = sql.SQL("COPY {} (id, content, embedding, metadata) FROM STDIN (FORMAT binary, FREEZE)")
-# The digests in a query of their own, which several processes share in.
+# The digests in a query of their own, which several processes share in: to the planner, a hash costs next to nothing.
+SHARED: Final = "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL work_mem = '64MB'"
 CHECKSUM: Final = sql.SQL(
     "SELECT count(*), encode(sha256(string_agg(digest, '' ORDER BY id)), 'hex')"
     " FROM (SELECT id, {} AS digest FROM {} ORDER BY id) AS digests"
@@ -69,6 +70,7 @@ def _ahead(pieces: Iterator[T]) -> Iterator[T]:
 
 
 def _check(connection: psycopg.Connection, embeddings: Embeddings, table: str, expected: str) -> None:
+    connection.execute(SHARED)
     rows, found = connection.execute(CHECKSUM.format(DIGEST, qualified(table))).fetchone() or (0, "")
     if (rows, found) != (embeddings.rows, expected):
         what = f"holds {rows} rows with checksum {found}, of {embeddings.rows} with {expected}"

@@ -15,6 +15,7 @@ from registry.argo.pods import (
     WORKSPACE,
     Template,
     cleaning,
+    env,
     image_key,
     parameter,
 )
@@ -24,6 +25,11 @@ RAY: Final = "ray"  # as a compute type, and the end of the step's name
 ACCOUNT: Final = "registry-ray"
 WORKERS: Final = 4
 RESOURCES: Final = {"requests": {"cpu": "4", "memory": "8Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}}
+SHARED: Final = {"name": "objects", "mountPath": "/dev/shm"}  # noqa: S108 (where Ray keeps its objects)
+VOLUMES: Final = [
+    {"name": "tmp", "emptyDir": {}},
+    {"name": "objects", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
+]
 POD: Final = {
     "runAsNonRoot": True,
     "runAsUser": 10001,
@@ -62,20 +68,21 @@ def _job(stage: Stage, dataset: str) -> dict[str, Any]:
         "spec": {
             # Ray starts a job in a folder of its own.
             "entrypoint": shlex.join(["env", "--chdir=/data", stage.name, *stage.arguments]),
+            "submissionMode": "HTTPMode",  # by the operator: its own pod to submit with is not confined
             "backoffLimit": 0,  # Argo tries again
             "shutdownAfterJobFinishes": True,
             "rayClusterSpec": {
                 "headGroupSpec": {
                     # Only the head has the volume, which one node at a time can mount; workers get batches.
                     "rayStartParams": {"dashboard-host": "0.0.0.0"},  # noqa: S104 (KubeRay asks it from its own pod)
-                    "template": {"spec": {**head, "volumes": [_scratch(), claim]}},
+                    "template": {"spec": {**head, "volumes": [*VOLUMES, claim]}},
                 },
                 "workerGroupSpecs": [
                     {
                         "groupName": "workers",
                         "replicas": WORKERS,
                         "rayStartParams": {},
-                        "template": {"spec": {**_pod("ray-worker", []), "volumes": [_scratch()]}},
+                        "template": {"spec": {**_pod("ray-worker", []), "volumes": VOLUMES}},
                     }
                 ],
             },
@@ -92,12 +99,9 @@ def _pod(name: str, mounts: list[dict[str, Any]]) -> dict[str, Any]:
                 "name": name,
                 "image": "{{inputs.parameters.image}}",
                 "securityContext": CONFINED,
+                "env": env(RAY_USAGE_STATS_ENABLED="0"),  # it would tell its makers
                 "resources": RESOURCES,
-                "volumeMounts": [TEMPORARY, *mounts],
+                "volumeMounts": [TEMPORARY, SHARED, *mounts],
             }
         ],
     }
-
-
-def _scratch() -> dict[str, Any]:
-    return {"name": "tmp", "emptyDir": {}}
