@@ -13,8 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 from registry.argo.forwards import KNOWN
-from registry.argo.inputs import COMPUTE
 from registry.argo.secrets import SECRETS
+from registry.argo.template import COMPUTE_TYPES
 from registry.runtime.toolbox import repository
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -87,11 +87,29 @@ def test_nobody_may_do_more_than_is_said_here(manifests: list[Object]) -> None:
     results = {"argoproj.io/workflowtaskresults": "create patch"}
     assert allowed == {
         "registry-workflow": results,
-        "registry-ray": {**results, "ray.io/rayjobs": "create delete get list patch watch"},
-        "registry-submit": {"argoproj.io/workflows": "create get list watch"},
+        "registry-ray": {**results, "ray.io/rayjobs": "create get"},
+        "registry-submit": {"argoproj.io/workflows": "create get"},
         "registry-images": {"configmaps/registry-images": "get patch"},
     }
     assert not {each["kind"] for each in manifests} & {"ClusterRole", "ClusterRoleBinding"}
+
+
+def test_who_may_call_a_pod(manifests: list[Object]) -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in manifests if each["kind"] == "NetworkPolicy"}
+    machines = {"matchExpressions": [{"key": "ray.io/cluster", "operator": "Exists"}]}
+    operator = {"matchLabels": {"app.kubernetes.io/name": "kuberay-operator"}}
+    dashboard = [{"protocol": "TCP", "port": 8265}]
+    assert policies == {
+        "nobody-comes-in": {"podSelector": {}, "policyTypes": ["Ingress"]},
+        "ray-talks-to-ray": {
+            "podSelector": machines,
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"from": [{"podSelector": machines}]},
+                {"from": [{"namespaceSelector": {}, "podSelector": operator}], "ports": dashboard},
+            ],
+        },
+    }
 
 
 def test_every_account_has_its_role_and_no_pod_gets_a_token_by_itself(manifests: list[Object]) -> None:
@@ -115,7 +133,7 @@ def test_secrets_have_no_values(manifests: list[Object]) -> None:
 def test_profiles_are_patches_of_a_pod(manifests: list[Object]) -> None:
     (profiles,) = (each for each in manifests if each["metadata"]["name"] == "compute-profiles")
     assert profiles["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
-    assert sorted(profiles["data"]) == sorted(COMPUTE)
+    assert sorted(profiles["data"]) == sorted(COMPUTE_TYPES)
     for name, text in profiles["data"].items():
         patch = json.loads(text)
         container = {"name": "main", "image": "x", **patch["containers"][0]}

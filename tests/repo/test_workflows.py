@@ -147,7 +147,7 @@ def test_buttons_offer_what_the_command_takes(pipeline: str) -> None:
         if inputs[each]["type"] == "boolean":
             assert inputs[each]["default"] is False
         else:
-            assert tuple(inputs[each]["options"]) == allowed and inputs[each]["default"] == allowed[0]
+            assert inputs[each]["options"] == allowed and inputs[each]["default"] == allowed[0]
 
 
 def test_a_push_runs_each_dataset_in_one_of_the_two() -> None:
@@ -155,6 +155,20 @@ def test_a_push_runs_each_dataset_in_one_of_the_two() -> None:
     data = triggers(ROOT / ".github/workflows/run-data-pipelines.yaml")["push"]["paths"]
     embeddings = triggers(ROOT / ".github/workflows/run-embeddings-pipeline.yaml")["push"]["paths"]
     assert data == ["data/*/**", *(f"!{path}" for path in sorted(made))] and embeddings == sorted(made)
+
+
+def test_a_comparison_that_says_nothing_is_no_comment(tmp_path: Path) -> None:
+    found = jobs(ROOT / ".github/workflows/dataset-diff.yaml")
+    assert "needs.compare.outputs.diff != ''" in found["comment"]["if"]
+    assert found["compare"]["outputs"] == {"diff": "${{ steps.diff.outputs.artifact-id }}"}
+    *_, tidy, upload = found["compare"]["steps"]
+    assert upload["id"] == "diff" and upload["with"]["if-no-files-found"] == "ignore"
+    file = tmp_path / upload["with"]["path"]
+    for text, is_kept in (("### emotion\n", True), ("", False)):
+        file.write_text(text)
+        subprocess.run(["bash", "-e", "-c", tidy["run"]], cwd=tmp_path, check=True)
+        assert file.exists() is is_kept
+    subprocess.run(["bash", "-e", "-c", tidy["run"]], cwd=tmp_path, check=True)
 
 
 def test_release_tags_can_be_made_and_neither_moved_nor_deleted() -> None:

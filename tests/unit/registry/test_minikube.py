@@ -281,9 +281,10 @@ def test_forward_refuses_nonsense(
 TAG = "wine-quality-v1.0.0"
 
 
-def finished(phase: str, tag: str = "") -> dict[str, object]:
+def finished(phase: str, tag: str = "", outcome: str = "released") -> dict[str, object]:
     published = {"type": "Pod", "templateName": "publish", "phase": phase}
-    outputs = {"parameters": [{"name": "tag", "value": tag}]} if tag else {"exitCode": "42"}
+    told = [{"name": "tag", "value": tag}, {"name": "outcome", "value": outcome}]
+    outputs = {"parameters": told} if tag else {"exitCode": "42"}
     return {"phase": phase, "nodes": {"1": {**published, "outputs": outputs, "message": "Error (exit code 42)"}}}
 
 
@@ -306,12 +307,17 @@ def smoke(clone: Path, known: dict[str, str], cluster: Cluster) -> subprocess.Co
 
 
 @pytest.mark.parametrize(
-    ("tag", "became"), [(TAG, f"released {TAG}"), ("", f"nothing has changed, the last release is {TAG}")]
+    ("tag", "outcome", "became"),
+    [
+        (TAG, "released", f"released {TAG}"),
+        (TAG, "already released", f"nothing new, the last release is {TAG}"),
+        ("", "", f"nothing new, the last release is {TAG}"),
+    ],
 )
 def test_smoke_runs_the_pipeline_and_reads_the_release_back(
-    tag: str, became: str, released: Path, cluster: Cluster, known: dict[str, str]
+    tag: str, outcome: str, became: str, released: Path, cluster: Cluster, known: dict[str, str]
 ) -> None:
-    cluster.ends = [{"phase": "Running"}, finished("Succeeded", tag)]
+    cluster.ends = [{"phase": "Running"}, finished("Succeeded", tag, outcome)]
     done = smoke(released, known, cluster)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"data-wine-quality-x7k2p: {became}; all of it is on local, as released\n"

@@ -74,13 +74,13 @@ def failed(template: str, code: int, at: int = 1) -> dict[str, Any]:
     return pod(template, "Failed", at, message=message, outputs={"exitCode": str(code)})
 
 
-RELEASED = {
-    "phase": "Succeeded",
-    "nodes": {
-        "1": pod("plan", "Succeeded", 1),
-        "2": pod("publish", "Succeeded", 2, outputs={"parameters": [{"name": "tag", "value": "apples-v1.1.0"}]}),
-    },
-}
+def published(outcome: str) -> dict[str, Any]:
+    told = [{"name": "tag", "value": "apples-v1.1.0"}, {"name": "outcome", "value": outcome}]
+    nodes = {"1": pod("plan", "Succeeded", 1), "2": pod("publish", "Succeeded", 2, outputs={"parameters": told})}
+    return {"phase": "Succeeded", "nodes": nodes}
+
+
+RELEASED = published("released")
 
 
 @needs_kubectl
@@ -181,17 +181,38 @@ def test_what_was_released_and_what_failed_is_told(api: ClusterApi, tmp_path: Pa
     done = submit(api, "data", RUN_URL=RUN_URL, GITHUB_STEP_SUMMARY=str(summary))
     assert done.exit_code == 11
     apples, pears = json.loads(done.stdout)["workflows"]
-    assert (apples["phase"], apples["tag"], apples["code"]) == ("Succeeded", "apples-v1.1.0", 0)
+    assert (apples["phase"], apples["tag"], apples["is_new"], apples["code"]) == ("Succeeded", "apples-v1.1.0", True, 0)
     assert (pears["phase"], pears["step"], pears["code"]) == ("Failed", "fetcher", 11)
     assert last_line(done) == (
         "error: pears fetcher: Failed: Error (exit code 11); fix: kubectl --namespace=data-registry get workflow "
         "data-pears-00001 --output=yaml"
     )
-    assert "apples: Succeeded apples-v1.1.0" in done.stderr.splitlines()
+    assert "apples: Succeeded; released apples-v1.1.0" in done.stderr.splitlines()
     told = summary.read_text()
     assert told.startswith(f"before\n### [data pipelines]({RUN_URL})\n")
-    assert "| apples | Succeeded | apples-v1.1.0 | - | - |" in told
+    assert "| apples | Succeeded | released apples-v1.1.0 | - | - |" in told
     assert "| pears | Failed | - | fetcher | Error (exit code 11) |" in told
+
+
+@needs_kubectl
+@pytest.mark.parametrize(
+    ("outcome", "is_new", "said"),
+    [
+        ("released", True, "released apples-v1.1.0"),
+        ("completed", True, "released apples-v1.1.0"),
+        ("already released", False, "nothing new; apples-v1.1.0 is the last release"),
+    ],
+)
+def test_nothing_is_called_released_that_was_before(
+    api: ClusterApi, tmp_path: Path, outcome: str, is_new: bool, said: str
+) -> None:
+    api.script = {"apples": [published(outcome)]}
+    summary = tmp_path / "summary.md"
+    done = submit(api, "data", INPUTS_JSON='{"pipelines": "apples"}', GITHUB_STEP_SUMMARY=str(summary))
+    (apples,) = json.loads(done.stdout)["workflows"]
+    assert (apples["tag"], apples["is_new"]) == ("apples-v1.1.0", is_new)
+    assert f"| apples | Succeeded | {said} | - | - |" in summary.read_text()
+    assert f"apples: Succeeded; {said}" in done.stderr.splitlines()
 
 
 @needs_kubectl

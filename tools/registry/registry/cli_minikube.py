@@ -84,5 +84,5 @@ def smoke(force: bool, patience: float, pause: float, remote: str) -> None:
     from registry.argo.smoke import smoke as library
 
     done = library(repository(), chosen_context(), remote, force, patience * 60, pause)
-    became = "released" if done.is_new else "nothing has changed, the last release is"
+    became = "released" if done.is_new else "nothing new, the last release is"
     click.echo(f"{done.workflow}: {became} {done.tag}; all of it is on {remote}, as released")

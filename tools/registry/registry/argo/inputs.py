@@ -10,21 +10,20 @@ import yaml
 from stage.errors import UsageError
 
 from registry.argo.changed import COMMIT
+from registry.argo.rayjob import RAY
+from registry.argo.template import BOOLEANS, BUMPS, COMPUTE_TYPES
 from registry.datasets import Dataset, find_datasets
 from registry.releasing.versions import TAG
 
 PIPELINES = ("data", "embeddings")
-BOOLEANS = ("false", "true")
-BUMPS = ("auto", "patch", "minor", "major")
-COMPUTE = ("cpu-small", "cpu-medium", "cpu-large", "gpu-small", "gpu-medium", "gpu-large")
 CHOICES = {"force": BOOLEANS, "bump_type": BUMPS, "is_automated": BOOLEANS}
 OWN = {"data": "pipelines", "embeddings": "data_version"}  # what only one of the two takes
 RUN = re.compile(r"https://[\w.-]+(:\d+)?/[\w.-]+/[\w.-]+/actions/runs/\d{1,20}", re.ASCII)
 
 
-def choices(pipeline: str) -> dict[str, tuple[str, ...]]:
+def choices(pipeline: str) -> dict[str, list[str]]:
     """Return the values that each input may have, the default first; only embedding is done by Ray's machines."""
-    return {**CHOICES, "compute_type": (*COMPUTE, *["ray"] * (pipeline == "embeddings"))}
+    return {**CHOICES, "compute_type": COMPUTE_TYPES + [RAY] * (pipeline == "embeddings")}
 
 
 @dataclasses.dataclass(frozen=True)

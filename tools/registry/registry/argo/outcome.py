@@ -8,16 +8,22 @@ from stage.errors import ReleaseRefused
 
 FINISHED = ("Succeeded", "Failed", "Error")
 WENT_WRONG = ("Failed", "Error")
+NEW = ("released", "completed")  # as the step publish says what it did
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a dataset's workflow; ``code`` is the exit code of the step that failed, 0 while none has."""
+    """What became of a dataset's workflow.
+
+    ``tag`` is the release that the step publish has made, where ``is_new``, or found; ``code`` is the exit code of the
+    step that failed, 0 while none has.
+    """
 
     dataset: str
     workflow: str = ""
     phase: str = "Pending"
     tag: str = ""
+    is_new: bool = False
     step: str = ""
     message: str = ""
     code: int = 0
@@ -26,12 +32,26 @@ class Outcome:
     def is_finished(self) -> bool:
         return self.phase in FINISHED
 
+    @property
+    def release(self) -> str:
+        """Say what publish did; nothing where it has not, or not yet."""
+        if not self.tag:
+            return ""
+        return f"released {self.tag}" if self.is_new else f"nothing new; {self.tag} is the last release"
+
 
 def read_outcome(dataset: str, workflow: Mapping[str, Any]) -> Outcome:
-    """Return what a Workflow object says of its dataset: phase, released tag, and the step that failed, if one did."""
+    """Return what a Workflow object says of its dataset: phase, release, and the step that failed, if one did."""
     status = workflow.get("status") or {}
     nodes: dict[str, dict[str, Any]] = status.get("nodes") or {}
-    found = Outcome(dataset, workflow["metadata"]["name"], phase=status.get("phase") or "Pending", tag=_tag(nodes))
+    told = _published(nodes)
+    found = Outcome(
+        dataset,
+        workflow["metadata"]["name"],
+        phase=status.get("phase") or "Pending",
+        tag=told.get("tag", ""),
+        is_new=told.get("outcome") in NEW,
+    )
     if found.phase not in WENT_WRONG:
         return dataclasses.replace(found, message=status.get("message", ""))
     failed = _failed(nodes)
@@ -41,14 +61,14 @@ def read_outcome(dataset: str, workflow: Mapping[str, Any]) -> Outcome:
     )
 
 
-def _tag(nodes: Mapping[str, dict[str, Any]]) -> str:
-    """Return the tag that the step publish has released, or nothing."""
+def _published(nodes: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the output parameters of the step publish, or nothing while it has none."""
     for node in nodes.values():
-        if node.get("templateName") == "publish":
-            for each in (node.get("outputs") or {}).get("parameters") or []:
-                if each.get("name") == "tag" and each.get("value"):
-                    return str(each["value"])
-    return ""
+        parameters = (node.get("outputs") or {}).get("parameters") or []
+        told = {str(each.get("name")): str(each.get("value") or "") for each in parameters}
+        if node.get("templateName") == "publish" and told.get("tag"):
+            return told
+    return {}
 
 
 def _failed(nodes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

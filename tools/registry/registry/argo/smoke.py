@@ -44,7 +44,7 @@ def smoke(root: Path, context: str, remote: str, force: bool, patience: float, p
     with release_at(settings["data"]["REPO_URL"], DATASET, version) as release:
         for problem in verify(release, open_store(Git(root), "HEAD", remote)):
             raise VerificationFailed(problem.where, problem.what, problem.fix)
-        return Smoked(outcome.workflow, release.tag, bool(outcome.tag))
+        return Smoked(outcome.workflow, release.tag, outcome.is_new)
 
 
 def _run(root: Path, kubectl: Kubectl, force: bool, patience: float, pause: float) -> Outcome:

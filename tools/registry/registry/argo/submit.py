@@ -89,7 +89,7 @@ def _asked(kubectl: Kubectl, before: Outcome) -> Outcome:
     except SourceRefused as error:  # it is gone, or may not be seen
         return dataclasses.replace(before, phase="Error", message=error.what, code=error.code)
     if (now.phase, now.message) != (before.phase, before.message):
-        log.info("%s: %s %s", now.dataset, now.phase, now.tag or now.message)
+        log.info("%s: %s", now.dataset, "; ".join(filter(None, (now.phase, now.release or now.message))))
     return now
 
 

@@ -14,7 +14,7 @@ LONG = 300  # characters of a message
 def as_markdown(pipeline: str, request: Request, outcomes: Iterable[Outcome]) -> str:
     """Return a heading, a row for each dataset, and what they were submitted with."""
     rows = [f"| {' | '.join(_cells(each))} |" for each in outcomes]
-    table = ["| dataset | phase | released | failed step | message |", "|---|---|---|---|---|", *rows]
+    table = ["| dataset | phase | release | failed step | message |", "|---|---|---|---|---|", *rows]
     title = f"[{pipeline} pipelines]({request.run_url})" if request.run_url else f"{pipeline} pipelines"
     given = ", ".join(f"{name}: {value}" for name, value in request.parameters.items())
     return "\n".join(
@@ -24,7 +24,7 @@ def as_markdown(pipeline: str, request: Request, outcomes: Iterable[Outcome]) ->
 
 def _cells(outcome: Outcome) -> list[str]:
     message = outcome.message if len(outcome.message) <= LONG else f"{outcome.message[:LONG]}..."
-    cells = (outcome.dataset, outcome.phase, outcome.tag or "-", outcome.step or "-", message or "-")
+    cells = (outcome.dataset, outcome.phase, outcome.release or "-", outcome.step or "-", message or "-")
     return [_escaped(cell) for cell in cells]
 
 
