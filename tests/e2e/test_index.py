@@ -74,7 +74,8 @@ def compose(
     return made(Clone(clone.folder, known), folder)
 
 
-@pytest.fixture(params=["embedded", pytest.param("compose", marks=pytest.mark.docker)])
+# In Compose, the same is done by Argo's steps too (tests/integration/test_argo.py).
+@pytest.fixture(params=["embedded", pytest.param("compose", marks=[pytest.mark.docker, pytest.mark.slow])])
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found

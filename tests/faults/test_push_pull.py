@@ -141,7 +141,9 @@ def test_cut_push_is_finished_by_the_next(author: Clone, stack: Stack, proxy: Pr
     assert push_is_right_after_a_cut(author, stack, proxy, place, count)
 
 
-@pytest.mark.parametrize(("name", "count"), [("pair", 1_000_000), ("many", 3_500_000)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("pair", 1_000_000), pytest.param("many", 3_500_000, marks=pytest.mark.slow)]
+)
 def test_cut_pull_leaves_no_half_file_behind(reader: Clone, author: Clone, proxy: Proxy, name: str, count: int) -> None:
     """DVC takes the half of a file that a cut link gave it for the whole, in a folder of exactly two (E3)."""
     assert pull_is_right_after_a_cut(reader, author, proxy, name, count)
@@ -171,6 +173,7 @@ def test_pull_cut_anywhere_leaves_no_half_file_behind(reader: Clone, author: Clo
 # The server
 
 
+@pytest.mark.slow
 def test_server_killed_amid_a_push_ends_with_everything_there(
     author: Clone, stack: Stack, proxy: Proxy, place: str, tmp_path: Path
 ) -> None:

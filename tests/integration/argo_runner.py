@@ -1,7 +1,7 @@
 """Run a WorkflowTemplate with plain docker: its DAG in order, each step as its pod would be.
 
-It knows the fields that our templates have, and refuses any other, so that a template that it runs is one whose every
-line had an effect. It is no Argo: one step at a time, and no cluster.
+It knows the fields that our steps have, and refuses any other. It is no Argo: one step at a time, no cluster, and
+nothing of deadlines, clean-up and resources.
 """
 
 import contextlib
@@ -130,7 +130,7 @@ class Workflow:
         folder.mkdir()
         for container in [*pod.get("initContainers", []), pod["container"]]:
             if code := self._container(container, pod, folder):
-                return code
+                return code if container is pod["container"] else -1  # as Argo counts an init container's failure
         self.outcome.outputs[pod["name"]] = {
             each["name"]: self._host_path(each["valueFrom"]["path"], pod, folder).read_text()
             for each in pod.get("outputs", {}).get("parameters", [])

@@ -206,7 +206,7 @@ def test_names_go_round_whatever_they_are(clone: Clone, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("count", [3_000_000, 9_000_000])
+@pytest.mark.parametrize("count", [3_000_000, pytest.param(9_000_000, marks=pytest.mark.slow)])
 def test_cut_get_goes_on_where_it_stopped(slow: Clone, proxy: Proxy, tmp_path: Path, count: int) -> None:
     """No half file is taken for whole, and what has come does not come again (V13)."""
     out = tmp_path / "odd"
@@ -241,7 +241,7 @@ def test_link_that_breaks_for_a_moment_is_got_over(slow: Clone, proxy: Proxy, tm
     assert tree(tmp_path / "odd/files") == tree(slow.folder / "data/odd/files")
 
 
-@pytest.mark.parametrize("count", [2_000_000, 8_000_000])
+@pytest.mark.parametrize("count", [2_000_000, pytest.param(8_000_000, marks=pytest.mark.slow)])
 def test_killed_get_goes_on_where_it_stopped(slow: Clone, proxy: Proxy, tmp_path: Path, count: int) -> None:
     command = ["tools/run", "registry", "get", "odd", "1.0.0", str(tmp_path / "odd")]
     proxy.pause = 0.02

@@ -209,7 +209,13 @@ def test_forward_leads_to_every_service_and_leaves_nothing_behind(
     variables = {f"MINIKUBE_{name.upper()}_PORT": port for name, port in ports.items()}
     command = [str(clone / "tools/run"), "registry", "minikube", "forward"]
     running = subprocess.Popen(
-        command, cwd=clone, env={**known, **variables}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=clone,
+        env={**known, **variables},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
     )
     assert running.stdout is not None
     said = [running.stdout.readline() for _ in range(4)]

@@ -107,7 +107,7 @@ def publish(bump: str, automated: str, uid: str, push_url: str, remote: str, wor
 
     notes = tuple(f"{key}: {value}" for key, value in (("argo-workflow-uid", uid), ("automated", automated)) if value)
     done = library(Workspace(workspace), remote, bump, push_url, notes)
-    _leave(out, tag=done.tag)
+    _leave(out, tag=done.tag, outcome=done.outcome)
     click.echo(f"{done.tag}: {done.outcome}; {done.sent} of {done.objects} objects sent to {done.remote}")
 
 

@@ -1,5 +1,6 @@
 """The pods of a workflow: each an image, an argument list, and as few rights as it needs."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from stage.errors import DatabaseUnreachable, LockHeld, NetworkFailed, PushFailed
@@ -22,6 +23,13 @@ CONFINED: Final = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+ACCOUNT: Final = {
+    "runAsNonRoot": True,
+    "runAsUser": 10001,
+    "runAsGroup": 10001,
+    "fsGroup": 10001,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 SMALL: Final = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
 TERMINATED: Final = 143  # a node that is drained
 # Codes after which the same inputs may do: a network, a database, a lock, a push. All others need a person.
@@ -29,7 +37,7 @@ AGAIN: Final = sorted([*(each.code for each in (NetworkFailed, DatabaseUnreachab
 RETRY: Final = {
     "limit": "2",
     "expression": f'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in {AGAIN}',
-    "backoff": {"duration": "30s", "factor": "2", "maxDuration": "30m"},
+    "backoff": {"duration": "30s", "factor": "2"},  # its maxDuration would end an attempt that is under way
 }
 CPU: Final = "cpu-small"
 COMPUTE: Final = "{{workflow.parameters.compute_type}}"
@@ -63,10 +71,10 @@ def registry_pod(name: str, variables: list[dict[str, str]], *, needs_remote: bo
     mounts = [TEMPORARY] + ([WORKSPACE] if needs_remote else []) + ([KEYS] if pushes else [])
     template: Template = {
         "name": name,
-        "inputs": {"parameters": [parameter("image", "registry-images", "registry")]},
+        "inputs": {"parameters": [REGISTRY_IMAGE]},
         "retryStrategy": RETRY,
         "container": {
-            "image": "{{inputs.parameters.image}}",
+            "image": "{{inputs.parameters.registry-image}}",
             "command": ["registry"],
             "args": ["argo", name],
             "env": variables + (env(GIT_SSH_COMMAND=SSH) if pushes else []),
@@ -87,8 +95,19 @@ def registry_pod(name: str, variables: list[dict[str, str]], *, needs_remote: bo
     return template
 
 
-def tool_pod(name: str, tool: Tool, image: str, arguments: list[str], dataset: str, *, heavy: bool) -> Template:
-    """Return a pod of a tool on the dataset's folder, with the resources of a compute profile."""
+def folder(dataset: str, path: str = "") -> dict[str, Any]:
+    """Return the mount of the dataset's folder; of a path in it, one through which nothing is written."""
+    place = {"name": WORKSPACE["name"], "subPath": f"repo/data/{dataset}/{path}".rstrip("/")}
+    return {**place, "mountPath": f"/data/{path}".rstrip("/"), **({"readOnly": True} if path else {})}
+
+
+def tool_pod(
+    name: str, tool: Tool, image: str, arguments: list[str], dataset: str, reads: Iterable[str] = (), *, heavy: bool
+) -> Template:
+    """Return a pod of a tool on the dataset's folder, with the resources of a compute profile.
+
+    What it ``reads`` in the folder it cannot write; the rest it can, for outputs replace what was there.
+    """
     settings: list[dict[str, Any]] = [{"configMapRef": {"name": f"tool-{tool.name}", "optional": True}}]
     if tool.database:
         settings += [{"configMapRef": {"name": "registry-database"}}, {"secretRef": {"name": "registry-database"}}]
@@ -111,14 +130,14 @@ def tool_pod(name: str, tool: Tool, image: str, arguments: list[str], dataset: s
             "env": env(HOME="/tmp", **{key: value for key, value in told.items() if key in tool.env}),  # noqa: S108
             "envFrom": settings,
             "securityContext": CONFINED,
-            "volumeMounts": [TEMPORARY, {**WORKSPACE, "mountPath": "/data", "subPath": f"repo/data/{dataset}"}],
+            "volumeMounts": [TEMPORARY, folder(dataset), *(folder(dataset, path) for path in reads)],
         },
     }
 
 
 def stage_pod(stage: Stage, tool: Tool, dataset: str) -> Template:
     """Return the pod of a stage; before every attempt, what the last one may have left is removed."""
-    pod = tool_pod(stage.name, tool, stage.image, list(stage.arguments), dataset, heavy=stage.heavy)
+    pod = tool_pod(stage.name, tool, stage.image, list(stage.arguments), dataset, stage.reads, heavy=stage.heavy)
     pod["inputs"]["parameters"].append(REGISTRY_IMAGE)
     pod["initContainers"] = [cleaning(stage)]
     return pod

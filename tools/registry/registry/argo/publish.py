@@ -7,12 +7,12 @@ from pathlib import Path
 from stage.errors import InputMissing, NetworkFailed
 
 from registry.argo.plan import is_released
-from registry.argo.workspace import Plan, Workspace, check_untouched
+from registry.argo.workspace import Plan, Workspace, clean
 from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset
 from registry.git import Git, GitFailed
 from registry.releasing.release import Released, release
-from registry.releasing.versions import released
+from registry.releasing.versions import Version, released, tag_of
 
 log = logging.getLogger(__name__)
 
@@ -25,24 +25,36 @@ def publish(workspace: Workspace, remote: str, bump: str, push_url: str = "", no
     """
     plan, root = workspace.read(), workspace.clone
     dataset, git = workspace.dataset(plan), Git(root)
-    _forget(git, plan)
-    check_untouched(workspace, plan)
-    _commit(dataset, root, plan.run)
     if push_url:
         git("config", "remote.origin.pushurl", push_url)
     try:
         git("fetch", "-q", "--tags", "origin")
     except GitFailed as error:
         raise NetworkFailed("git remote origin", error.what, "check the network, then run again") from error
-    if is_released(git, dataset):
+    if not _is_done(git, dataset, plan):
+        clean(workspace)
+        _forget(git, plan)
+        _commit(dataset, root, plan.run)
+        if not is_released(git, dataset):
+            return release(dataset, root, remote, bump=bump, notes=notes)
         log.info("%s: nothing has changed", dataset.name)
-        return release(dataset, root, remote, str(released(git, dataset.name)[dataset.name][-1]))
-    return release(dataset, root, remote, bump=bump, notes=notes)
+    return release(dataset, root, remote, str(_last(git, dataset)))
+
+
+def _is_done(git: Git, dataset: Dataset, plan: Plan) -> bool:
+    """Say whether an attempt before this one has made the release: it came after the plan."""
+    if not is_released(git, dataset):
+        return False
+    tag = f"refs/tags/{tag_of(dataset.name, _last(git, dataset))}"
+    return git.run("merge-base", "--is-ancestor", tag, plan.base).returncode != 0
+
+
+def _last(git: Git, dataset: Dataset) -> Version:
+    return released(git, dataset.name)[dataset.name][-1]
 
 
 def _forget(git: Git, plan: Plan) -> None:
-    """Take back what an attempt before this one has done in the clone; the files of the stages stay."""
-    git("reset", "-q", plan.base)
+    """Take back what an attempt before this one has written into dvc.lock; the files of the stages stay."""
     lock = f"data/{plan.dataset}/dvc.lock"
     if git.show(plan.base, lock) is None:
         (git.folder / lock).unlink(missing_ok=True)

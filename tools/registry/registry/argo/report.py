@@ -8,6 +8,8 @@ from stage import errors
 
 CODES = {kind.code: kind.__name__ for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "code")}
 
+CURES = {"switch": "; the release is made: make switch, for another run finds nothing to do"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -38,4 +40,5 @@ def _line(failure: dict[str, Any]) -> str:
     message = str(failure.get("message", "")).strip() or "no message"
     code = message.rpartition("exit code ")[2]
     kind = f" ({CODES[int(code)]})" if code.isdigit() and int(code) in CODES else ""
-    return f"{failure.get('templateName') or failure.get('displayName')}: {message}{kind}"
+    step = str(failure.get("templateName") or failure.get("displayName"))
+    return f"{step}: {message}{kind}{CURES.get(step, '')}"

@@ -33,6 +33,8 @@ class Stage:
     needs: tuple[str, ...]
     outputs: tuple[str, ...]
     in_git: tuple[str, ...]  # those outputs that git has, not DVC
+    inputs: tuple[str, ...]  # paths in the dataset's folder that no stage makes
+    reads: tuple[str, ...] = ()  # its inputs, and the outputs of all stages before it
 
 
 def resolved_stages(dataset: Dataset, root: Path) -> list[Stage]:
@@ -60,8 +62,10 @@ def stages_in(repo: "Repo", dataset: Dataset, root: Path) -> list[Stage]:
             tuple(sorted(other for other, each in own.items() if each in graph.successors(stage))),
             tuple(path for path, _ in outs),
             tuple(path for path, cached in outs if not cached),
+            tuple(_inputs(stage, dataset)),
         )
-    return _in_order(found)
+    made = {path for stage in found.values() for path in stage.outputs}
+    return [_reading(stage, found, made) for stage in _in_order(found)]
 
 
 def with_dependents(stages: Iterable[Stage], chosen: Collection[str]) -> set[str]:
@@ -77,6 +81,23 @@ def digest(stages: Iterable[Stage]) -> str:
     """Return 16 hex digits over all that a template says of the stages."""
     told: list[dict[str, Any]] = [dataclasses.asdict(stage) for stage in stages]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _inputs(stage: Any, dataset: Dataset) -> list[str]:
+    paths = [os.path.relpath(dep.fs_path, dataset.folder) for dep in stage.deps]
+    return sorted({path for path in paths if not path.startswith("..")})
+
+
+def _reading(stage: Stage, stages: dict[str, Stage], made: set[str]) -> Stage:
+    """Return the stage with all that it finds in the folder, and may not change."""
+    before, waiting = set(), [*stage.needs]
+    while waiting:
+        name = waiting.pop()
+        before.add(name)
+        waiting += stages[name].needs
+    inputs = [path for path in stage.inputs if path not in made]
+    reads = sorted({*inputs, *(path for name in before for path in stages[name].outputs)})
+    return dataclasses.replace(stage, inputs=tuple(inputs), reads=tuple(reads))
 
 
 def _in_order(stages: dict[str, Stage]) -> list[Stage]:

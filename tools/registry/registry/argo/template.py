@@ -9,7 +9,7 @@ from typing import Any, Final
 from stage.output import replacing
 
 from registry.argo.manifests import as_yaml
-from registry.argo.pods import Template, env, outputs, registry_pod, stage_pod, tool_pod
+from registry.argo.pods import ACCOUNT, Template, env, outputs, registry_pod, stage_pod, tool_pod
 from registry.argo.rayjob import RAY, ray_pod
 from registry.argo.stages import REGISTRY, Stage, digest, resolved_stages
 from registry.datasets import Dataset
@@ -17,7 +17,7 @@ from registry.runtime.toolbox import find_tools
 
 FILE: Final = "workflow.yaml"
 HEADER: Final = "# Generated from dvc.yaml by `make workflows`; what is changed here is lost.\n"
-ACCOUNT: Final = "registry-workflow"
+EXECUTOR: Final = "registry-workflow"
 COMPUTE_TYPES: Final = [f"{kind}-{size}" for kind in ("cpu", "gpu") for size in ("small", "medium", "large")]
 BOOLEANS: Final = ["false", "true"]
 BUMPS: Final = ["auto", "patch", "minor", "major"]
@@ -65,18 +65,12 @@ def template(dataset: Dataset, root: Path) -> Template:
             "synchronization": {"mutexes": [{"name": f"data-{dataset.name}"}]},
             "activeDeadlineSeconds": LONGEST,
             "ttlStrategy": {"secondsAfterCompletion": KEPT},
-            "podGC": {"strategy": "OnPodSuccess"},
+            "podGC": {"strategy": "OnWorkflowSuccess"},  # of one that failed, people read what each step said
             "volumeClaimGC": {"strategy": "OnWorkflowCompletion"},
-            "serviceAccountName": ACCOUNT,
+            "serviceAccountName": EXECUTOR,
             "automountServiceAccountToken": False,  # only Argo's own container gets it
-            "executor": {"serviceAccountName": ACCOUNT},
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "runAsGroup": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "executor": {"serviceAccountName": EXECUTOR},
+            "securityContext": ACCOUNT,
             "volumes": [{"name": "tmp", "emptyDir": {}}],
             "volumeClaimTemplates": [
                 {
@@ -109,7 +103,7 @@ def _templates(dataset: Dataset, stages: list[Stage], root: Path) -> list[Templa
     plan["outputs"] = outputs("publish", *(f"run-{stage.name}" for stage in pods))
     told = env(ARGO_WORKFLOW_UID="{{workflow.uid}}", **_given("bump_type", "is_automated"))
     publish = registry_pod("publish", told, needs_remote=True, pushes=True)
-    publish["outputs"] = outputs("tag")
+    publish["outputs"] = outputs("tag", "outcome")
     ended = env(
         DS=dataset.name,
         ARGO_WORKFLOW_NAME="{{workflow.name}}",
@@ -119,7 +113,7 @@ def _templates(dataset: Dataset, stages: list[Stage], root: Path) -> list[Templa
     tasks = [{"name": "plan", "template": "plan"}, *(task for stage in pods for task in _tasks(stage, pods))]
     tasks.append(_publish_task(pods))
     templates = [plan, *(stage_pod(stage, tools[stage.name], dataset.name) for stage in pods)]
-    templates += [*(ray_pod(stage, dataset.name) for stage in pods if stage.heavy), publish]
+    templates += [*(ray_pod(stage, tools[stage.name], dataset.name) for stage in pods if stage.heavy), publish]
     if loads := [stage for stage in pods if stage.name == LOADER]:
         tasks.append(_switch_task())
         templates.append(_switch(loads[0], dataset, tools[LOADER]))

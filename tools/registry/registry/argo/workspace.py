@@ -3,6 +3,9 @@
 import dataclasses
 import hashlib
 import json
+import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from stage.errors import InputMissing, PolicyViolation
@@ -53,31 +56,47 @@ class Workspace:
         return find_datasets(self.clone, plan.dataset, all_of_them=False)[0]
 
 
-def clean(workspace: Workspace, stage: str) -> list[str]:
-    """Make the dataset's folder as it is before a stage runs, and return what was removed.
+def clean(workspace: Workspace, stage: str = "") -> list[str]:
+    """Remove from the dataset's folder what neither git nor another stage has put there, and return what it was.
 
-    DVC does that with the outputs; an attempt that failed may have left anything.
+    DVC does that with the outputs of a ``stage`` before it runs; an attempt that failed may have left anything.
+    Raises PolicyViolation for what the stages until here should not have done.
     """
     plan = workspace.read()
     git, folder = Git(workspace.clone), f"data/{plan.dataset}"
     kept = [path for name, paths in plan.outputs.items() if name != stage for path in paths]
     excluded = [word for path in kept for word in ("-e", f"/{folder}/{path}")]
-    for path in set(plan.outputs[stage]) & set(plan.in_git):
+    removed = git("clean", "-xdff", *excluded, "--", folder).splitlines()
+    for path in set(plan.outputs.get(stage, ())) & set(plan.in_git):
         (workspace.clone / folder / path).unlink(missing_ok=True)
-    removed = git("clean", "-xdff", *excluded, "--", folder)
-    return [line.removeprefix("Removing ") for line in removed.splitlines()]
+    _check(workspace, plan)
+    return [line.removeprefix("Removing ") for line in removed]
 
 
-def check_untouched(workspace: Workspace, plan: Plan) -> None:
-    """Raise PolicyViolation where a stage has changed what is not its output: it could reach the dataset's folder."""
-    git, folder = Git(workspace.clone), f"data/{plan.dataset}/"
-    allowed = {f"{folder}{path}" for name in plan.run for path in plan.outputs[name]} & {
-        f"{folder}{path}" for path in plan.in_git
-    }
-    params = workspace.clone / folder / "params.yaml"
-    if hashlib.sha256(params.read_bytes()).hexdigest() == plan.params_sha256:
+def _check(workspace: Workspace, plan: Plan) -> None:
+    """Raise PolicyViolation where stages have changed what is not their output, or left other than files and folders.
+
+    They could reach the whole of the dataset's folder, and a link would lead to what is mounted elsewhere.
+    """
+    folder = f"data/{plan.dataset}/"
+    place = workspace.clone / folder
+    for entry in _entries(place):
+        if not stat.S_ISREG(mode := entry.lstat().st_mode) and not stat.S_ISDIR(mode):
+            raise _refusal(entry.relative_to(workspace.clone), "is no regular file or folder")
+    allowed = {f"{folder}{path}" for path in (*plan.in_git, "dvc.lock")}
+    if hashlib.sha256((place / "params.yaml").read_bytes()).hexdigest() == plan.params_sha256:
         allowed.add(f"{folder}params.yaml")
-    for line in git("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames").split("\0"):
-        if line and line[3:] not in allowed:
-            what = "was changed, or made, by a stage whose output it is not"
-            raise PolicyViolation(line[3:], what, "look at that stage's tool, then submit the workflow again")
+    changed = Git(workspace.clone)("diff", "--name-only", "-z", "--no-renames", "HEAD", "--", folder)
+    for path in filter(None, changed.split("\0")):
+        if path not in allowed:
+            raise _refusal(path, "was changed by a stage whose output it is not")
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Yield all that is below a folder, without following links."""
+    for name, folders, files in os.walk(folder):
+        yield from (Path(name) / each for each in (*folders, *files))
+
+
+def _refusal(path: object, what: str) -> PolicyViolation:
+    return PolicyViolation(path, what, "look at the stages' tools, then submit the workflow again")

@@ -14,6 +14,7 @@ from stage.errors import PushFailed, ReleaseRefused
 from registry.git import Git, GitFailed
 from registry.releasing.preflight import Branch, changed_paths
 from registry.releasing.releases import Release
+from registry.releasing.tags import asked
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def send(git: Git, branch: Branch, commit: str, tag: str, name: str) -> bool:
 
 def follow(git: Git, branch: Branch, commit: str, name: str) -> None:
     """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays."""
-    git("fetch", "-q", "--no-tags", branch.remote, f"+{branch.merge}:{branch.tracking}")
+    asked(git, branch.remote, "fetch", "-q", "--no-tags", branch.remote, f"+{branch.merge}:{branch.tracking}")
     head = git("rev-parse", "HEAD")
     if head == commit or git("merge-base", head, commit) != head:
         return

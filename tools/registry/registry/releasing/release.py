@@ -19,7 +19,7 @@ from registry.git import Git
 from registry.releasing.preflight import Branch, check_clone, check_dataset, check_environment, fetch
 from registry.releasing.publish import base_of, follow, make_commit, make_tag, send
 from registry.releasing.releases import Release
-from registry.releasing.tags import Tagged, fetch_all, look
+from registry.releasing.tags import Tagged, asked, fetch_all, look
 from registry.releasing.versions import PARTS, Version, released
 from registry.storage import remotes
 from registry.storage.objects import Fault, find_faults
@@ -189,7 +189,8 @@ def _check_clean_clone(git: Git, branch: Branch, draft: Release) -> None:
     url = git("remote", "get-url", branch.remote)
     with tempfile.TemporaryDirectory(prefix="registry-") as folder:
         clone = Git(Path(folder))
-        clone("clone", "-q", "--bare", "--depth", "1", "--branch", draft.tag, "--", _absolute(url, git), "clone")
+        command = ("clone", "-q", "--bare", "--depth", "1", "--branch", draft.tag, "--", _absolute(url, git), "clone")
+        asked(clone, branch.remote, *command)
         seen = Release(Git(Path(folder) / "clone"), draft.name, draft.version)
         if seen.outputs != draft.outputs or seen.metadata != draft.metadata:
             raise VerificationFailed(draft.tag, "is something else in a new clone", "look at the git remote")

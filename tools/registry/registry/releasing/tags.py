@@ -14,16 +14,21 @@ class Tagged(enum.Enum):
     YES = enum.auto()
 
 
+def asked(git: Git, remote: str, *arguments: str) -> str:
+    """Run git against a remote. Raises PushFailed where it does not answer."""
+    try:
+        return git(*arguments)
+    except GitFailed as error:
+        raise PushFailed(f"git remote {remote}", error.what, "check the network, then run again") from error
+
+
 def look(git: Git, remote: str, tag: str) -> Tagged:
     """Say whether the release is tagged, and fetch a tag that only the remote has.
 
     Raises TagExists for a tag that is only here, is another here than there, or is no annotated one.
     """
     ref = f"refs/tags/{tag}"
-    try:
-        lines = git("ls-remote", remote, ref).splitlines()
-    except GitFailed as error:
-        raise PushFailed(f"git remote {remote}", error.what, "check the network, then run again") from error
+    lines = asked(git, remote, "ls-remote", remote, ref).splitlines()
     there, here = (lines[0].split()[0] if lines else None), git.resolve(ref)
     if here and not there:
         raise TagExists(tag, f"is a tag here, and not on {remote}", f"git tag -d {tag}, then run again")
@@ -32,7 +37,7 @@ def look(git: Git, remote: str, tag: str) -> Tagged:
     if here and here != there:
         raise TagExists(tag, f"is another tag here than on {remote}", f"git tag -d {tag}, then run again")
     if not here:
-        git("fetch", "-q", "--no-tags", remote, f"{ref}:{ref}")
+        asked(git, remote, "fetch", "-q", "--no-tags", remote, f"{ref}:{ref}")
     if git("cat-file", "-t", ref) != "tag":
         raise TagExists(tag, "is a lightweight tag, and no release", "choose the next version")
     return Tagged.YES
