@@ -48,7 +48,7 @@ def test_tool_has_one_name_everywhere(name: str) -> None:
     assert project["name"] == f"data-registry-{name}"
     assert project["scripts"] == {name: f"{package}.cli:cli"}
     assert (tool.folder / package / "cli.py").is_file() and (tool.folder / "README.md").is_file()
-    if tool.in_container:
+    if (tool.folder / "Dockerfile").is_file():
         assert f'ENTRYPOINT ["{name}"]' in (tool.folder / "Dockerfile").read_text()
         assert f"  {name}:\n" in (ROOT / "compose" / "tools.yml").read_text()
 

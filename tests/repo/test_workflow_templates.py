@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 from registry.argo.template import is_current
@@ -135,23 +136,53 @@ def test_a_large_corpus_is_embedded_by_a_rayjob_of_the_same_command() -> None:
     templates = {each["name"]: each for each in TEMPLATES["opencloudhub-readmes-embeddings"]["spec"]["templates"]}
     pod, variant = templates["chunk-embed"], templates["chunk-embed-ray"]
     resource = variant["resource"]
-    assert resource["action"] == "create" and resource["setOwnerReference"] is True
+    assert resource["action"] == "create" and resource["setOwnerReference"] is True and "retryStrategy" not in variant
     assert resource["successCondition"] == "status.jobDeploymentStatus == Complete"
     assert variant["serviceAccountName"] == variant["executor"]["serviceAccountName"] == "registry-ray"
     job = yaml.safe_load(resource["manifest"])["spec"]
     command = [*pod["container"]["command"], *pod["container"]["args"]]
     assert shlex.split(job["entrypoint"]) == ["env", "--chdir=/data", *command]
     cluster = job["rayClusterSpec"]
+    assert job["activeDeadlineSeconds"] < TEMPLATES["opencloudhub-readmes-embeddings"]["spec"]["activeDeadlineSeconds"]
+    lock = (ROOT / "tools" / "chunk-embed" / "requirements.lock").read_text()
+    assert f"\nray=={cluster['rayVersion']} " in lock.replace("[default,data]", "").replace("\\", " ")
     head = cluster["headGroupSpec"]["template"]["spec"]
     assert head["initContainers"] == pod["initContainers"]
-    assert pod["container"]["volumeMounts"][-1] in head["containers"][0]["volumeMounts"]
+    assert all(each in head["containers"][0]["volumeMounts"] for each in pod["container"]["volumeMounts"])
     for spec in (head, *(group["template"]["spec"] for group in cluster["workerGroupSpecs"])):
         assert spec["automountServiceAccountToken"] is False and spec["securityContext"]["runAsNonRoot"]
         assert spec["containers"][0]["securityContext"] == pod["container"]["securityContext"]
         assert "envFrom" not in spec["containers"][0]
+        (container,) = spec["containers"]
+        probes = [container[name]["httpGet"]["port"] for name in ("livenessProbe", "readinessProbe")]
+        assert probes == [52365, 8265 if spec is head else 52365]
+        named = {**container, "image": "image"}
+        inits = [{**each, "image": "image"} for each in spec.get("initContainers", [])]
+        volumes = [{**each, "emptyDir": {}} for each in spec["volumes"] if "emptyDir" in each]
+        pod_spec = {**spec, "containers": [named], "initContainers": inits, "volumes": volumes}
+        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, "spec": pod_spec}
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
     tasks = {each["name"]: each for each in templates["main"]["dag"]["tasks"]}
     whens = [tasks[name]["when"].rpartition(" && ")[2] for name in ("chunk-embed", "chunk-embed-ray")]
     assert whens == [f"'{{{{workflow.parameters.compute_type}}}}' {how} 'ray'" for how in ("!=", "==")]
+
+
+def test_what_a_stage_reads_it_cannot_write(template: dict[str, Any]) -> None:
+    dataset = template["metadata"]["name"].removeprefix("data-")
+    for pod in pods(template):
+        mounts = {each["mountPath"]: each for each in pod["container"]["volumeMounts"]}
+        if "/data" in mounts:
+            assert not mounts["/data"].get("readOnly")
+            below = {path: each for path, each in mounts.items() if path.startswith("/data/")}
+            assert all(each["readOnly"] for each in below.values())
+            assert all(each["subPath"] == f"repo/data/{dataset}/{path[6:]}" for path, each in below.items())
+            assert "/data/params.yaml" in below or pod["name"] == "switch"
+    steps = {pod["name"]: [each["mountPath"] for each in pod["container"]["volumeMounts"]] for pod in pods(template)}
+    if "fetcher" in steps:
+        assert "/data/sources.csv" in steps["fetcher"] and "/data/raw" in steps["parquetizer"]
+        assert {"/data/raw", "/data/samples.parquet"} <= {*steps["stats"]} and "/data/metadata.json" not in steps[
+            "stats"
+        ]
 
 
 def test_readers_see_only_what_is_published() -> None:

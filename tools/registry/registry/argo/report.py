@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 from stage import errors
@@ -38,7 +39,7 @@ def _failures(text: str) -> list[dict[str, Any]]:
 
 def _line(failure: dict[str, Any]) -> str:
     message = str(failure.get("message", "")).strip() or "no message"
-    code = message.rpartition("exit code ")[2]
-    kind = f" ({CODES[int(code)]})" if code.isdigit() and int(code) in CODES else ""
+    code = re.search(r"exit code (\d+)", message)  # as in: main: Error (exit code 12)
+    kind = f" ({CODES[int(code[1])]})" if code and int(code[1]) in CODES else ""
     step = str(failure.get("templateName") or failure.get("displayName"))
     return f"{step}: {message}{kind}{CURES.get(step, '')}"
