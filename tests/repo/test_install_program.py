@@ -44,7 +44,9 @@ def install(folder: Path, url: str, sha256: str) -> tuple[subprocess.CompletedPr
 
 
 @pytest.mark.parametrize(
-    ("name", "body"), [("tool", PROGRAM), ("tool.gz", gzip.compress(PROGRAM)), ("tool.tar.gz", archive())]
+    ("name", "body"),
+    [("tool", PROGRAM), ("tool.gz", gzip.compress(PROGRAM)), ("tool.tar.gz", archive())],
+    ids=["plain", "gz", "tar.gz"],  # of the bytes themselves, a time is part
 )
 def test_it_is_unpacked_and_runs(server: Scripted, tmp_path: Path, name: str, body: bytes) -> None:
     url = server.on(f"/{name}", Reply(body))
