@@ -65,6 +65,9 @@ def clean(workspace: Workspace, stage: str = "") -> list[str]:
     plan = workspace.read()
     git, folder = Git(workspace.clone), f"data/{plan.dataset}"
     kept = [path for name, paths in plan.outputs.items() if name != stage for path in paths]
+    for above in sorted({parent for path in kept for parent in Path(path).parents}):
+        if (workspace.clone / folder / above).is_symlink():  # git would remove it, and the outputs with it
+            raise _refusal(f"{folder}/{above}", "is no regular file or folder")
     excluded = [word for path in kept for word in ("-e", f"/{folder}/{path}")]
     removed = git("clean", "-xdff", *excluded, "--", folder).splitlines()
     for path in set(plan.outputs.get(stage, ())) & set(plan.in_git):
