@@ -12,9 +12,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from registry.argo.forwards import KNOWN
-from registry.argo.secrets import SECRETS
 from registry.argo.template import COMPUTE_TYPES
+from registry.cluster.forwards import KNOWN
+from registry.cluster.secrets import SECRETS
 from registry.runtime.toolbox import repository
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from registry.argo.inputs import OWN, choices
+from registry.cluster.inputs import OWN, choices
 from registry.datasets import find_datasets
 from registry.runtime.toolbox import repository
 

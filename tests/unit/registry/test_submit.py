@@ -16,9 +16,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from conftest import git
-from registry.argo.inputs import OWN, choices, read_request
-from registry.argo.submit import manifest
 from registry.cli import cli
+from registry.cluster.inputs import OWN, choices, read_request
+from registry.cluster.submit import manifest
 from unit.registry.cluster_api import ClusterApi, make_tree
 
 VARIABLES = ("INPUTS_JSON", "EVENT_NAME", "GIT_SHA", "BEFORE_SHA", "RUN_URL", "GITHUB_STEP_SUMMARY", "KUBECONFIG")

@@ -34,8 +34,8 @@ def minikube() -> None:
 @talk
 def apply(manifests: Path | None, registry: str) -> None:
     """Bring the cluster to what the working tree is: images, manifests, templates; say which Secrets it lacks."""
-    from registry.argo.cluster import chosen_context
-    from registry.argo.install import install
+    from registry.cluster.context import chosen_context
+    from registry.cluster.install import install
 
     root, context = repository(), chosen_context()
     done = install(root, context, manifests or root / "compose" / "argo", registry)
@@ -51,8 +51,8 @@ def forward() -> None:
     MINIKUBE_MINIO_SERVICE, MINIKUBE_PGVECTOR_SERVICE and MINIKUBE_MLFLOW_SERVICE (namespace/name:port) say where they
     are, MINIKUBE_MINIO_PORT and so on which ports lead there, and MINIKUBE_FORWARD_IP where to listen, beside loopback.
     """
-    from registry.argo.cluster import chosen_context
-    from registry.argo.forwards import forwarding, wanted_forwards, watch
+    from registry.cluster.context import chosen_context
+    from registry.cluster.forwards import forwarding, wanted_forwards, watch
 
     context, forwards = chosen_context(), wanted_forwards()
     try:
@@ -80,8 +80,8 @@ def forward() -> None:
 @talk
 def smoke(force: bool, patience: float, pause: float, remote: str) -> None:
     """Run the pipeline of wine-quality in the cluster, wait for it, and read the release back, every byte."""
-    from registry.argo.cluster import chosen_context
-    from registry.argo.smoke import smoke as library
+    from registry.cluster.context import chosen_context
+    from registry.cluster.smoke import smoke as library
 
     done = library(repository(), chosen_context(), remote, force, patience * 60, pause)
     became = "released" if done.is_new else "nothing new, the last release is"

@@ -12,14 +12,14 @@ import yaml
 from stage.errors import UsageError
 from stage.options import talk
 
-from registry.argo.changed import pushed_datasets
-from registry.argo.cluster import NAMESPACE
-from registry.argo.inputs import PIPELINES, read_request
-from registry.argo.kubectl import SECRET, cluster
-from registry.argo.pins import apply_pins, config_map, pins, read_config_map, unpublished
-from registry.argo.submit import check, follow, manifest
-from registry.argo.submit import submit as create
-from registry.argo.summary import as_markdown
+from registry.cluster.changed import pushed_datasets
+from registry.cluster.context import NAMESPACE
+from registry.cluster.inputs import PIPELINES, read_request
+from registry.cluster.kubectl import SECRET, cluster
+from registry.cluster.pins import apply_pins, config_map, pins, read_config_map, unpublished
+from registry.cluster.submit import check, follow, manifest
+from registry.cluster.submit import submit as create
+from registry.cluster.summary import as_markdown
 from registry.git import Git
 from registry.runtime.toolbox import repository
 

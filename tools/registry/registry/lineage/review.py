@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stage.errors import StageError
 
-from registry.argo.changed import changed_datasets
+from registry.cluster.changed import changed_datasets
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
 from registry.lineage.diff import compare

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from stage.errors import InputMissing, VerificationFailed
 
-from registry.argo.cluster import NAMESPACE
-from registry.argo.inputs import read_request
-from registry.argo.kubectl import Kubectl
-from registry.argo.outcome import Outcome
-from registry.argo.submit import check, follow, manifest, submit
+from registry.cluster.context import NAMESPACE
+from registry.cluster.inputs import read_request
+from registry.cluster.kubectl import Kubectl
+from registry.cluster.outcome import Outcome
+from registry.cluster.submit import check, follow, manifest, submit
 from registry.git import Git
 from registry.releasing.origin import release_at
 from registry.storage.store import open_store

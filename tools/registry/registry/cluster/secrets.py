@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from registry.argo.cluster import NAMESPACE
-from registry.argo.kubectl import Kubectl
+from registry.cluster.context import NAMESPACE
+from registry.cluster.kubectl import Kubectl
 
 KEYS = "go-template={{range $key, $value := .data}}{{$key}} {{end}}"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from stage.errors import DatabaseUnreachable, LockHeld, NetworkFailed, PushFailed, SourceRefused, StageError
 
-from registry.argo.cluster import NAMESPACE
-from registry.argo.inputs import Request
-from registry.argo.kubectl import Kubectl
-from registry.argo.outcome import Outcome, read_outcome
+from registry.cluster.context import NAMESPACE
+from registry.cluster.inputs import Request
+from registry.cluster.kubectl import Kubectl
+from registry.cluster.outcome import Outcome, read_outcome
 
 log = logging.getLogger(__name__)
 

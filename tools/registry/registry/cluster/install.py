@@ -7,11 +7,11 @@ from pathlib import Path
 import yaml
 from stage.errors import InputMissing
 
-from registry.argo.cluster import NAMESPACE, check_argo
-from registry.argo.kubectl import Kubectl
-from registry.argo.loading import load_images
-from registry.argo.pins import NAME, apply_pins, pins
-from registry.argo.secrets import missing_secrets
+from registry.cluster.context import NAMESPACE, check_argo
+from registry.cluster.kubectl import Kubectl
+from registry.cluster.loading import load_images
+from registry.cluster.pins import NAME, apply_pins, pins
+from registry.cluster.secrets import missing_secrets
 
 log = logging.getLogger(__name__)
 

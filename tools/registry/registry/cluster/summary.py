@@ -4,8 +4,8 @@ import html
 import re
 from collections.abc import Iterable
 
-from registry.argo.inputs import Request
-from registry.argo.outcome import Outcome
+from registry.cluster.inputs import Request
+from registry.cluster.outcome import Outcome
 from registry.terminal import printable
 
 LONG = 300  # characters of a message

@@ -6,7 +6,7 @@ import subprocess
 
 from stage.errors import InputMissing, UsageError
 
-from registry.argo.kubectl import Kubectl
+from registry.cluster.kubectl import Kubectl
 
 MINIKUBE = "minikube"  # as minikube calls the context of its first cluster
 NAMESPACE = "data-registry"

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 from stage.errors import UsageError
 
-from registry.argo.changed import COMMIT
 from registry.argo.rayjob import RAY
 from registry.argo.template import BOOLEANS, BUMPS, COMPUTE_TYPES
+from registry.cluster.changed import COMMIT
 from registry.datasets import Dataset, find_datasets
 from registry.releasing.versions import TAG
 

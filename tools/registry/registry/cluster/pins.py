@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from stage.errors import InputMissing, NetworkFailed, ReleaseRefused, UsageError
 
-from registry.argo.cluster import NAMESPACE
-from registry.argo.kubectl import Kubectl
+from registry.cluster.context import NAMESPACE
+from registry.cluster.kubectl import Kubectl
 from registry.runtime.images import read_images
 from registry.runtime.toolbox import find_tools
 

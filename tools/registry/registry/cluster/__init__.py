@@ -1,0 +1,1 @@
+"""A cluster with Argo: what runs there is submitted, its images pinned, and minikube set up."""
