@@ -76,7 +76,10 @@ class Workflow:
             failed = [name for name, phase in self.outcome.steps.items() if phase == "Failed"]
             self.outcome.phase = "Failed" if failed else "Succeeded"
             self.scope["workflow.status"] = self.outcome.phase
-            told = [{"templateName": name, "message": f"exit code {self.outcome.codes[name][-1]}"} for name in failed]
+            told = [
+                {"templateName": name, "message": f"Error (exit code {self.outcome.codes[name][-1]})"}
+                for name in failed
+            ]
             self.scope["workflow.failures"] = json.dumps(json.dumps(told))
             assert self.step(self.spec["onExit"], {}) == "Succeeded", self.outcome.said
         return self.outcome

@@ -193,7 +193,7 @@ def test_a_template_of_other_stages_than_the_revision_is_refused(forge: Forge) -
         and set(outcome.steps.values()) == {"Failed", "Omitted"}
     )
     assert "kubectl apply -f data/wine-quality/workflow.yaml" in outcome.said
-    assert "plan: exit code 40 (ReleaseRefused)" in outcome.said and forge.tags == []
+    assert "plan: Error (exit code 40) (ReleaseRefused)" in outcome.said and forge.tags == []
 
 
 def test_what_an_attempt_leaves_is_gone_before_the_next(forge: Forge, root: Path, tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ def test_a_report_without_failures(given: str) -> None:
     assert make_report("letters", "data-letters-x", "Succeeded", given).failures == ()
 
 
+def test_of_a_step_the_last_attempt_counts_and_the_graph_does_not() -> None:
+    given = failures(
+        ("stats", "Error (exit code 12)"), ("stats", "Error (exit code 22)"), ("stats", "No more retries"), ("main", "")
+    )
+    assert make_report("letters", "x", "Failed", given).failures == ("stats: Error (exit code 22) (SchemaMismatch)",)
+
+
 @pytest.mark.parametrize(
     ("step", "message", "line"),
     [

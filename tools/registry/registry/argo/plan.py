@@ -60,14 +60,14 @@ def make_plan(request: Request, workspace: Workspace, url: str, remote: str) -> 
         if digest(stages) != request.digest:
             what = f"this template has other stages ({request.digest}) than {request.revision} ({digest(stages)})"
             raise ReleaseRefused(f"data-{dataset.name}", what, f"kubectl apply -f data/{dataset.name}/workflow.yaml")
-        run = {stage.name for stage in stages} if request.force else _stale(repo, dataset, stages)
+        run = {stage.name for stage in stages} if request.force else _stale(repo, dataset)
     publish = bool(run) or not is_released(git, dataset)
     if publish:
         store = open_store(git, "HEAD", remote)
         run = with_dependents(
             stages, run | _lost(git, dataset, store, (each for each in stages if each.name not in run))
         )
-        run = _fetched(dataset, root, remote, stages, run)
+        run = with_dependents(stages, _fetched(dataset, root, remote, stages, run))
     plan = Plan(
         dataset.name,
         git("rev-parse", "HEAD"),
@@ -85,13 +85,13 @@ def make_plan(request: Request, workspace: Workspace, url: str, remote: str) -> 
     return plan
 
 
-def is_released(git: Git, dataset: Dataset) -> bool:
-    """Say whether the last release of a dataset is what its folder has."""
+def is_released(git: Git, dataset: Dataset, files: Iterable[str] = ("dvc.lock", "metadata.json")) -> bool:
+    """Say whether the last release of a dataset has the files that its folder has."""
     versions = released(git, dataset.name).get(dataset.name, [])
     if not versions:
         return False
     last = Release(git, dataset.name, versions[-1])
-    paths = {name: dataset.folder / name for name in ("dvc.lock", "metadata.json")}
+    paths = {name: dataset.folder / name for name in files}
     return all(path.is_file() and path.read_bytes() == last.read(name) for name, path in paths.items())
 
 
@@ -119,8 +119,8 @@ def _set_parent(dataset: Dataset, git: Git, wanted: str) -> None:
     path = dataset.folder / "params.yaml"
     parent = read_settings(path)
     known = released(git, parent.dataset).get(parent.dataset, [])
-    version = "latest" if wanted == "latest" else wanted.removeprefix(f"{parent.dataset}-v")
-    tag = tag_of(parent.dataset, choose(known, parent.dataset, version))
+    version = choose(known, parent.dataset, wanted.removeprefix(f"{parent.dataset}-v"))
+    tag = tag_of(parent.dataset, version)
     text = path.read_text(encoding="utf-8")
     before = f"version: {parent.version}"
     if text.count(before) != 1:
@@ -135,11 +135,10 @@ def _point(root: Path, remote: str) -> None:
         (root / ".dvc" / "config.local").write_text(config, encoding="utf-8")
 
 
-def _stale(repo: Any, dataset: Dataset, stages: list[Stage]) -> set[str]:
-    """Return the stages that DVC would run, but for data that is not here."""
+def _stale(repo: Any, dataset: Dataset) -> set[str]:
+    """Return the stages that DVC finds stale, but for data that is not here."""
     entries = repo.status(targets=[str(dataset.pipeline)])
-    found = {address.rpartition(":")[2] for address, entry in entries.items() if any(map(_is_change, entry))}
-    return with_dependents(stages, found)
+    return {address.rpartition(":")[2] for address, entry in entries.items() if any(map(_is_change, entry))}
 
 
 def _is_change(entry: Any) -> bool:
@@ -172,7 +171,7 @@ def _fetched(dataset: Dataset, root: Path, remote: str, stages: list[Stage], run
         with contextlib.chdir(root):  # DVC reads a target from where it is
             remotes.pull(dataset, root, remote, kept)
         with dvc_repository(root) as repo:
-            return run | _stale(repo, dataset, stages)
+            return run | _stale(repo, dataset)
     return run
 
 

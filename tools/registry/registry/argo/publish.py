@@ -12,7 +12,7 @@ from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset
 from registry.git import Git, GitFailed
 from registry.releasing.release import Released, release
-from registry.releasing.versions import Version, released, tag_of
+from registry.releasing.versions import released, tag_of
 
 log = logging.getLogger(__name__)
 
@@ -31,26 +31,17 @@ def publish(workspace: Workspace, remote: str, bump: str, push_url: str = "", no
         git("fetch", "-q", "--tags", "origin")
     except GitFailed as error:
         raise NetworkFailed("git remote origin", error.what, "check the network, then run again") from error
-    if not _is_done(git, dataset, plan):
-        clean(workspace)
-        _forget(git, plan)
-        _commit(dataset, root, plan.run)
-        if not is_released(git, dataset):
-            return release(dataset, root, remote, bump=bump, notes=notes)
+    clean(workspace)
+    _forget(git, plan)
+    _commit(dataset, root, plan.run)
+    if is_released(git, dataset):
         log.info("%s: nothing has changed", dataset.name)
-    return release(dataset, root, remote, str(_last(git, dataset)))
-
-
-def _is_done(git: Git, dataset: Dataset, plan: Plan) -> bool:
-    """Say whether an attempt before this one has made the release: it came after the plan."""
-    if not is_released(git, dataset):
-        return False
-    tag = f"refs/tags/{tag_of(dataset.name, _last(git, dataset))}"
-    return git.run("merge-base", "--is-ancestor", tag, plan.base).returncode != 0
-
-
-def _last(git: Git, dataset: Dataset) -> Version:
-    return released(git, dataset.name)[dataset.name][-1]
+        return release(dataset, root, remote, str(released(git, dataset.name)[dataset.name][-1]))
+    if is_released(git, dataset, ("metadata.json",)):
+        tag = tag_of(dataset.name, released(git, dataset.name)[dataset.name][-1])
+        log.warning("%s: only dvc.lock differs from %s; commit it, or every run does this again", dataset.name, tag)
+        return Released(tag, "already released", 0, 0, remote)
+    return release(dataset, root, remote, bump=bump, notes=notes)
 
 
 def _forget(git: Git, plan: Plan) -> None:

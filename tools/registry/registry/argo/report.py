@@ -9,6 +9,7 @@ from stage import errors
 
 CODES = {kind.code: kind.__name__ for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "code")}
 
+EXIT = re.compile(r"exit code (\d+)")  # as in: main: Error (exit code 12)
 CURES = {"switch": "; the release is made: make switch, for another run finds nothing to do"}
 
 
@@ -24,7 +25,12 @@ class Report:
 
 def make_report(dataset: str, workflow: str, status: str, failures: str) -> Report:
     """Read what Argo hands to an exit handler; ``failures`` is its list in JSON, quoted once more or empty."""
-    return Report(dataset, workflow, status, tuple(_line(each) for each in _failures(failures)))
+    # Argo names the graph too, every attempt, and that there are no more: of a step, the last that ended with a code.
+    last: dict[str, dict[str, Any]] = {}
+    for each in _failures(failures):
+        if _step(each) != "main" and (_step(each) not in last or EXIT.search(str(each.get("message")))):
+            last[_step(each)] = each
+    return Report(dataset, workflow, status, tuple(map(_line, last.values())))
 
 
 def _failures(text: str) -> list[dict[str, Any]]:
@@ -39,7 +45,11 @@ def _failures(text: str) -> list[dict[str, Any]]:
 
 def _line(failure: dict[str, Any]) -> str:
     message = str(failure.get("message", "")).strip() or "no message"
-    code = re.search(r"exit code (\d+)", message)  # as in: main: Error (exit code 12)
+    code = EXIT.search(message)
     kind = f" ({CODES[int(code[1])]})" if code and int(code[1]) in CODES else ""
-    step = str(failure.get("templateName") or failure.get("displayName"))
+    step = _step(failure)
     return f"{step}: {message}{kind}{CURES.get(step, '')}"
+
+
+def _step(failure: dict[str, Any]) -> str:
+    return str(failure.get("templateName") or failure.get("displayName"))
