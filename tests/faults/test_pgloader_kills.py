@@ -150,8 +150,12 @@ def test_a_busy_server_notices_that_the_loader_is_gone(index):
 
 @pytest.mark.slow
 def test_20_kills_of_the_loader_at_random_points(index, work):
-    seconds, random_ = seconds_of_a_load(index, work), random.Random(0)
     codes: list[int] = []
+    taken: list[float] = []
+    for _ in range(3):  # the first is slow: libraries and files are not in memory yet
+        work.renew()
+        taken.append(seconds_of_a_load(index, work))
+    seconds, random_ = min(taken), random.Random(0)
     while codes.count(-signal.SIGKILL) < 20 and len(codes) < 60:
         codes.append(kill_loader(index, work, random_.uniform(0, 0.9 * seconds), signal.SIGKILL))
     print(f"loader: killed 20 times within {seconds:.1f} s, {len(codes) - 20} times it was through before")
