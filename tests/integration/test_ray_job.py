@@ -1,7 +1,6 @@
 """The RayJob of the embeddings, on a real head of Ray in chunk-embed's image, with the rights that its pod has."""
 
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -108,4 +107,3 @@ def test_a_ray_job_makes_the_bytes_that_a_pod_makes(
     here = environ(root, RUNTIME="host")
     subprocess.run([root / "tools/run", *command, "--no-cache"], cwd=folder, env=here, check=True, capture_output=True)
     assert {name: (folder / name).read_bytes() for name in made} == made
-    assert os.stat(folder / "embeddings.parquet").st_size > 1000

@@ -151,9 +151,9 @@ def _is_change(entry: Any) -> bool:
 
 def _lost(git: Git, dataset: Dataset, store: Store, stages: Iterable[Stage]) -> set[str]:
     """Return the stages with an output that the remote does not have. A folder's list is sent after its files."""
-    found = set()
+    found, here = set(), Release(git, dataset.name, FIRST, "HEAD")
     for stage in stages:
-        outputs = {out.path: out for out in Release(git, dataset.name, FIRST, "HEAD").outputs if not out.in_git}
+        outputs = {out.path: out for out in here.outputs if not out.in_git}
         for path in stage.outputs:
             try:
                 if path in outputs:
