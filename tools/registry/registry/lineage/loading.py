@@ -52,13 +52,13 @@ def load(
     with opened(name, version, repo) as release:
         remote = remote or os.environ.get("DVC_REMOTE", "")
         manifest = fetch_manifest(release, remote)
-        places = _splits(manifest)
+        places = files_by_split(manifest)
         if split is not None and split not in places:
             raise UsageError("split", f"{release.tag} has no {split!r:.60}", f"use one of: {', '.join(places)}")
         if split is None and len(places) > 1 and as_ != "huggingface":
             raise UsageError("split", f"{release.tag} has several", f"use one of: {', '.join(places)}")
         chosen = [split] if split else list(places)
-        found = {each: _fetched(release, read_manifest(manifest), places[each], remote) for each in chosen}
+        found = {each: fetched(release, read_manifest(manifest), places[each], remote) for each in chosen}
     if split is None and len(places) > 1:
         return library.DatasetDict({each: library.Dataset(_table(part)) for each, part in found.items()})
     (part,) = found.values()
@@ -90,7 +90,7 @@ def _imported(as_: str) -> Any:
         raise UsageError(f"as_={as_!r}", f"{module} is not installed", f"pip install '{FORMS[as_]}'") from error
 
 
-def _splits(manifest: Path) -> dict[str, list[str]]:
+def files_by_split(manifest: Path) -> dict[str, list[str]]:
     """Return the files of each split, in their order."""
     table = pq.read_table(manifest, columns=["split", "file"], read_dictionary=["split", "file"])
     pairs = table.group_by(["split", "file"], use_threads=False).aggregate([])
@@ -100,7 +100,7 @@ def _splits(manifest: Path) -> dict[str, list[str]]:
     return found
 
 
-def _fetched(release: Release, manifest: Manifest, files: list[str], remote: str) -> Split:
+def fetched(release: Release, manifest: Manifest, files: list[str], remote: str) -> Split:
     """Fetch the files of a split, and what lies beside an ``annotations.json``."""
     target = user_cache() / release.tag
     items: list[Item] = []
