@@ -1,0 +1,57 @@
+"""What a dataset's page shows of the data itself: how its values are spread, some of its images, its first samples."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from samples import read_manifest
+
+from registry.catalog import captioned, examples, gallery, spreads
+from registry.catalog.examples import Examples
+from registry.catalog.histograms import Histogram
+from registry.catalog.pictures import Picture
+from registry.catalog.rows import Rows
+from registry.lineage.arrow_types import parse_type
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """What is shown; histograms of the same name follow each other and have the same edges."""
+
+    histograms: tuple[Histogram, ...]
+    pictures: tuple[Picture, ...]
+    examples: tuple[Examples, ...]
+
+
+def profile(
+    manifest: Path, splits: Mapping[str, Sequence[str]], paths: Mapping[str, Path], metadata: Mapping[str, Any]
+) -> Profile:
+    """Look at the samples of a dataset, some megabytes at a time.
+
+    ``splits`` has the files of each split in order, ``paths`` where each file is, and the images beside an
+    ``annotations.json``; ``metadata`` is what stats found. A single split has no name in what is returned.
+    Values and images that are odd or missing are left out. Raises CorruptFile for a file that cannot be read.
+    """
+    named = {split if len(splits) > 1 else "": files for split, files in splits.items()}
+    if any(file.endswith(captioned.ANNOTATIONS) for file in itertools.chain.from_iterable(named.values())):
+        entries = captioned.entries_of(named, paths)
+        return Profile(captioned.histograms_of(entries), captioned.pictures_of(entries), captioned.examples_of(entries))
+    declared = pa.schema([(name, parse_type(kind)) for name, kind in read_manifest(manifest).columns])
+    rows = Rows(named, paths, declared, _classes(metadata))
+    return Profile(spreads.histograms_of(rows), gallery.pictures_of(rows), examples.examples_of(rows))
+
+
+def _classes(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the names of classes by column and value, as stats has them."""
+    schema = metadata.get("schema", {})
+    features = dict(schema.get("features", {}))
+    if "name" in schema.get("target", {}):
+        features[schema["target"]["name"]] = schema["target"]
+    return {
+        name: dict(classes) if isinstance(classes, dict) else {each: each for each in classes}
+        for name, feature in features.items()
+        if (classes := feature.get("classes"))
+    }
