@@ -17,6 +17,7 @@ from registry.lineage.payload import read_table
 from registry.storage.manifests import fetch_manifest
 from registry.storage.store import Absent
 from samples import digests, encode
+from samples.manifest import ROWS
 from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
 from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays
 
@@ -52,6 +53,11 @@ def test_arrow_has_the_very_samples_of_the_manifest(name: str, split: str | None
     expected = [each["content_hash"] for each in manifest if split in {None, each["split"]}]
     hashes = [digest.tobytes() for batch in table.combine_chunks().to_batches() for digest in digests(encode(batch))]
     assert hashes == expected
+
+
+def test_splits_of_more_rows_than_a_row_group_of_the_manifest_has(world: World) -> None:
+    world.release("greetings", "1.0.0", greetings([(f"hello {number}", "joy") for number in range(ROWS)]))
+    assert [load("greetings", split=split).num_rows for split in ("train", "val")] == [ROWS, 2]
 
 
 def test_pandas_ray_and_hugging_face(world: World) -> None:

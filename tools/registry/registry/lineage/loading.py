@@ -93,7 +93,8 @@ def _imported(as_: str) -> Any:
 def files_by_split(manifest: Path) -> dict[str, list[str]]:
     """Return the files of each split, in their order."""
     table = pq.read_table(manifest, columns=["split", "file"], read_dictionary=["split", "file"])
-    pairs = table.group_by(["split", "file"], use_threads=False).aggregate([])
+    # Each row group of a manifest has a dictionary of its own, and Arrow groups by one alone.
+    pairs = table.unify_dictionaries().group_by(["split", "file"], use_threads=False).aggregate([])
     found: dict[str, list[str]] = {}
     for pair in pairs.to_pylist():
         found.setdefault(pair["split"], []).append(pair["file"])
