@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
-.PHONY: show diff explain whohas load switch rollback search evaluate prompts workflows test lint faults bench
+.PHONY: show diff explain whohas cards load switch rollback search evaluate prompts workflows test lint faults bench
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
@@ -53,6 +53,9 @@ explain: # What a model was trained on: make explain MODEL=wine-regressor/3
 
 whohas: # Releases and models that have a sample: make whohas SAMPLE=... (id, text, file:PATH, row:JSON)
 	@tools/run registry whohas
+
+cards: # Write the generated part of the datasets' cards, README.md: make cards [DS=emotion]
+	@tools/run registry cards
 
 load: # Load a vector index into the database: make load [VERSION=1.0.0]
 	@tools/run registry load

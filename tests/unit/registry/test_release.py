@@ -87,6 +87,8 @@ def test_a_later_release_commits_the_datasets_files_alone(world: Path, clone: Pa
     build(clone, "numbers", ROWS)  # built again, and the same
     assert make(clone, "1.1.0").outcome == "released"
     assert git(clone, "show", "--name-only", "--format=", "HEAD").split() == [
+        "data/greetings/README.md",
+        "data/greetings/croissant.json",
         "data/greetings/dvc.lock",
         "data/greetings/metadata.json",
     ]

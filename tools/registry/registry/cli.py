@@ -15,6 +15,7 @@ from registry.building.refresh import has_upstream, refresh
 from registry.building.scratch import make_scratch, run_in
 from registry.building.summary import summary
 from registry.cli_argo import argo, workflow
+from registry.cli_cards import cards
 from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_minikube import minikube
@@ -71,6 +72,9 @@ def dataset(name: str, source: str) -> None:
             log.warning("Building its bundled SYNTHETIC sample in .demo/ instead; SOURCE=upstream makes this an error.")
             samples.append(each)
         else:
+            from registry.cards.card import write_card  # lazy: Arrow takes as long to import as all else here
+
+            write_card(each)
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))
     if samples:
@@ -195,7 +199,7 @@ def demo() -> None:
         fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
 
 
-for command in (release, bootstrap, verify, repair, get, doctor):
+for command in (release, bootstrap, verify, repair, get, doctor, cards):
     cli.add_command(command)
 
 for command in (show_command, diff_command, explain_command, whohas_command):

@@ -7,9 +7,11 @@ that nobody sees, and nothing to clean up.
 import hashlib
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from stage.errors import PushFailed, ReleaseRefused
+from stage.output import replacing
 
 from registry.git import Git, GitFailed
 from registry.releasing.preflight import Branch, changed_paths
@@ -39,12 +41,19 @@ def base_of(git: Git, branch: Branch, name: str) -> str:
     return upstream
 
 
-def make_commit(git: Git, base: str, name: str, title: str) -> str:
-    """Return a commit on ``base`` with the dataset's files as they are here; ``base`` itself if it has them."""
+def make_commit(git: Git, base: str, name: str, title: str, written: Mapping[str, bytes]) -> str:
+    """Return a commit on ``base`` with the dataset's files as they are here; ``base`` itself if it has them.
+
+    ``written`` are files of the dataset's folder that the release writes, whatever is here.
+    """
     with tempfile.TemporaryDirectory(prefix="registry-") as folder:
         index = str(Path(folder) / "index")
         git("read-tree", base, GIT_INDEX_FILE=index)
         git("add", "-A", "--", f"data/{name}", GIT_INDEX_FILE=index)
+        for path, content in written.items():
+            blob = git.output("hash-object", "-w", "--stdin", said=content).decode().strip()
+            entry = f"100644,{blob},data/{name}/{path}"
+            git("update-index", "--add", "--cacheinfo", entry, GIT_INDEX_FILE=index)
         tree = git("write-tree", GIT_INDEX_FILE=index)
     if tree == git("rev-parse", f"{base}^{{tree}}"):
         return base
@@ -91,11 +100,18 @@ def send(git: Git, branch: Branch, commit: str, tag: str, name: str) -> bool:
     return True
 
 
-def follow(git: Git, branch: Branch, commit: str, name: str) -> None:
-    """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays."""
+def follow(git: Git, branch: Branch, commit: str, name: str, written: Mapping[str, bytes]) -> None:
+    """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays.
+
+    What the release has ``written`` is written here too, where it is still what these files give.
+    """
     asked(git, branch.remote, "fetch", "-q", "--no-tags", branch.remote, f"+{branch.merge}:{branch.tracking}")
     head = git("rev-parse", "HEAD")
     if head == commit or git("merge-base", head, commit) != head:
         return
+    for path, content in written.items():
+        if git.show(commit, f"data/{name}/{path}") == content:
+            with replacing(git.folder / "data" / name / path) as (temporary,):
+                temporary.write_bytes(content)
     git("add", "-A", "--", f"data/{name}")  # so that git sees that these files are what the commit has
     git("merge", "-q", "--ff-only", commit)

@@ -14,6 +14,7 @@ from pathlib import Path
 from stage.errors import ReleaseRefused, TagExists, UsageError, VerificationFailed
 from stage.progress import progress
 
+from registry.cards import CROISSANT, README
 from registry.datasets import Dataset
 from registry.git import Git
 from registry.releasing.preflight import Branch, check_clone, check_dataset, check_environment, fetch
@@ -128,15 +129,24 @@ class _Run:
             raise ReleaseRefused(draft.tag, f"others pushed {PUSHES} times in the meantime", "run again")
         look(self._git, self._branch.remote, draft.tag)
         _check_clean_clone(self._git, self._branch, draft)
-        follow(self._git, self._branch, draft.commit, draft.name)
+        follow(self._git, self._branch, draft.commit, draft.name, _written(self._dataset, self._version))
         return Released(draft.tag, "released", sent.objects, sent.moved, self._store.remote)
 
     def _draft(self) -> Release:
         """Return the release as a commit that nothing points to."""
         name = self._dataset.name
         base = base_of(self._git, self._branch, name)
-        commit = make_commit(self._git, base, name, f"{name}: release {self._version}")
+        written = _written(self._dataset, self._version)
+        commit = make_commit(self._git, base, name, f"{name}: release {self._version}", written)
         return Release(self._git, name, self._version, commit)
+
+
+def _written(dataset: Dataset, version: Version) -> dict[str, bytes]:
+    """Return what a release writes into the dataset's folder, made from what is there."""
+    from registry.cards.card import card_of  # lazy: Arrow takes as long to import as all else here
+    from registry.cards.croissant import croissant_of
+
+    return {README: card_of(dataset), CROISSANT: croissant_of(dataset, version)}
 
 
 def _complete(found: Release, dataset: Dataset, root: Path, store: Store, branch: Branch) -> Released:
@@ -156,7 +166,7 @@ def _complete(found: Release, dataset: Dataset, root: Path, store: Store, branch
         sent = remotes.push(dataset, root, store.remote).moved
         sent = max(sent, _read_back(found, store, root))
         outcome = "completed"
-    follow(found.git, branch, commit, found.name)
+    follow(found.git, branch, commit, found.name, _written(dataset, found.version))
     return Released(found.tag, outcome, len(found.outputs), sent, store.remote)
 
 

@@ -53,9 +53,13 @@ class Release:
     def _revision(self) -> str:
         return self.commit or f"refs/tags/{self.tag}"
 
+    def find(self, path: str) -> bytes | None:
+        """Return a file of the dataset's folder that git has, or None where it has none."""
+        return self.git.show(self._revision, f"{self.folder}/{path}")
+
     def read(self, path: str) -> bytes:
         """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
-        found = self.git.show(self._revision, f"{self.folder}/{path}")
+        found = self.find(path)
         if found is None:
             raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", "release it again under another version")
         return found

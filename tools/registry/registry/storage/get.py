@@ -12,6 +12,8 @@ from pathlib import Path
 from stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError, VerificationFailed
 from stage.output import replacing, sync
 
+from registry.cards import CROISSANT, README
+from registry.cards.front_matter import START
 from registry.releasing.releases import Output, Release
 from registry.storage.objects import Item, Meter, check_path, in_parallel, read_list, shown
 from registry.storage.parts import PART, place
@@ -48,6 +50,7 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
         raise VerificationFailed(problem.where, problem.what, problem.fix)
     items = _items(release, store)
     in_git = sorted({output.path for output in release.outputs if output.in_git} | {"params.yaml", "metadata.json"})
+    in_git += [path for path in (README, CROISSANT) if release.find(path) is not None]
     paths = {*(item.path for item in items), *in_git}
     _check_names(paths)
     out.mkdir(parents=True, exist_ok=True)
@@ -112,6 +115,9 @@ def _check_folder(out: Path, paths: set[str]) -> None:
     for path in paths:
         if not (out / path).parent.resolve().is_relative_to(out):
             raise PolicyViolation(out / path, f"a link leads out of {out}", "remove that link")
+    readme = out / README
+    if README in paths and readme.exists() and START.encode() not in readme.read_bytes():
+        raise UsageError(readme, "is not of a release", "choose another OUT")
     for top in {path.partition("/")[0] for path in paths if "/" in path}:
         for there in sorted((out / top).rglob("*")):
             name = there.relative_to(out).as_posix()

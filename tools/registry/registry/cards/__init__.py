@@ -1,0 +1,4 @@
+"""What is written about a dataset for others: the card of its README, and its croissant.json."""
+
+README = "README.md"
+CROISSANT = "croissant.json"

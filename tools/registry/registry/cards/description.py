@@ -1,0 +1,123 @@
+"""What is known of a dataset from the files that git has of it, ``params.yaml`` and ``metadata.json``."""
+
+import dataclasses
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+from stage.errors import UsageError
+from stage.params import build, section
+
+from registry.datasets import Dataset
+from registry.lineage.arrow_types import parse_type
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """The section ``card``, which no stage reads: what people say of the dataset beside what it is made of."""
+
+    tasks: tuple[str, ...] = ()  # as the Hugging Face Hub calls them, text-classification
+    languages: tuple[str, ...] = ()  # ISO 639: en
+    tags: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    organisation: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of the samples."""
+
+    name: str
+    type: pa.DataType
+    description: str
+    classes: tuple[str, ...]  # names of the values 0, 1, ... of an integer
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file with samples; ``split`` is empty where the dataset has none."""
+
+    path: str
+    sha256: str
+    size: int
+    split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A dataset; nothing is known of ``files``, ``counts`` and perhaps ``columns`` before it is built."""
+
+    name: str
+    title: str
+    text: str
+    source: str
+    citation: str
+    licence: str
+    card: Card
+    columns: tuple[Column, ...]
+    counts: dict[str, int]  # samples of each split, of "" where there is none
+    files: tuple[File, ...]  # in the order of the splits
+
+    @property
+    def are_documents(self) -> bool:
+        """Whether each file is a sample of its own, as it was fetched."""
+        return all(file.path.startswith("raw/") for file in self.files)
+
+
+def describe(dataset: Dataset) -> Description:
+    """Return what the dataset's files say. Raises UsageError for a params.yaml that says something else."""
+    params = dataset.folder / "params.yaml"
+    told = section(params, "dataset")
+    found = dataset.metadata() if (dataset.folder / "metadata.json").exists() else {}
+    known = {**told, **found.get("dataset", {})}
+    is_sample = found.get("provenance", {}).get("sample", False)
+    counts = {split: each["num_samples"] for split, each in found.get("splits", {}).items()}
+    return Description(
+        dataset.name,
+        f"{known.get('title') or dataset.name}{' (synthetic sample)' * is_sample}",
+        known.get("description", ""),
+        known.get("source", ""),
+        known.get("citation", ""),
+        known.get("licence", ""),
+        build(Card, section(params, "card"), f"{params}: card"),
+        tuple(_columns(told, found.get("schema", {}), str(params))),
+        counts or ({"": found["summary"]["num_samples"]} if "summary" in found else {}),
+        tuple(_files(found.get("files", {}), list(counts))),
+    )
+
+
+def _columns(told: dict[str, Any], schema: dict[str, Any], where: str) -> list[Column]:
+    """Return the columns as params.yaml declares them, or else as metadata.json has found them."""
+    if "columns" in told:
+        return [_declared(column, f"{where}: dataset.columns") for column in told["columns"]]
+    features = {**schema.get("features", {})}
+    if "target" in schema:
+        features[schema["target"]["name"]] = schema["target"]
+    return [_found(name, feature) for name, feature in features.items()]
+
+
+def _declared(column: dict[str, Any], where: str) -> Column:
+    try:
+        kind = pa.type_for_alias(column["type"])
+        for _ in column.get("shape", ()):
+            kind = pa.list_(kind)
+        classes = tuple(column.get("classes", ()))
+        return Column(column["name"], kind, column.get("description", ""), classes if pa.types.is_integer(kind) else ())
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(where, f"{column!r:.60} is no column", "write name and type, as an Arrow type") from error
+
+
+def _found(name: str, feature: dict[str, Any]) -> Column:
+    # The images of conversations are files beside them, which have their names.
+    kind = pa.string() if feature["dtype"] == "jpeg" else parse_type(feature["dtype"])
+    return Column(name, kind, feature.get("description", ""), ())
+
+
+def _files(found: dict[str, Any], splits: list[str]) -> list[File]:
+    files = [File(path, each["sha256"], each["bytes"], _split(path, splits)) for path, each in found.items()]
+    return sorted(files, key=lambda file: ([*splits, ""].index(file.split), file.path))
+
+
+def _split(path: str, splits: list[str]) -> str:
+    """Return the split of ``processed/<split>/...``."""
+    return next((part for part in PurePosixPath(path).parts[1:2] if part in splits), "")

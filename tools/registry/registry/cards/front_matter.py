@@ -1,0 +1,44 @@
+"""The YAML at the top of a README, in which a block between two comments is generated and the rest is people's."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from stage.errors import UsageError
+
+START = "# From params.yaml and metadata.json, by `make cards`. Keys of your own go below, and are left alone."
+END = "# End of what `make cards` writes."
+FRONT = re.compile(r"\A(---[ \t]*\r?\n)(.*?)(^---[ \t]*(?:\r?\n|\Z))", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(rf"^{re.escape(START)}\r?\n.*?^{re.escape(END)}\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
+    """Return a README with the keys in the block of its front matter, but for those that people have set beside it.
+
+    Everything else stays as it is, to the byte; front matter or block are made where there are none.
+    Raises UsageError where the front matter is no YAML mapping, or one of the two comments was lost.
+    """
+    found = FRONT.match(text)
+    first, inside, last = found.groups() if found else ("---\n", "", "---\n\n" if text else "---\n")
+    prose = text[found.end() :] if found else text
+    others = BLOCK.sub("", inside)
+    if lost := [mark for mark in (START, END) if mark in others]:
+        raise UsageError(where, f"has {lost[0]!r} without its counterpart", "remove it: make cards writes both again")
+    own = _mapping(others, where)
+    kept = {key: value for key, value in keys.items() if key not in own}
+    lines = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120) if kept else ""
+    block = f"{START}\n{lines}{END}\n"
+    inside = BLOCK.sub(lambda _: block, inside, count=1) if BLOCK.search(inside) else block + inside
+    return f"{first}{inside}{last}{prose}"
+
+
+def _mapping(text: str, where: Path) -> dict[str, Any]:
+    fix = "write keys and values between the two lines of ---, or nothing"
+    try:
+        found = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(where, f"its front matter is not valid YAML: {error}", fix) from error
+    if not isinstance(found, dict):
+        raise UsageError(where, "its front matter is no mapping", fix)
+    return found

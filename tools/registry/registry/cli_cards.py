@@ -1,0 +1,21 @@
+"""The command that writes what others read about the datasets."""
+
+import click
+from stage.options import talk
+
+from registry.datasets import find_datasets
+from registry.runtime.toolbox import repository
+
+
+@click.command()
+@click.argument("name", metavar="DATASET", envvar="DS", default="all")
+@talk
+def cards(name: str) -> None:
+    """Write the generated block in the README of DATASET (default: all), from params.yaml and metadata.json.
+
+    A build and a release do it too; what people write around it stays as it is.
+    """
+    from registry.cards.card import write_card  # lazy: Arrow takes as long to import as all else here
+
+    for each in find_datasets(repository(), name):
+        click.echo(f"{each.name}: README.md {'written' if write_card(each) else 'is current'}")
