@@ -40,7 +40,7 @@ def shown(value: pa.Scalar, classes: Mapping[str, str]) -> str:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return short(value.as_buffer().to_pybytes().decode(errors="replace"))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return f"{len(value.as_py())} bytes"
+        return _amount(len(value.as_py()), "byte")
     if is_list(kind) and (pa.types.is_integer(innermost(kind)) or pa.types.is_floating(innermost(kind))):
         return _numbers(value.values)
     if pa.types.is_primitive(kind):
@@ -67,9 +67,14 @@ def _first(rows: Rows, split: str, columns: Sequence[str]) -> list[tuple[str, ..
 
 def _numbers(values: pa.Array) -> str:
     if is_list(values.type):
-        return " × ".join(map(str, dimensions(values))) or f"{len(values)} lists"
+        return " × ".join(map(str, dimensions(values))) or _amount(len(values), "list")
     first = ", ".join("null" if each is None else f"{each:.3g}" for each in values[:VALUES].to_pylist())
-    return f"{len(values)} numbers: {first}{', …' * (len(values) > VALUES)}" if len(values) else "no numbers"
+    rest = ", …" if len(values) > VALUES else ""
+    return f"{_amount(len(values), 'number')}: {first}{rest}" if len(values) else "no numbers"
+
+
+def _amount(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _visible(character: str) -> str:

@@ -10,7 +10,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile
 
-BLOCK = 1 << 21  # bytes read at once; as Arrow has them, images take twenty times the room while they are read
+BLOCK = 1 << 21  # bytes read at once; images take twenty times the room while Arrow reads them
+RECORD = 1 << 23  # bytes of a CSV file that a record must fit into
 ROWS = 1 << 16
 CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a file that is broken makes Arrow raise
 
@@ -59,7 +60,7 @@ def _batches(file: str, path: Path, declared: pa.Schema, columns: Sequence[str])
     elif file.endswith(".csv"):
         kinds = pa_csv.ConvertOptions(column_types=declared, strings_can_be_null=False, include_columns=list(columns))
         parse = pa_csv.ParseOptions(newlines_in_values=True)
-        with pa_csv.open_csv(path, pa_csv.ReadOptions(block_size=BLOCK), parse, kinds) as reader:
+        with pa_csv.open_csv(path, pa_csv.ReadOptions(block_size=RECORD), parse, kinds) as reader:
             yield from reader
     else:
         name = file.partition("/")[2]  # below raw/
