@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
-.PHONY: show diff explain whohas cards load switch rollback search evaluate prompts workflows test lint faults bench
+.PHONY: show diff explain whohas catalog catalog-serve cards load switch rollback search evaluate prompts workflows
+.PHONY: test lint faults bench
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
@@ -53,6 +54,12 @@ explain: # What a model was trained on: make explain MODEL=wine-regressor/3
 
 whohas: # Releases and models that have a sample: make whohas SAMPLE=... (id, text, file:PATH, row:JSON)
 	@tools/run registry whohas
+
+catalog: ## Write the catalogue, a web site of all datasets: site/index.html
+	@tools/run registry catalog
+
+catalog-serve: # Serve it to browsers on this machine: make catalog-serve [PORT=8080]
+	@tools/run registry catalog-serve
 
 cards: # Write the generated part of the datasets' cards, README.md: make cards [DS=emotion]
 	@tools/run registry cards

@@ -33,7 +33,8 @@ LINE = [(f"text number {number}", ("sad", "glad")[number % 2]) for number in ran
 def figures(texts: list[str]) -> dict[str, Any]:
     series = pd.Series(texts, dtype="str")
     found: dict[str, Any] = {}
-    for name, lengths in (("char_length", series.str.len()), ("word_count", series.str.split().str.len())):
+    words = series.str.split().map(len)
+    for name, lengths in (("char_length", series.str.len()), ("word_count", words)):
         of_lengths = lengths.agg(["mean", "std", "min", "max", "median"]).to_dict()
         found |= {f"{name}_{figure}": value for figure, value in of_lengths.items()}
     return found

@@ -16,6 +16,7 @@ from registry.building.scratch import make_scratch, run_in
 from registry.building.summary import summary
 from registry.cli_argo import argo, workflow
 from registry.cli_cards import cards
+from registry.cli_catalog import catalog, catalog_serve
 from registry.cli_index import evaluate, load, parent, rollback, search, switch
 from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
 from registry.cli_minikube import minikube
@@ -202,7 +203,7 @@ def demo() -> None:
 for command in (release, bootstrap, verify, repair, get, doctor, cards):
     cli.add_command(command)
 
-for command in (show_command, diff_command, explain_command, whohas_command):
+for command in (show_command, diff_command, explain_command, whohas_command, catalog, catalog_serve):
     cli.add_command(command)
 
 for command in (parent, load, switch, rollback, search, evaluate):

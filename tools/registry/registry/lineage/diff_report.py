@@ -21,7 +21,7 @@ def as_table(title: str, diff: Diff) -> str:
     for kind in KINDS:
         samples = getattr(diff, kind)
         lines += _row(kind, str(len(samples)))
-        lines += [_cut(f"    {each['sample_id']}  {_place(each, kind)}") for each in _first(samples)]
+        lines += [_cut(f"    {each['sample_id']}  {place(each, kind)}") for each in first(samples)]
         lines += [f"    and {len(samples) - FIRST} more: --format json has all"] if len(samples) > FIRST else []
     lines += _row("elsewhere", f"{diff.elsewhere} stand in another row or file only") if diff.elsewhere else []
     lines += _row("schema", "the same" if not diff.schema else "")
@@ -44,12 +44,12 @@ def as_markdown(title: str, diff: Diff) -> str:
         samples = getattr(diff, kind)
         if len(samples):
             lines += ["", f"**{kind}**" + (f", the first {FIRST}" if len(samples) > FIRST else ""), ""]
-            lines += [f"- `{each['sample_id']}` {_escaped(_place(each, kind))}" for each in _first(samples)]
+            lines += [f"- `{each['sample_id']}` {_escaped(place(each, kind))}" for each in first(samples)]
     for heading, changes in (("schema", diff.schema), ("drift", diff.drift)):
         if changes:
             lines += ["", f"| {heading} | before | after |", "|---|---:|---:|"]
             lines += [
-                f"| {_escaped(each.what)} | {_escaped(_shown(each.before))} | {_escaped(_shown(each.after))} |"
+                f"| {' | '.join(map(_escaped, (each.what, shown_value(each.before), shown_value(each.after))))} |"
                 for each in changes[:VALUES]
             ]
             lines += ["", f"and {len(changes) - VALUES} more"] if len(changes) > VALUES else []
@@ -74,11 +74,13 @@ def _listed(samples: pa.Table) -> list[dict[str, Any]]:
     return [{**each, "sample_id": each["sample_id"].hex()} for each in samples.to_pylist()]
 
 
-def _first(samples: pa.Table) -> list[dict[str, Any]]:
+def first(samples: pa.Table) -> list[dict[str, Any]]:
+    """Return the first samples of a kind, their ids as hex digits."""
     return _listed(samples.slice(0, FIRST))
 
 
-def _place(each: dict[str, Any], kind: str) -> str:
+def place(each: dict[str, Any], kind: str) -> str:
+    """Return where a sample is, or whence and whither it has moved."""
     if kind == "moved":
         return f"{each['split_before']} row {each['row_before']} -> {each['split']} row {each['row']}"
     return f"{each['file']} row {each['row']}"
@@ -101,7 +103,9 @@ def _row(label: str, text: str) -> list[str]:
 def _wide(change: Change) -> Iterator[str]:
     """Yield a change whose values may be long."""
     yield _cut(f"    {change.what}")
-    yield from (_cut(f"      {sign} {_shown(value)}") for sign, value in (("-", change.before), ("+", change.after)))
+    yield from (
+        _cut(f"      {sign} {shown_value(value)}") for sign, value in (("-", change.before), ("+", change.after))
+    )
 
 
 def _values(change: Change) -> str:
@@ -110,11 +114,11 @@ def _values(change: Change) -> str:
 
 
 def _short(value: Any) -> str:
-    text = _shown(value)
+    text = shown_value(value)
     return text if len(text) <= 14 else f"{text[:13]}…"
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """Return a value on one line; what is no text as JSON."""
     text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -53,12 +53,17 @@ def show(dataset: Dataset, root: Path, version: str = "") -> Shown:
 
 def _versions(git: Git, dataset: Dataset) -> list[Listed]:
     """Return what is released, the last first."""
-    line = "%(refname:short) %(creatordate:short)"
-    dates = dict(each.split(" ") for each in git("for-each-ref", f"--format={line}", "refs/tags").splitlines())
+    dates = tag_dates(git)
     return [
         Listed(str(each), dates[tag_of(dataset.name, each)], Release(git, dataset.name, each).logical_hash)
         for each in reversed(released(git, dataset.name).get(dataset.name, []))
     ]
+
+
+def tag_dates(git: Git) -> dict[str, str]:
+    """Return the day of each tag, ISO 8601."""
+    line = "%(refname:short) %(creatordate:short)"
+    return dict(each.split(" ") for each in git("for-each-ref", f"--format={line}", "refs/tags").splitlines())
 
 
 def as_text(shown: Shown) -> str:

@@ -38,10 +38,15 @@ def tracking_uri(root: Path) -> str:
 
 
 def embedded_uri(root: Path) -> str:
-    """Return the address of the records of ENV=local, a SQLite file in ``.local/`` that MLflow makes itself."""
-    folder = root.resolve() / ".local" / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    """Return the address of the records of ENV=local, which MLflow makes itself."""
+    file = embedded_file(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{file}"
+
+
+def embedded_file(root: Path) -> Path:
+    """Return the path of the records of ENV=local, a SQLite file in ``.local/``, whether it is there or not."""
+    return root.resolve() / ".local" / "mlflow" / "mlflow.db"
 
 
 @contextmanager

@@ -1,0 +1,175 @@
+"""Charts of the catalogue: specifications of Vega-Lite (https://vega.github.io/vega-lite), drawn once as SVG.
+
+Colours are variables of the page's style, so that one drawing serves light and dark. Each chart comes with its numbers,
+for whoever cannot see it.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import vl_convert
+
+from registry.catalog.numbers import figure, share
+
+WIDTH = 340  # pixels: what a phone shows without scaling
+PADDING = {"left": 12, "right": 5, "top": 5, "bottom": 5}  # at the left for a font that is wider than the measured one
+LABELS = 20  # classes that one chart shows
+SERIES = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)")
+NAMES = {"ticks": False, "domain": False, "labelPadding": 6}
+CONFIG = {
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--soft)",
+        "titleColor": "var(--soft)",
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "labelLimit": 120,
+    },
+    "text": {"color": "var(--ink)", "fontSize": 11},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A drawing; ``rows`` are its numbers below ``head``, and ``alt`` says in a sentence what there is to see."""
+
+    title: str
+    alt: str
+    svg: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    series: tuple[str, ...] = ()
+
+
+def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_shares: bool) -> Chart:
+    """Draw a bar for each name of each series, ``values[series][name]``; shares are of the series' whole.
+
+    Above ``LABELS`` names the smallest are added up. ``what`` the names are is said in the plural.
+    """
+    names, folded = _folded(values)
+    whole = {one: (sum(each.values()) or 1) if as_shares else 1 for one, each in folded.items()}
+    parts = {one: {name: each.get(name, 0) / whole[one] for name in names} for one, each in folded.items()}
+    text = share if as_shares else figure
+    several = len(folded) > 1
+    longest = max((part for each in parts.values() for part in each.values()), default=0) or 1
+    drawn = [
+        {"name": name, "series": one, "value": parts[one][name], "text": text(parts[one][name])}
+        for name in names
+        for one in folded
+    ]
+    svg = _drawn(
+        {
+            "height": {"step": 13, "for": "offset"} if several else {"step": 22},
+            "data": {"values": drawn},
+            "encoding": {
+                "y": {"field": "name", "type": "nominal", "sort": names, "title": None, "axis": NAMES},
+                **({"yOffset": {"field": "series", "sort": list(folded)}} if several else {}),
+                "x": {
+                    "field": "value",
+                    "type": "quantitative",
+                    "axis": None,
+                    "scale": {"domain": [0, 1.22 * longest]},  # room for the text at its end
+                },
+            },
+            "layer": [
+                {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": _colour(tuple(folded))}},
+                {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": {"field": "text"}}},
+            ],
+        }
+    )
+    rows = tuple(
+        (
+            name,
+            *(
+                f"{figure(each.get(name, 0))}{f' ({share(parts[one][name])})' * as_shares}"
+                for one, each in folded.items()
+            ),
+        )
+        for name in names
+    )
+    most = max(names, key=lambda name: sum(each.get(name, 0) for each in folded.values()), default="nothing")
+    alt = f"Bar chart: {title}, {figure(len(names))} {what}. Most: {most}."
+    return Chart(title, alt, svg, (what, *(folded if several else ("number",))), rows, tuple(folded) if several else ())
+
+
+def _folded(values: Mapping[str, Mapping[str, float]]) -> tuple[list[str], dict[str, dict[str, float]]]:
+    """Return the names in their order, and the values; the rarest names as one, where there are too many."""
+    total: dict[str, float] = {}
+    for each in values.values():
+        for name, value in each.items():
+            total[name] = total.get(name, 0) + value
+    if len(total) <= LABELS:
+        return list(total), {one: dict(each) for one, each in values.items()}
+    kept = set(sorted(total, key=lambda name: -total[name])[: LABELS - 1])
+    rest = f"{len(total) - len(kept)} others"
+    folded = {one: {name: value for name, value in each.items() if name in kept} for one, each in values.items()}
+    for one, each in values.items():
+        folded[one][rest] = sum(each.values()) - sum(folded[one].values())
+    return [*(name for name in total if name in kept), rest], folded
+
+
+def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[int]]) -> Chart:
+    """Draw how values are spread: ``counts[series]`` between ``edges``, of each series as shares if several."""
+    series = tuple(counts)
+    several = len(series) > 1
+    drawn: list[dict[str, Any]] = []
+    for one in series:
+        whole = (sum(counts[one]) or 1) if several else 1
+        for low, high, count in zip(edges, edges[1:], counts[one], strict=False):
+            drawn.append({"series": one, "low": low, "high": high, "value": count / whole})
+        if several:
+            drawn.append({"series": one, "low": edges[-1], "value": 0})
+    x = {
+        "field": "low",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": [edges[0], edges[-1]], "nice": False},
+    }
+    x["axis"] = {"grid": False, "tickCount": 5}
+    form = ".0%" if several else "~s"
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "title": None,
+        "axis": {"tickCount": 3, "format": form, "domain": False},
+    }
+    layer: dict[str, Any]
+    if several:
+        layer = {
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5},
+            "encoding": {"x": x, "y": y, "color": _colour(series)},
+        }
+    else:
+        layer = {
+            "mark": {"type": "bar", "color": SERIES[0], "binSpacing": 1},
+            "encoding": {"x": {**x, "bin": {"binned": True}}, "x2": {"field": "high"}, "y": y},
+        }
+    svg = _drawn({"height": 130, "data": {"values": drawn}, **layer})
+    rows = tuple(
+        (f"{figure(low)} to {figure(high)}", *(figure(counts[one][place]) for one in series))
+        for place, (low, high) in enumerate(itertools.pairwise(edges))
+    )
+    alt = f"Histogram: {title}, from {figure(edges[0])} to {figure(edges[-1])}."
+    return Chart(title, alt, svg, (title, *(series if several else ("number",))), rows, series if several else ())
+
+
+def _colour(series: Sequence[str]) -> dict[str, Any]:
+    colours = [SERIES[place % len(SERIES)] for place in range(len(series))]
+    return {"field": "series", "scale": {"domain": list(series), "range": colours}, "legend": None}
+
+
+def _drawn(specification: dict[str, Any]) -> str:
+    whole = {
+        "width": WIDTH,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": PADDING,
+    }
+    return str(vl_convert.vegalite_to_svg({**whole, "config": CONFIG, **specification}))

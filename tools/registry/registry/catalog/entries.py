@@ -1,0 +1,104 @@
+"""What the catalogue shows of each dataset: its editions, and what changed from each to the next."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from stage.errors import StageError
+
+from registry.datasets import Dataset, find_datasets
+from registry.git import Git
+from registry.lineage.diff import Diff, compare
+from registry.lineage.show import WORKING_COPY, tag_dates
+from registry.releasing.releases import Release
+from registry.releasing.versions import released, tag_of
+from registry.storage.get import chosen_outputs
+from registry.storage.manifests import NAME as MANIFEST
+from registry.storage.manifests import fetch_manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What an edition has changed since the one before; ``diff`` is None where ``why_not`` is said."""
+
+    since: str
+    diff: Diff | None
+    why_not: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Edition:
+    """A release, or the working copy of a dataset that has none; ``date`` is ISO 8601, empty for a working copy."""
+
+    version: str
+    metadata: dict[str, Any]
+    release: Release | None = None
+    date: str = ""
+    change: Change | None = None
+
+    @cached_property
+    def size(self) -> int:
+        """How many bytes the data has, without the manifest."""
+        if self.release:
+            return sum(output.size for output in chosen_outputs(self.release) if output.path != MANIFEST)
+        return sum(file["bytes"] for file in self.metadata.get("files", {}).values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A dataset: what its params.yaml says of it, and its editions, the last first; none where it was never built."""
+
+    dataset: Dataset
+    said: dict[str, Any]
+    editions: tuple[Edition, ...]
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def current(self) -> Edition:
+        """The edition that people want: the last, or one that holds nothing."""
+        return self.editions[0] if self.editions else Edition("", {"dataset": self.said})
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self.current.metadata
+
+
+def read_entries(root: Path, remote: str) -> Iterator[Entry]:
+    """Yield every dataset of the repository, each when it is read."""
+    git = Git(root)
+    dates, known = tag_dates(git), released(git)
+    for dataset in sorted(find_datasets(root, "all"), key=lambda each: each.name):
+        releases = [Release(git, dataset.name, version) for version in known.get(dataset.name, [])]
+        editions = [
+            Edition(
+                str(each.version),
+                each.metadata,
+                each,
+                dates[tag_of(dataset.name, each.version)],
+                _change(before, each, remote) if before else None,
+            )
+            for before, each in zip([None, *releases], releases, strict=False)
+        ]
+        if not editions and (dataset.folder / "metadata.json").is_file():
+            editions = [Edition(WORKING_COPY, dataset.metadata())]
+        params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8")) or {}
+        yield Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)))
+
+
+def _change(before: Release, after: Release, remote: str) -> Change:
+    since = str(before.version)
+    try:
+        manifests = fetch_manifest(before, remote), fetch_manifest(after, remote)
+        return Change(since, compare(*manifests, before.metadata, after.metadata))
+    except StageError as error:
+        log.warning("%s: not compared with %s: %s", after.tag, since, error)
+        return Change(since, None, str(error))

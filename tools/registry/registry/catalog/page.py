@@ -1,0 +1,163 @@
+"""All that a dataset's page shows, put together from git, the data and MLflow; what cannot be had is said instead."""
+
+import dataclasses
+import logging
+from collections.abc import Container, Iterable
+from functools import cached_property
+from typing import Any
+
+from markupsafe import Markup
+from stage.errors import StageError
+
+from registry.catalog import facts
+from registry.catalog.charts import Chart, bars, histogram
+from registry.catalog.data import Data, data_of_release, data_of_working_copy
+from registry.catalog.entries import Entry
+from registry.catalog.models import Use, Uses
+from registry.catalog.profile import Profile, profile
+from registry.catalog.readme import as_html, front_matter
+from registry.catalog.use import Snippet, Source, snippets
+
+log = logging.getLogger(__name__)
+
+MEASURES = {"by_source": "right source", "by_concepts": "right concepts"}
+UNITS = {"images": "images", "conversations": "images", "documents": "documents", "vectors": "chunks"}
+UNITS |= {"texts": "texts", "table": "rows", "rows": "rows"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A dataset's page; ``notes`` say what could not be shown, and why."""
+
+    entry: Entry
+    form: str
+    card: dict[str, Any]  # what its README says to programs
+    readme: Markup
+    charts: tuple[Chart, ...]
+    retrieval: tuple[Chart, ...]
+    problem_chart: Chart | None
+    profile: Profile
+    snippets: tuple[Snippet, ...]
+    uses: tuple[tuple[str, Use], ...]  # by version
+    uses_unknown: str
+    notes: tuple[str, ...]
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What it is: title, description, source, licence, citation; each a text, which may be empty."""
+        said = self.entry.metadata.get("dataset", {})
+        found = {name: str(said.get(name, "")) for name in ("title", "description", "source", "licence", "citation")}
+        return {**found, "title": found["title"] or self.entry.name}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(str(each).replace("-", " ") for each in self.card.get("task_categories") or ())
+
+    @property
+    def unit(self) -> str:
+        return UNITS.get(self.form, "samples")
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        nothing = {"parents": [], "sources": [], "tools": {}, "params": {}, "sample": False}
+        return {**nothing, "source_list": {"files": 0, "bytes": 0}, **self.entry.metadata.get("provenance", {})}
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.entry.metadata.get("checks", {}).get("warnings", ()))
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        return facts.splits(self.entry.metadata)
+
+    @property
+    def total(self) -> int:
+        return sum(self.splits.values())
+
+    @property
+    def figures(self) -> dict[str, facts.Table]:
+        """Figures of columns and of splits, by what their rows are."""
+        found = {
+            "column": facts.column_figures(self.entry.metadata),
+            "measure": facts.split_figures(self.entry.metadata),
+        }
+        return {name: table for name, table in found.items() if table}
+
+
+def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
+    """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
+    data, seen, notes = None, Profile((), (), ()), []
+    try:
+        data = _data(entry, remote)
+        if data:
+            seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
+        elif entry.editions:
+            notes.append(f"The data is not here, so its plots and samples are left out: make pull DS={entry.name}.")
+    except StageError as error:
+        log.warning("%s: plots and samples are left out: %s", entry.name, error)
+        notes.append(f"The data could not be read, so its plots and samples are left out: {error}")
+    text = _readme(entry)
+    source = _source(entry, data, repository)
+    return Page(
+        entry,
+        source.form if source.splits else "",
+        front_matter(text),
+        as_html(text, f"data/{entry.name}", pages, repository),
+        tuple(_charts(entry, seen)),
+        tuple(_retrieval(entry)),
+        _problems(entry),
+        seen,
+        tuple(snippets(source)) if entry.current.release and source.splits else (),
+        tuple((each.version, use) for each in entry.editions if each.release for use in _of(uses, each.release.tag)),
+        uses.unknown,
+        tuple(notes),
+    )
+
+
+def _of(uses: Uses, tag: str) -> Iterable[Use]:
+    return uses.by_tag.get(tag, ())
+
+
+def _data(entry: Entry, remote: str) -> Data | None:
+    release = entry.current.release
+    return data_of_release(release, remote) if release else data_of_working_copy(entry.dataset)
+
+
+def _readme(entry: Entry) -> str:
+    if release := entry.current.release:
+        return release.read("README.md").decode(errors="replace")
+    path = entry.dataset.folder / "README.md"
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _source(entry: Entry, data: Data | None, repository: str) -> Source:
+    files = sorted(entry.metadata.get("files", {}))
+    splits = {name: tuple(files) for name, files in data.splits.items()} if data else {"": tuple(files)}
+    splits = {name: files for name, files in splits.items() if files}
+    return Source(entry.name, entry.current.version, repository, splits, entry.metadata)
+
+
+def _charts(entry: Entry, seen: Profile) -> Iterable[Chart]:
+    shown = set()
+    for column, counts in facts.distributions(entry.metadata).items():
+        shown.add(column)
+        yield bars(column, "values", counts, as_shares=len(counts) > 1)
+    names = dict.fromkeys(each.name for each in seen.histograms if each.name not in shown)
+    for name in names:
+        found = [each for each in seen.histograms if each.name == name]
+        yield histogram(name, found[0].edges, {each.split: each.counts for each in found})
+
+
+def _problems(entry: Entry) -> Chart | None:
+    found = facts.problems(entry.metadata)
+    return (
+        bars("samples to look at", "kinds", {"": {each.what: each.samples for each in found}}, False) if found else None
+    )
+
+
+def _retrieval(entry: Entry) -> Iterable[Chart]:
+    evaluation = entry.metadata.get("evaluation") or {}
+    for kind, title in MEASURES.items():
+        ways = {way: each[kind] for way, each in evaluation.items() if isinstance(each, dict) and kind in each}
+        if ways:
+            yield bars(f"{title} found", "measures", ways, as_shares=False)

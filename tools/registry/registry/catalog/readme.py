@@ -1,0 +1,67 @@
+"""A dataset's README as part of a page: without its front matter and title, and with links that lead somewhere."""
+
+import posixpath
+import re
+from collections.abc import Container, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+FRONT_MATTER = re.compile(r"---\n(.*?\n)---\n", re.DOTALL)
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """Return what stands between the ``---`` at the top; nothing where that is no YAML mapping."""
+    found = FRONT_MATTER.match(text)
+    try:
+        values = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def as_html(text: str, folder: str, pages: Container[str], repository: str) -> Markup:
+    """Return a README as HTML, its headings two levels down.
+
+    A link to another dataset leads to its page, if ``pages`` has it; to another file of the repository, to the
+    repository's web address. What leads nowhere else, and pictures, stay as their text.
+    """
+    tokens = MARKDOWN.parse(FRONT_MATTER.sub("", text, count=1))
+    if len(tokens) > 2 and tokens[0].tag == "h1":
+        tokens = tokens[3:]
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
+        if token.children:
+            token.children = list(_led(token.children, folder, pages, repository))
+    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # noqa: S704 (it escapes what it is given)
+
+
+def _led(tokens: list[Token], folder: str, pages: Container[str], repository: str) -> Iterator[Token]:
+    """Yield the tokens of a line; links that lead nowhere lose both their ends."""
+    leads = True
+    for token in tokens:
+        if token.type == "image":
+            yield Token("text", "", 0, content=token.content)
+        elif token.type == "link_open":
+            target = _target(str(token.attrs.get("href", "")), folder, pages, repository)
+            leads, token.attrs = bool(target), {"href": target}
+            yield from [token] if leads else []
+        elif token.type != "link_close" or leads:
+            yield token
+
+
+def _target(href: str, folder: str, pages: Container[str], repository: str) -> str:
+    parts = urlsplit(href)
+    if parts.scheme or parts.netloc:
+        return href if parts.scheme in {"http", "https", "mailto"} else ""
+    path = posixpath.normpath(posixpath.join(folder, parts.path))
+    name = path.removeprefix("data/").removesuffix("/README.md")
+    if path == f"data/{name}/README.md" and name in pages:
+        return f"{name}.html"
+    return f"{repository.removesuffix('.git')}/blob/HEAD/{path}" if repository.startswith("https://") else ""

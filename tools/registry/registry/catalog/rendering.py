@@ -1,0 +1,35 @@
+"""The template engine: pages, whose values are escaped, and programs, whose values come quoted."""
+
+import json
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from registry.catalog.numbers import amount, figure, share
+from registry.lineage.diff_report import first, place, shown_value
+
+_SETTINGS: dict[str, Any] = {
+    "loader": PackageLoader("registry.catalog"),
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+}
+TEXT = Environment(**_SETTINGS)  # noqa: S701 (programs are no HTML; pages escape them)
+HTML = Environment(autoescape=True, **_SETTINGS)
+
+
+def as_json(value: Any) -> Markup:
+    """Return JSON that may stand in a script element: nothing in it ends that."""
+    text = json.dumps(value, ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 (escaped here)
+
+
+def as_yaml(value: Any) -> str:
+    """Return settings as params.yaml has them."""
+    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip()
+
+
+HTML.filters.update(figure=figure, amount=amount, share=share, as_json=as_json, as_yaml=as_yaml)
+HTML.filters.update(first_samples=first, place=place, value=shown_value)

@@ -1,0 +1,82 @@
+"""Write the catalogue: a folder of pages that need no server and ask nothing of the network."""
+
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from stage.progress import progress
+
+from registry.catalog.entries import read_entries
+from registry.catalog.models import read_uses
+from registry.catalog.page import Page, make_page
+from registry.catalog.views import Card, dataset, index
+from registry.git import Git
+from registry.services.tracking import shown
+
+FOLDER = "site"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the site is, and what it has."""
+
+    index: Path
+    datasets: int
+    versions: int
+    seconds: float
+
+
+def write_site(root: Path, remote: str) -> Written:
+    """Write ``site/`` anew; it appears once it is whole."""
+    started = time.monotonic()
+    parent = root / ".dvc" / "tmp"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="site-", dir=parent) as scratch:
+        made = Path(scratch) / FOLDER
+        shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
+        (made / "datasets").mkdir()
+        entries = list(read_entries(root, remote))
+        names = {entry.name for entry in entries}
+        repository, uses = _repository(root), read_uses(root)
+        cards = []
+        with progress("catalogue", len(entries), "datasets") as advance:
+            for entry in entries:
+                page = make_page(entry, remote, repository, names, uses)
+                cards.append(Card(page, _write_page(page, made / "datasets")))
+                advance(1)
+        (made / "index.html").write_text(index(cards), encoding="utf-8")
+        made.chmod(0o755)
+        if (root / FOLDER).exists():
+            (root / FOLDER).rename(Path(scratch) / "before")
+        made.rename(root / FOLDER)
+    versions = sum(len(entry.editions) for entry in entries)
+    return Written(root / FOLDER / "index.html", len(entries), versions, time.monotonic() - started)
+
+
+def _write_page(page: Page, folder: Path) -> list[str]:
+    """Write a page and the files beside it; return the paths of its pictures."""
+    name, release = page.entry.name, page.entry.current.release
+    beside = folder / name
+    beside.mkdir()
+    pictures = []
+    for number, picture in enumerate(page.profile.pictures):
+        path = beside / f"{number}.{picture.suffix.lstrip('.')}"
+        path.write_bytes(picture.data)
+        pictures.append(f"{name}/{path.name}")
+    croissant = release.git.show(f"refs/tags/{release.tag}", f"data/{name}/croissant.json") if release else None
+    if croissant:
+        (beside / "croissant.json").write_bytes(croissant)
+    (folder / f"{name}.html").write_text(dataset(page, pictures, croissant), encoding="utf-8")
+    return pictures
+
+
+def _repository(root: Path) -> str:
+    """Return the git URL that consumers use: that of origin, without a password; or the clone's own path."""
+    url = Git(root).run("remote", "get-url", "origin").stdout.decode().strip()
+    if re.match(r"[a-z+]+://", url):
+        return shown(url)
+    return str((root / url).resolve()) if url and (root / url).exists() else url or str(root.resolve())

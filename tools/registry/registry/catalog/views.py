@@ -1,0 +1,81 @@
+"""Pages as HTML: what each is given, and the words by which the index finds it."""
+
+import dataclasses
+import json
+
+from registry.catalog import facts
+from registry.catalog.page import Page
+from registry.catalog.rendering import HTML
+from registry.lineage.diff_report import KINDS
+
+FACES = 6  # pictures of a dataset in the index
+FILTERS = {"kind": "Kind", "task": "Made for", "licence": "Licence", "state": "State"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A dataset in the index, with the paths of its pictures."""
+
+    page: Page
+    pictures: list[str]
+
+    @property
+    def faces(self) -> list[str]:
+        """Some pictures, from all over."""
+        return self.pictures[:: max(1, len(self.pictures) // FACES)][:FACES]
+
+    @property
+    def words(self) -> str:
+        """All that a search may find it by, in small letters."""
+        page, metadata = self.page, self.page.entry.metadata
+        found = [page.entry.name, *page.about.values(), page.form, *page.tasks]
+        for column in facts.columns(metadata):
+            found += [column.name, column.description, *column.classes]
+        found += [each.version for each in page.entry.editions]
+        return " ".join(found).lower()
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """The values by which it is filtered."""
+        current = self.page.entry.current
+        state = ["released" if current.release else "not released" if self.page.entry.editions else "not built"]
+        if self.page.warnings:
+            state.append("with warnings")
+        if self.page.provenance["sample"]:
+            state.append("synthetic")
+        found = {"kind": [self.page.form], "task": [*self.page.tasks], "licence": [self.page.about["licence"]]}
+        return {**{name: list(filter(None, values)) for name, values in found.items()}, "state": state}
+
+
+def index(cards: list[Card]) -> str:
+    """Return the index."""
+    values = {name: sorted({value for card in cards for value in card.filters[name]}) for name in FILTERS}
+    filters = {name: (title, values[name]) for name, title in FILTERS.items() if len(values[name]) > 1}
+    return HTML.get_template("index.html").render(cards=cards, filters=filters, up="")
+
+
+def dataset(page: Page, pictures: list[str], croissant: bytes | None) -> str:
+    """Return the page of a dataset; ``croissant`` is its description for programs, which search engines read too."""
+    metadata = page.entry.metadata
+    contents = {
+        "checks": "Checks" if page.entry.editions else "",
+        "schema": "Columns" if page.entry.editions else "",
+        "plots": "Plots" if page.entry.editions else "",
+        "retrieval": "Retrieval" if page.retrieval else "",
+        "samples": "Samples" if page.profile.examples else "",
+        "lineage": "Lineage" if page.entry.editions else "",
+        "versions": "Versions" if page.entry.editions else "",
+        "use": "Use it",
+        "about": "About",
+    }
+    return HTML.get_template("dataset.html").render(
+        page=page,
+        pictures=list(zip(pictures, page.profile.pictures, strict=True)),
+        croissant=json.loads(croissant) if croissant else None,
+        contents={id: name for id, name in contents.items() if name},
+        columns=facts.columns(metadata),
+        problems=facts.problems(metadata),
+        whole_figures=facts.whole_figures(metadata),
+        kinds=KINDS,
+        up="../",
+    )

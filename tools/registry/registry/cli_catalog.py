@@ -1,0 +1,34 @@
+"""The commands of the catalogue."""
+
+import contextlib
+
+import click
+from stage.options import talk
+
+from registry.options import REMOTE
+from registry.runtime.toolbox import repository
+
+
+@click.command()
+@REMOTE
+@talk
+def catalog(remote: str) -> None:
+    """Write the catalogue of all datasets, a web site that needs no server, to site/."""
+    from registry.catalog.site import write_site
+
+    done = write_site(repository(), remote)
+    click.echo(f"{done.datasets} datasets in {done.versions} versions, in {done.seconds:.1f} s: {done.index.as_uri()}")
+
+
+@click.command("catalog-serve")
+@click.option("--port", envvar="PORT", show_envvar=True, type=click.IntRange(0, 65535), default=8080, show_default=True)
+@talk
+def catalog_serve(port: int) -> None:
+    """Serve the catalogue, or the demo's, to browsers on this machine, until Ctrl-C."""
+    from registry.catalog.serving import ADDRESS, find_site, serving
+
+    folder = find_site(repository())
+    with serving(folder, port) as server:
+        click.echo(f"http://{ADDRESS}:{server.server_port}/ shows {folder}; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
