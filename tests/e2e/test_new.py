@@ -28,11 +28,14 @@ def test_a_new_folder_builds_as_it_is(kind: str, clone: Path, root: Path) -> Non
     params = yaml.safe_load((folder / "params.yaml").read_text())
     assert params["dataset"]["name"] == f"my-{kind}" and params["dataset"]["source"] == "to be filled in"
     assert "upstream" not in params and params["parquetizer"]
+    assert params["card"]["tasks"] and params["card"].keys() <= {"tasks", "languages"}
     assert (folder / "dvc.yaml").read_bytes() == (root / "data" / LIKE[kind] / "dvc.yaml").read_bytes()
     built = make(clone, root, "dataset", f"DS=my-{kind}")
     assert built.returncode == 0, built.stderr
     assert json.loads((folder / "metadata.json").read_text())["dataset"]["name"] == f"my-{kind}"
     assert "SYNTHETIC SAMPLE" in built.stdout
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\n") and "pretty_name: to be filled in (synthetic sample)" in card
     untracked = git(clone, "status", "--porcelain").splitlines()
     assert untracked and all(line.startswith("?? data/my-") for line in untracked), "data belongs to DVC, not to git"
     assert not any(name in git(clone, "ls-files", "--others", "--exclude-standard") for name in ("/raw/", ".parquet"))

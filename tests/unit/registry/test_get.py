@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from registry.cards.front_matter import END, START
 from registry.releasing.releases import Release
 from registry.storage.get import get
 from stage.errors import LockHeld, PolicyViolation, UsageError, VerificationFailed
@@ -86,6 +87,25 @@ def test_raw_data_is_got_only_where_there_is_nothing_else(registry: Registry, tm
     assert sorted(tree(tmp_path / "out")) == [
         *("metadata.json", "params.yaml", "raw/a.txt", "raw/b.txt", "samples.parquet")
     ]
+
+
+def test_card_and_croissant_come_along_where_the_release_has_them(registry: Registry, tmp_path: Path) -> None:
+    texts = {"README.md": f"---\n{START}\n{END}\n---\n# Letters\n", "croissant.json": "{}"}
+    for name, text in texts.items():
+        (registry.root / "data/letters" / name).write_text(text)
+    registry.release("letters", "1.1.0", seed=2)
+    out = tmp_path / "out"
+    assert registry.run("get", "letters", "1.1.0", str(out)).returncode == 0
+    assert {name: (out / name).read_text() for name in texts} == texts
+    assert registry.run("get", "letters", "1.1.0", str(out)).returncode == 0, "over its own"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "README.md").write_text("# My project\n")
+    refused = registry.run("get", "letters", "1.1.0", str(mine))
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"error: {mine}/README.md: is not of a release; fix: choose another OUT\n")
+    assert tree(mine) == {"README.md": b"# My project\n"}
+    assert registry.run("get", "letters", "1.0.0", str(mine)).returncode == 0, "an older release has no card"
 
 
 def test_other_machine_needs_the_url_alone(registry: Registry, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """release: what it refuses, what it leaves behind, and that a tag never moves (faults V1, V4-V12)."""
 
 import dataclasses
+import json
 import os
 import shutil
 import stat
@@ -20,7 +21,7 @@ from registry.releasing.versions import Version
 from registry.storage.objects import find_faults
 from registry.storage.store import open_store
 from stage.errors import StageError
-from unit.registry.tiny import NAMES, ROWS, SCHEMA, another_clone, build, make_registry, tags
+from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
 
 MORE = (*ROWS, ("d", 4))
 V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
@@ -100,6 +101,47 @@ def test_a_later_release_commits_the_datasets_files_alone(world: Path, clone: Pa
     check_whole(world, version=V2)
 
 
+def test_a_release_brings_its_card_and_its_croissant(world: Path, clone: Path) -> None:
+    folder = clone / "data" / "greetings"
+    (folder / "README.md").write_text("---\nviewer: false\n---\n# Greetings\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "What people write")
+    make(clone, "1.0.0")
+    first = (folder / "README.md").read_text()
+    assert first.endswith("viewer: false\n---\n# Greetings\n") and "num_examples: 3\n" in first
+    build(clone, "greetings", MORE)
+    (folder / "croissant.json").write_text("{}")  # somebody's idea: a release writes its own
+    make(clone, "1.1.0")
+    assert (folder / "README.md").read_text() == first.replace("num_examples: 3", "num_examples: 4").replace(
+        "num_bytes: 22", "num_bytes: 26"
+    )
+    for version, count in ((V1, 3), (V2, 4)):
+        found = Release(Git(clone), "greetings", version)
+        assert json.loads(found.read("croissant.json"))["version"] == str(version)
+        assert f"num_examples: {count}\n" in found.read("README.md").decode()
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_a_card_that_cannot_be_read_stops_a_release_before_anything_is_sent(world: Path, clone: Path) -> None:
+    params = clone / "data" / "greetings" / "params.yaml"
+    build(clone, "greetings", ROWS)
+    params.write_text(params.read_text() + "card: {task: x}\n")
+    lock = [PROGRAMS / "dvc", "commit", "-q", "-f", "data/greetings/dvc.yaml"]
+    subprocess.run(lock, cwd=clone, check=True, env={**os.environ, "DVC_SITE_CACHE_DIR": str(clone / ".dvc/tmp/site")})
+    refused(2, "card: unknown key task", lambda: make(clone, "1.0.0"))
+    assert tags(world / "origin.git") == {} and not (world / "store").exists()
+
+
+def test_after_a_kill_right_after_the_push_the_clone_follows_all_the_same(world: Path, clone: Path) -> None:
+    before = git(clone, "rev-parse", "HEAD").strip()
+    make(clone, "1.0.0")
+    git(clone, "update-ref", "refs/heads/main", before)
+    git(clone, "read-tree", before)
+    (clone / "data" / "greetings" / "croissant.json").unlink()
+    assert make(clone, "1.0.0").outcome == "already released"
+    assert git(clone, "status", "--porcelain") == "" and (clone / "data/greetings/croissant.json").exists()
+
+
 def test_again_it_is_released_already(world: Path, clone: Path) -> None:
     make(clone, "1.0.0")
     before = tags(world / "origin.git")
@@ -133,6 +175,7 @@ def test_dry_run_says_what_and_does_nothing(world: Path, clone: Path, caplog: py
     assert make(clone, "1.0.0", dry_run=True).outcome == "planned"
     assert "tag greetings-v1.0.0, logical hash" in caplog.text
     assert tags(world / "origin.git") == {} and not (world / "store").exists()
+    assert git(clone, "status", "--porcelain") == "" and not (clone / "data/greetings/croissant.json").exists()
 
 
 @pytest.mark.parametrize(

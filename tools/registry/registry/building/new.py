@@ -17,6 +17,7 @@ LIKE = {  # what a folder of each kind is copied from; a dataset is its best exa
 }
 COPIED = ("dvc.yaml", "sample", "prompts")
 DESCRIBED = ("title", "description", "source", "citation", "licence")
+DROPPED = ("tags", "authors", "organisation")  # of the card: what is true of the example alone
 
 HEADER = """\
 # Made by `make new` from {like}, whose bundled sample it builds as it stands. To make it yours: describe the data,
@@ -71,4 +72,4 @@ def _params(example: Dataset, name: str) -> str:
     text = re.sub(r"^(?:#.*\n)?upstream:\n(?:[ ].*\n)+\n?", "", text, flags=re.MULTILINE)
     for key in DESCRIBED:
         text = re.sub(rf"^  {key}:.*\n(?:    .*\n)*", f"  {key}: to be filled in\n", text, count=1, flags=re.MULTILINE)
-    return text
+    return re.sub(rf"^  (?:{'|'.join(DROPPED)}):.*\n", "", text, flags=re.MULTILINE)

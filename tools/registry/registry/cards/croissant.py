@@ -57,7 +57,8 @@ def _creators(found: Description) -> list[dict[str, str]]:
 def _citation(found: Description, version: Version) -> str:
     """Return how to cite data that nobody has written about."""
     creators = ", ".join([*found.card.authors, *([found.card.organisation] if found.card.organisation else [])])
-    return ". ".join(part for part in (creators, f"{found.title}, version {version}", found.source) if part)
+    parts = (creators.rstrip("."), f"{found.title}, version {version}", found.source)
+    return ". ".join(part for part in parts if part)
 
 
 def _file(file: File) -> dict[str, Any]:
