@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
+from registry.runtime.installing import install_lock
 from registry.runtime.toolbox import Tool
 
 LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\\\n]+?) *\\?$", re.MULTILINE)  # with its marker, for pip to judge
@@ -35,26 +37,29 @@ def virtualenv(tool: Tool, root: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _made(folder) != wanted:
             print(f"{tool.name}: making its environment (once)", file=sys.stderr, flush=True)
+            started = time.monotonic()
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, with_pip=True)
             _install(folder, tool)
             (folder / ".stamp").write_text(wanted)
+            print(f"{tool.name}: its environment took {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return folder
 
 
 def _install(folder: Path, tool: Tool) -> None:
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    lock = str(tool.folder / "requirements.lock")
-    for pin in LOCAL.findall((tool.folder / "requirements.lock").read_text()):
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    quiet = [*pip, "install", "-qq"]
+    lock = tool.folder / "requirements.lock"
+    for pin in LOCAL.findall(lock.read_text()):
         # The general index has other builds of these alone, with gigabytes for graphics cards.
-        look = [*pip, "--dry-run", "--no-deps", pin]
+        look = [*quiet, "--dry-run", "--no-deps", pin]
         if subprocess.run(look, capture_output=True).returncode:
             raise NotAtHand(f"no package index at hand has {pin.partition(' ')[0]}")
-    subprocess.run([*pip, "--require-hashes", "-r", lock], check=True, stdout=sys.stderr)
+    install_lock(pip, lock, folder, tool.name)
     if tool.name == "tests":  # type checkers and doctests look for installed packages
         editable = [argument for package in tool.packages[:-1] for argument in ("-e", str(package))]
         # The build backend is in the lock, so nothing unpinned is fetched to install our own packages.
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
+        subprocess.run([*quiet, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
 
 
 def _stamp(tool: Tool) -> str:
