@@ -1,18 +1,24 @@
 """make dataset DS=all: every dataset from its pinned sources, the same bytes wherever and however often."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import mlcroissant
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import environ, git, make_clone
+from registry.cards.croissant import croissant_of
+from registry.datasets import find_datasets
 from registry.lineage.payload import read_table
+from registry.releasing.versions import Version
 from registry.runtime.toolbox import repository
 from samples import digests, encode, read_manifest
 
@@ -111,6 +117,26 @@ def test_the_data_reads_back_as_its_samples(name: str, host) -> None:
     read = read_table(files, paths, manifest.columns)
     hashes = [digest.tobytes() for batch in read.to_batches() for digest in digests(encode(batch))]
     assert hashes == chosen["content_hash"].to_pylist()
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in repository().glob("data/*/sources.csv")))
+def test_others_read_what_is_built(name: str, host, tmp_path: Path) -> None:
+    """mlcroissant by croissant.json, from each file its first samples; datasets by the card that is committed."""
+    dataset = find_datasets(host[0], name)[0]
+    (dataset.folder / "croissant.json").write_bytes(croissant_of(dataset, Version(1, 0, 0)))
+    try:
+        found = mlcroissant.Dataset(jsonld=str(dataset.folder / "croissant.json"))
+        for part in found.metadata.record_sets:
+            assert list(itertools.islice(found.records(part.uuid), 100))
+    finally:
+        (dataset.folder / "croissant.json").unlink()
+    if (dataset.folder / "processed").exists():
+        known = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+        program = "import sys, datasets; print(sum(datasets.load_dataset(sys.argv[1]).num_rows.values()))"
+        command = [sys.executable, "-c", program, str(dataset.folder)]
+        done = subprocess.run(command, env=known, text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) == read_manifest(dataset.folder / "samples.parquet").rows
 
 
 @pytest.mark.docker

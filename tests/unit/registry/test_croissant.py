@@ -14,6 +14,7 @@ from registry.cards.croissant import croissant_of
 from registry.datasets import Dataset
 from registry.lineage.payload import read_table
 from registry.releasing.versions import Version
+from unit.registry.croissants import records
 from unit.registry.lineage_world import Made, greetings, make_world, notes, parquet, rows, wines, xrays
 
 V = Version(1, 2, 3)
@@ -74,21 +75,6 @@ def opened(folder: Path, caplog: pytest.LogCaptureFixture) -> mlcroissant.Datase
     assert UNKNOWN in caplog.text
     assert [line for line in caplog.text.splitlines() if "  -  " in line and UNKNOWN not in line] == []
     return found
-
-
-def records(found: mlcroissant.Dataset, name: str) -> list[dict[str, Any]]:
-    """Return the records of a set, by the names of their fields."""
-    return [_plain(record) for record in found.records(name)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key.rpartition("/")[2]: _plain(each) for key, each in value.items()}
-    return value
 
 
 def read(folder: Path, shape: Made, split: str) -> list[dict[str, Any]]:

@@ -1,0 +1,144 @@
+"""Releases as others read them: mlcroissant by croissant.json, Hugging Face datasets by the card."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlcroissant
+import pytest
+from conftest import make_clone
+from registry import load
+from registry.building.scratch import make_scratch, run_in
+from registry.datasets import find_datasets
+from registry.runtime.toolbox import find_tools, repository
+from registry.runtime.virtualenvs import NotAtHand, virtualenv
+from unit.registry.croissants import records
+
+NAMES = [dataset.name for dataset in find_datasets(repository(), "all")]
+DOCUMENTS = "opencloudhub-readmes"  # which datasets has no reader for
+# What datasets makes of each folder, by the card in it, and of its Parquet files, by their names alone.
+READ = """
+import json, sys
+from pathlib import Path
+from datasets import load_dataset
+
+found = {}
+for folder in map(Path, sys.argv[1:]):
+    parts = {split: data.to_list() for split, data in load_dataset(str(folder)).items()}
+    files = [path for path in folder.rglob("*.parquet") if path.name != "samples.parquet"]
+    plain = {path.name: load_dataset("parquet", data_files=str(path), split="train").to_list() for path in files}
+    found[folder.name] = {"card": parts, "parquet": plain}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clone in which the samples of all datasets are released."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("RUNTIME", "host")
+        changed.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        found = make_scratch(make_clone(root, tmp_path_factory.mktemp("cards") / "clone"))
+        run_in(found, "tools/run", "registry", "bootstrap", *["--with-embeddings"] * can_embed(root))
+        yield found
+
+
+def can_embed(root: Path) -> bool:
+    try:
+        return virtualenv(find_tools(root)["chunk-embed"], root).exists()
+    except NotAtHand:
+        return False
+
+
+@pytest.fixture(scope="module")
+def got(clone: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each release as somebody else gets it."""
+    out = tmp_path_factory.mktemp("got")
+    found = {name: out / name for name in NAMES if name != "opencloudhub-readmes-embeddings" or can_embed(root)}
+    for name, folder in found.items():
+        run_in(clone, "tools/run", "registry", "get", name, "1.0.0", str(folder))
+    return found
+
+
+@pytest.fixture(scope="module")
+def read(got: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Hugging Face datasets reads, without a network."""
+    known = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path_factory.mktemp("huggingface"))}
+    folders = [str(folder) for name, folder in got.items() if name != DOCUMENTS]
+    done = subprocess.run([sys.executable, "-c", READ, *folders], env=known, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "Ignoring part of dataset_info" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest, got: dict[str, Path]) -> str:
+    chosen: str = request.param
+    if chosen not in got:
+        pytest.skip("chunk-embed is not at hand: set PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS")
+    return chosen
+
+
+def samples(clone: Path, name: str, split: str) -> list[dict[str, Any]]:
+    """Return the samples of a split as registry.load gives them."""
+    chosen = None if split == "samples" else split
+    found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(clone), remote="demo").to_pylist()
+    return found
+
+
+def test_croissant_is_valid(name: str, got: dict[str, Path]) -> None:
+    program = Path(sys.executable).with_name("mlcroissant")
+    command = [program, "validate", "--jsonld", str(got[name] / "croissant.json")]
+    done = subprocess.run(command, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("  -  ")]
+    assert len(told) == 1 and '"https://schema.org/datePublished" is recommended' in told[0], "no clock says when"
+
+
+def test_croissant_gives_the_records_of_the_release(name: str, got: dict[str, Path], clone: Path) -> None:
+    found = mlcroissant.Dataset(jsonld=str(got[name] / "croissant.json"))
+    assert found.metadata.version == "1.0.0"
+    parts = [each.uuid for each in found.metadata.record_sets]
+    splits = [part for part in parts if part != "splits" and not part.endswith("-images")]
+    assert splits and sum(len(records(found, split)) for split in splits) == total(got[name])
+    for split in splits:
+        expected = samples(clone, name, split)
+        if f"{split}-images" in parts:
+            folder = got[name] / f"processed/{split}/images"
+            assert [(folder / each["image"]).read_bytes() for each in records(found, split)] == [
+                each.pop("image") for each in expected
+            ]
+            assert len(records(found, f"{split}-images")) == len(expected)
+            assert [{"conversations": each["conversations"]} for each in records(found, split)] == expected
+        else:
+            renamed = [{key.replace(" ", "_"): value for key, value in each.items()} for each in expected]
+            assert records(found, split) == renamed
+
+
+def test_datasets_reads_it_as_its_card_says(name: str, read: dict[str, Any], clone: Path) -> None:
+    if name == DOCUMENTS:
+        pytest.skip("datasets reads no Markdown: its card has no configuration")
+    for split, rows in read[name]["card"].items():
+        expected = samples(clone, name, "samples" if list(read[name]["card"]) == ["train"] else split)
+        for each in expected if name == "roco-radiology" else []:
+            each.pop("image")  # of which the JSON file has the name
+        assert [{key: row[key] for key in expected[0]} for row in rows] == expected
+
+
+def test_datasets_reads_each_parquet_file_alone(read: dict[str, Any]) -> None:
+    files = {file for found in read.values() for file in found["parquet"]}
+    assert {"train.parquet", "val.parquet", "test.parquet"} <= files
+    for found in read.values():
+        for file, rows in found["parquet"].items():
+            assert rows == found["card"].get(file.partition(".")[0], found["card"].get("train"))
+
+
+def total(folder: Path) -> int:
+    metadata = json.loads((folder / "metadata.json").read_text())
+    counts = metadata.get("splits") or {"all": metadata["summary"]}
+    return sum(each["num_samples"] for each in counts.values())
