@@ -12,7 +12,7 @@ import yaml
 from stage.errors import CorruptFile, InputMissing, UsageError
 
 LISTED = 100  # sources that a person might read
-DESCRIBING = {"dataset", "upstream"}  # sections of params.yaml that decide nothing about the bytes
+DESCRIBING = {"dataset", "upstream", "card"}  # sections of params.yaml that decide nothing about the bytes
 
 
 @dataclasses.dataclass(frozen=True)
