@@ -93,7 +93,7 @@ def samples(clone: Path, name: str, split: str) -> list[dict[str, Any]]:
 
 def test_croissant_is_valid(name: str, got: dict[str, Path]) -> None:
     program = Path(sys.executable).with_name("mlcroissant")
-    command = [program, "validate", "--jsonld", str(got[name] / "croissant.json")]
+    command = [str(program), "validate", "--jsonld", str(got[name] / "croissant.json")]
     done = subprocess.run(command, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if line.startswith("  -  ")]
@@ -136,6 +136,16 @@ def test_datasets_reads_each_parquet_file_alone(read: dict[str, Any]) -> None:
     for found in read.values():
         for file, rows in found["parquet"].items():
             assert rows == found["card"].get(file.partition(".")[0], found["card"].get("train"))
+
+
+def test_the_readme_says_how(got: dict[str, Path], root: Path, tmp_path: Path) -> None:
+    text = (root / "tools/registry/README.md").read_text().partition("## Cards and Croissant\n")[2]
+    program = text.partition("```python\n")[2].partition("```")[0]
+    known = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=got["emotion"].parent, env=known, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 92 and done.stdout.splitlines()[-1].startswith("{'text': '"), done.stdout
 
 
 def total(folder: Path) -> int:

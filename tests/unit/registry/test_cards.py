@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from datasets import ClassLabel, Features, List, Value
 from registry.cards.card import card_of, write_card
 from registry.cards.front_matter import END, START
+from registry.cli import cli
 from registry.datasets import Dataset
 from stage.errors import UsageError
+from unit.registry.tiny import make_registry
 
 PARAMS: dict[str, Any] = {
     "dataset": {
@@ -215,6 +218,17 @@ def test_a_readme_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes("# Gr\xfc\xdfe".encode("latin-1"))
     with pytest.raises(UsageError, match=r"README.md: is not UTF-8; fix: save it as UTF-8"):
         card_of(dataset)
+
+
+def test_the_command_writes_the_cards_of_all_or_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_ROOT", str(make_registry(tmp_path)))
+    folder = tmp_path / "clone" / "data"
+    (folder / "greetings" / "README.md").write_text("# Greetings\n")
+    one = CliRunner().invoke(cli, ["cards"], env={"DS": "greetings"})
+    assert (one.exit_code, one.output) == (0, "greetings: README.md written\n")
+    assert (folder / "greetings" / "README.md").read_text().endswith("---\n\n# Greetings\n")
+    everything = CliRunner().invoke(cli, ["cards"])
+    assert everything.output == "greetings: README.md is current\nnumbers: README.md written\n"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_card_that_cannot_be_read_stops_a_release_before_anything_is_sent(worl
     params = clone / "data" / "greetings" / "params.yaml"
     build(clone, "greetings", ROWS)
     params.write_text(params.read_text() + "card: {task: x}\n")
-    lock = [PROGRAMS / "dvc", "commit", "-q", "-f", "data/greetings/dvc.yaml"]
+    lock = [str(PROGRAMS / "dvc"), "commit", "-q", "-f", "data/greetings/dvc.yaml"]
     subprocess.run(lock, cwd=clone, check=True, env={**os.environ, "DVC_SITE_CACHE_DIR": str(clone / ".dvc/tmp/site")})
     refused(2, "card: unknown key task", lambda: make(clone, "1.0.0"))
     assert tags(world / "origin.git") == {} and not (world / "store").exists()
