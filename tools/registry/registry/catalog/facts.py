@@ -44,6 +44,14 @@ def splits(metadata: Metadata) -> dict[str, int]:
     return {} if whole is None else {"": int(whole)}
 
 
+def files(metadata: Metadata) -> dict[str, tuple[str, ...]]:
+    """Return the files of each split, by their paths ``processed/<split>/...``; all, under no name, without splits."""
+    found = sorted(metadata.get("files", {}))
+    if not metadata.get("splits"):
+        return {"": tuple(found)}
+    return {name: tuple(each for each in found if each.split("/")[1:2] == [name]) for name in metadata["splits"]}
+
+
 def columns(metadata: Metadata) -> list[Column]:
     """Return the columns that the schema declares, the target last."""
     schema = metadata.get("schema", {})

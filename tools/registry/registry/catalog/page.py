@@ -131,8 +131,7 @@ def _readme(entry: Entry) -> str:
 
 
 def _source(entry: Entry, data: Data | None, repository: str) -> Source:
-    files = sorted(entry.metadata.get("files", {}))
-    splits = {name: tuple(files) for name, files in data.splits.items()} if data else {"": tuple(files)}
+    splits = {name: tuple(files) for name, files in data.splits.items()} if data else facts.files(entry.metadata)
     splits = {name: files for name, files in splits.items() if files}
     return Source(entry.name, entry.current.version, repository, splits, entry.metadata)
 

@@ -1,17 +1,29 @@
-"""Programs and commands that read a release, to copy: each runs as it stands where its library is installed."""
+"""Programs and commands that read a release, to copy: each runs as it stands where its libraries are installed."""
 
 import dataclasses
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from registry.catalog import facts
 from registry.catalog.rendering import TEXT
+from registry.storage.get import RAW
 
 ANNOTATIONS = "/annotations.json"
-DVC = "pip install 'dvc[s3]'"
+DVC = "dvc[s3]"
 READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray have a reader for
+NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool")  # how the names of numeric types begin
+PYTORCH = {  # what its program needs beside torch
+    "images": ("numpy", "pyarrow"),
+    "texts": ("pandas", "pyarrow"),
+    "vectors": ("numpy", "pyarrow"),
+    "conversations": ("pillow",),
+    "documents": (),
+    "table": ("pandas",),
+    "rows": ("pandas",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +61,33 @@ class Source:
         return next(iter(self.splits.values()))[0]
 
     @property
+    def path(self) -> str:
+        """What one gets of it: that file, or the folder that it is in where it does not stand alone."""
+        return RAW if self.form == "documents" else self.file.removesuffix(ANNOTATIONS)
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of a file that has a reader; empty otherwise."""
+        found = self.file.rpartition(".")[2]
+        return found if found in READERS and self.form != "documents" else ""
+
+    @property
     def target(self) -> str:
-        """The column that is to be predicted, where one is declared."""
-        return next((each.name for each in facts.columns(self.metadata) if each.is_target), "")
+        """The column that is to be predicted, where one is declared or its name says so."""
+        columns = facts.columns(self.metadata)
+        declared = next((each.name for each in columns if each.is_target), "")
+        return declared or next((each.name for each in columns if each.name == "label"), "")
 
     @property
     def form(self) -> str:
         """What the samples are: images, texts, vectors, conversations, documents, table, or other rows."""
-        columns = {each.name: each for each in facts.columns(self.metadata)}
+        if self.file.startswith(f"{RAW}/"):
+            return "documents"
+        if self.file.endswith(ANNOTATIONS):
+            return "conversations"
         if not self.file.endswith(".parquet"):
-            forms = {ANNOTATIONS: "conversations", ".md": "documents", ".csv": "table"}
-            form = next((form for end, form in forms.items() if self.file.endswith(end)), "rows")
-            return "rows" if form == "table" and not self.target else form
+            return "table" if self.file.endswith(".csv") and self.target else "rows"
+        columns = {each.name for each in facts.columns(self.metadata)}
         if "embedding" in columns:
             return "vectors"
         return "images" if "image" in columns else "texts" if "text" in columns else "rows"
@@ -68,52 +95,49 @@ class Source:
 
 def snippets(source: Source) -> Iterator[Snippet]:
     """Yield what fits the form of the release's files."""
-    name, suffix = source.name, source.file.rpartition(".")[2]
-    path = source.file.removesuffix(ANNOTATIONS)
-    got = _quoted(f"{name}/{source.file}")
-    get = f"make get DS={name} VERSION={source.version} OUT={name}"
-    after = f"{get}; pip install "
+    get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
     yield Snippet("All of it, every byte verified", "sh", get, "a clone of this registry")
-    place, out = shlex.quote(f"data/{name}/{path}"), shlex.quote(path.rpartition("/")[2])
-    command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag} -o {out}"
-    yield Snippet("DVC", "sh", command, DVC)
-    yield Snippet("dvc.api", "python", _api(source, suffix), f"{DVC} pandas pyarrow")
-    argument = f", split={_quoted(source.split)}" if source.split else ""
-    load = f'from registry import load\n\ndata = load("{name}", "{source.version}"{argument})\nprint(data.schema)'
-    yield Snippet("registry.load", "python", load, f"this registry's environment, DVC_REPO={source.repo}")
-    read = suffix if suffix in READERS else ""
-    if read:
-        yield Snippet("pandas", "python", _reading("import pandas as pd", f"pd.read_{read}({got})"), f"{after}pandas")
-    if source.form not in {"documents", "rows"}:
-        values = {"file": got, "folder": _quoted(f"{name}/{path}"), "target": _quoted(source.target)}
-        program = TEXT.get_template(f"pytorch/{source.form}.py.jinja").render(values)
-        yield Snippet("PyTorch", "python", program.strip(), f"{after}torch pandas pyarrow pillow")
-    ray = f"read_{read}({got})" if read else f'read_binary_files("{name}/raw", include_paths=True)'
-    yield Snippet("Ray Data", "python", _reading("import ray", f"ray.data.{ray}"), f"{after}'ray[data]'")
-    yield Snippet("Hugging Face", "python", _huggingface(source, got), f"{after}datasets")
+    place = shlex.quote(f"data/{source.name}/{source.path}")
+    command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
+    yield Snippet("DVC", "sh", command, _install(DVC))
+    arrow = ("pyarrow",) if source.suffix == "parquet" else ()
+    pandas = ("pandas", *arrow)
+    yield _program("dvc.api", "dvc_api", source, _install(DVC, *(pandas if source.suffix else ())))
+    package = "the package registry; tools/registry/README.md says how to install it (In a training)"
+    yield _program("registry.load", "load", source, package)
+    if not source.suffix and source.form != "documents":
+        return
+    got = f"the folder {source.name}, from the first command; "
+    yield _program("pandas", "pandas", source, got + _install(*pandas))
+    torch = ("torch", *PYTORCH[source.form], *(arrow if source.form == "rows" else ()))
+    yield _program("PyTorch", f"pytorch/{source.form}", source, got + _install(*torch))
+    yield _program("Ray Data", "ray", source, got + _install("ray[data]"))
+    pillow = ("pillow",) if source.form == "conversations" else ()
+    yield _program("Hugging Face", "huggingface", source, got + _install("datasets", *pillow))
 
 
-def _reading(importing: str, reading: str) -> str:
-    return f"{importing}\n\ndata = {reading}\nprint(data)"
+def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
+    columns = facts.columns(source.metadata)
+    numbers = {each.name: each.dtype.startswith(NUMBERS) for each in columns}
+    values = {
+        "source": source,
+        "repo": _quoted(source.repo),
+        "split": _quoted(source.split),
+        "place": _quoted(f"data/{source.name}/{source.file}"),
+        "file": _quoted(f"{source.name}/{source.file}"),
+        "folder": _quoted(f"{source.name}/{source.path}"),
+        "images": _quoted(f"{source.name}/{source.path}/images/"),
+        "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
+        "target": _quoted(source.target),
+        "target_is_text": not numbers.get(source.target, False),
+        "all_are_numbers": all(is_number for name, is_number in numbers.items() if name != source.target),
+    }
+    text = TEXT.get_template(f"programs/{template}.py.jinja").render(values)
+    return Snippet(title, "python", text.strip(), needs)
 
 
-def _api(source: Source, suffix: str) -> str:
-    path, repo = _quoted(f"data/{source.name}/{source.file}"), _quoted(source.repo)
-    arguments = f'\n    {path},\n    repo={repo},\n    rev="{source.tag}",\n    mode="rb",\n'
-    reading = f"pd.read_{suffix}(file)" if suffix in READERS else "file.read().decode()"
-    importing = "import dvc.api\nimport pandas as pd" if suffix in READERS else "import dvc.api"
-    return f"{importing}\n\nwith dvc.api.open({arguments}) as file:\n    data = {reading}"
-
-
-def _huggingface(source: Source, got: str) -> str:
-    split = _quoted(source.split or "train")
-    if source.form == "documents":
-        arguments = f'"text", data_files="{source.name}/raw/*.md", sample_by="document", split={split}'
-    elif source.form == "conversations":
-        arguments = f'"json", data_files={got}, split="train"'
-    else:
-        arguments = f'"./{source.name}", split={split}'
-    return _reading("import datasets", f"datasets.load_dataset({arguments})")
+def _install(*packages: str) -> str:
+    return f"pip install {shlex.join(packages)}"
 
 
 def _quoted(text: str) -> str:
