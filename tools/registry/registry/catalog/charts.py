@@ -11,13 +11,15 @@ from typing import Any
 
 import vl_convert
 
-from registry.catalog.numbers import figure, share
+from registry.catalog.numbers import GAP, figure, share
 
-WIDTH = 340  # pixels: what a phone shows without scaling
+WIDTH = 300  # pixels: three beside each other on a page, and a phone shows it without scaling
 PADDING = {"left": 12, "right": 5, "top": 5, "bottom": 5}  # at the left for a font that is wider than the measured one
 LABELS = 20  # classes that one chart shows
 SERIES = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)")
+DASHES = ([1, 0], [4, 2], [1, 2], [6, 2, 1, 2], [2, 4])  # lines that lie on each other are seen all the same
 NAMES = {"ticks": False, "domain": False, "labelPadding": 6}
+NUMBERS = {"decimal": ".", "thousands": GAP, "grouping": [3], "currency": ["", ""]}
 CONFIG = {
     "background": None,
     "font": "sans-serif",
@@ -80,7 +82,7 @@ def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_sh
                 },
             },
             "layer": [
-                {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": _colour(tuple(folded))}},
+                {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": _scale(tuple(folded), SERIES)}},
                 {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": {"field": "text"}}},
             ],
         }
@@ -133,19 +135,19 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
         "title": None,
         "scale": {"domain": [edges[0], edges[-1]], "nice": False},
     }
-    x["axis"] = {"grid": False, "tickCount": 5}
-    form = ".0%" if several else "~s"
+    x["axis"] = {"grid": False, "tickCount": 4}
+    labels = "format(datum.value, '.0%')" if several else "format(datum.value, datum.value < 1000 ? '~r' : '~s')"
     y = {
         "field": "value",
         "type": "quantitative",
         "title": None,
-        "axis": {"tickCount": 3, "format": form, "domain": False},
+        "axis": {"tickCount": 3, "domain": False, "labelExpr": labels},
     }
     layer: dict[str, Any]
     if several:
         layer = {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5},
-            "encoding": {"x": x, "y": y, "color": _colour(series)},
+            "encoding": {"x": x, "y": y, "color": _scale(series, SERIES), "strokeDash": _scale(series, DASHES)},
         }
     else:
         layer = {
@@ -161,9 +163,9 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
     return Chart(title, alt, svg, (title, *(series if several else ("number",))), rows, series if several else ())
 
 
-def _colour(series: Sequence[str]) -> dict[str, Any]:
-    colours = [SERIES[place % len(SERIES)] for place in range(len(series))]
-    return {"field": "series", "scale": {"domain": list(series), "range": colours}, "legend": None}
+def _scale(series: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    used = [values[place % len(values)] for place in range(len(series))]
+    return {"field": "series", "scale": {"domain": list(series), "range": used}, "legend": None}
 
 
 def _drawn(specification: dict[str, Any]) -> str:
@@ -172,4 +174,4 @@ def _drawn(specification: dict[str, Any]) -> str:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": PADDING,
     }
-    return str(vl_convert.vegalite_to_svg({**whole, "config": CONFIG, **specification}))
+    return str(vl_convert.vegalite_to_svg({**whole, "config": CONFIG, **specification}, format_locale=NUMBERS))

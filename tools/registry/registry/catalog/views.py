@@ -43,7 +43,8 @@ class Card:
             state.append("with warnings")
         if self.page.provenance["sample"]:
             state.append("synthetic")
-        found = {"kind": [self.page.form], "task": [*self.page.tasks], "licence": [self.page.about["licence"]]}
+        kind = "table" if self.page.form == "rows" else self.page.form
+        found = {"kind": [kind], "task": [*self.page.tasks], "licence": [self.page.about["licence"]]}
         return {**{name: list(filter(None, values)) for name, values in found.items()}, "state": state}
 
 
@@ -60,7 +61,7 @@ def dataset(page: Page, pictures: list[str], croissant: bytes | None) -> str:
     contents = {
         "checks": "Checks" if page.entry.editions else "",
         "schema": "Columns" if page.entry.editions else "",
-        "plots": "Plots" if page.entry.editions else "",
+        "plots": "Distributions" if page.entry.editions else "",
         "retrieval": "Retrieval" if page.retrieval else "",
         "samples": "Samples" if page.profile.examples else "",
         "lineage": "Lineage" if page.entry.editions else "",
