@@ -24,6 +24,7 @@ from samples import ManifestWriter
 from stage.errors import CorruptFile
 from unit.registry.lineage_world import TURN, greetings, make_world, notes, parquet, wines, xrays
 
+pytestmark = pytest.mark.filterwarnings("error")  # what NumPy only warns of, as truth values that are counted
 IMAGES = pa.schema([("image", pa.list_(pa.list_(pa.uint8()))), ("label", pa.uint8())])
 
 
@@ -45,7 +46,7 @@ class Folder:
         table = pa.table(columns)
         self.columns = table.schema
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, row_group_size=3)
+        pq.write_table(table, sink, row_group_size=1000)
         self.file(f"processed/{split}/{split}.parquet", sink.getvalue().to_pybytes(), split)
 
     def profile(self, **classes: Any) -> Profile:
@@ -224,6 +225,20 @@ def test_images_are_pictured_by_class_in_the_order_of_the_classes(folder: Folder
     assert found.examples[0].rows[:2] == (("3 × 2", "bag (1)"), ("3 × 2", "shirt (0)"))
 
 
+def test_images_are_found_wherever_they_are(folder: Folder) -> None:
+    """In a file that is read in several parts."""
+    pixels = np.random.default_rng(1).integers(0, 256, (200, 300, 300), np.uint8)
+    pixels[:, :200] = np.arange(200)[:, None, None]
+    column = pa.array(pixels.ravel())
+    for _ in range(2):
+        column = pa.ListArray.from_arrays(pa.array(range(0, len(column) + 1, 300), pa.int32()), column)
+    folder.table(image=column, label=pa.array([1, *[0] * 198, 1], pa.uint8()))
+    found = folder.profile(label={"1": "rare", "0": "often"})
+    assert [each.caption for each in found.pictures] == ["rare", "rare", "often", "often", "often", "often"]
+    corners = [np.asarray(Image.open(io.BytesIO(each.data)))[0, 0] for each in found.pictures]
+    assert corners == [0, 199, 1, 2, 3, 4]
+
+
 def test_of_many_classes_there_are_fewer_pictures_each(folder: Folder) -> None:
     labels = [number % 80 for number in range(160)]
     folder.table(image=pa.array([[[1]]] * 160, IMAGES.types[0]), label=pa.array(labels, pa.uint8()))
@@ -278,28 +293,34 @@ def test_what_is_no_image_is_left_out(folder: Folder, monkeypatch: pytest.Monkey
         "text.jpg": b"no image",
         "empty.jpg": b"",
         "cut.jpg": whole[:-8],
-        "broken.png": broken_png(),
+        **odd_pngs(),
         "bomb.jpg": image(size=(300, 300)),
         "smaller bomb.jpg": image(size=(40, 40)),  # of which Pillow only warns
         "program.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
         "whole.jpg": whole,
-        "colours.jpg": image(mode="CMYK", size=(9, 9)),
+        "print.jpg": image(mode="CMYK", size=(9, 9)),
+        "palette.png": image(mode="P", size=(9, 9), kind="PNG"),
+        "transparent.webp": image(mode="RGBA", size=(9, 9), kind="WEBP"),
     }
     conversations(folder, "train", images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         found = folder.profile()
-    assert [Image.open(io.BytesIO(each.data)).size for each in found.pictures] == [(30, 30), (9, 9)]
-    assert bins(found, "image width") == {9: 1, 30: 3}  # the heads of two images are whole
+    pictures = [Image.open(io.BytesIO(each.data)) for each in found.pictures]
+    assert [(each.size, each.mode) for each in pictures] == [((30, 30), "L")] + [((9, 9), "RGB")] * 3
+    assert bins(found, "image width") == {9: 3, 30: 3}  # the heads of two images are whole
 
 
-def broken_png() -> bytes:
-    """A PNG whose chunk of data is no compressed stream."""
-    data = image(kind="PNG")
-    start = data.index(b"IDAT")
-    length = int.from_bytes(data[start - 4 : start], "big")
-    chunk = b"IDAT" + bytes(length)
-    return data[:start] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + data[start + 8 + length :]
+def odd_pngs() -> dict[str, bytes]:
+    """PNGs whose second chunk of data has no name, and whose comment unpacks to two megabytes."""
+    whole = image(kind="PNG")
+    head, data = whole[:33], whole[whole.index(b"IDAT") + 4 :]  # the signature and the first chunk
+    comment = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1 << 21)))
+    return {"broken.png": head + chunk(b"IDAT", data[:4]) + bytes(99), "comment.png": head + comment + whole[33:]}
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
 
 
 def test_entries_that_are_odd_are_left_out_or_have_no_caption(folder: Folder) -> None:
@@ -394,6 +415,13 @@ def test_a_table_of_text(folder: Folder) -> None:
     found = folder.profile()
     assert sum(bins(found, "mark").values()) == 1
     assert found.examples[0].rows == (("two↵lines", "1.5"), ("", "null"), ("nan", "null"))
+
+
+def test_lines_are_not_taken_for_rows_where_a_file_is_read_in_parts(folder: Folder) -> None:
+    folder.columns = pa.schema([("text", pa.string())])
+    row = '"' + "a line\n" * 200 + '"\n'
+    folder.file("processed/table.csv", ("text\nshort\n" + row * 7000).encode(), "all")
+    assert bins(folder.profile(), "characters of text") == {0: 1, 1400: 7000}
 
 
 def test_documents(folder: Folder) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from PIL import Image
 
 SIDE = 160  # pixels, of the longer side
 FORMATS = ("JPEG", "PNG", "WEBP")  # others can start programs, as EPS does
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # Pillow, of broken images
 
 
 @dataclasses.dataclass(frozen=True)
