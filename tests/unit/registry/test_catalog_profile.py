@@ -227,16 +227,25 @@ def test_images_are_pictured_by_class_in_the_order_of_the_classes(folder: Folder
 
 def test_images_are_found_wherever_they_are(folder: Folder) -> None:
     """In a file that is read in several parts."""
-    pixels = np.random.default_rng(1).integers(0, 256, (200, 300, 300), np.uint8)
-    pixels[:, :200] = np.arange(200)[:, None, None]
+    pixels = np.random.default_rng(1).integers(0, 256, (120, 300, 300), np.uint8)
+    pixels[:, :200] = np.arange(120)[:, None, None]
     column = pa.array(pixels.ravel())
     for _ in range(2):
         column = pa.ListArray.from_arrays(pa.array(range(0, len(column) + 1, 300), pa.int32()), column)
-    folder.table(image=column, label=pa.array([1, *[0] * 198, 1], pa.uint8()))
+    folder.table(image=column, label=pa.array([1, *[0] * 118, 1], pa.uint8()))
     found = folder.profile(label={"1": "rare", "0": "often"})
     assert [each.caption for each in found.pictures] == ["rare", "rare", "often", "often", "often", "often"]
     corners = [np.asarray(Image.open(io.BytesIO(each.data)))[0, 0] for each in found.pictures]
-    assert corners == [0, 199, 1, 2, 3, 4]
+    assert corners == [0, 119, 1, 2, 3, 4]
+
+
+def test_a_class_is_found_far_behind(folder: Folder) -> None:
+    labels, pixels = np.zeros(70_000, np.uint8), np.zeros(70_000, np.uint8)
+    labels[69_000], pixels[69_000] = 1, 77
+    lines = pa.ListArray.from_arrays(pa.array(range(70_001), pa.int32()), pa.array(pixels))
+    folder.table(image=pa.ListArray.from_arrays(pa.array(range(70_001), pa.int32()), lines), label=labels)
+    found = folder.profile(label={"1": "rare"})
+    assert [np.asarray(Image.open(io.BytesIO(each.data))).item() for each in found.pictures] == [77]
 
 
 def test_of_many_classes_there_are_fewer_pictures_each(folder: Folder) -> None:
