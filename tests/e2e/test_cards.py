@@ -12,10 +12,15 @@ import mlcroissant
 import pytest
 from conftest import make_clone
 from registry import load
-from registry.building.scratch import make_scratch, run_in
+from registry.building.scratch import commit, make_scratch, run_in
 from registry.datasets import find_datasets
+from registry.git import Git
+from registry.releasing.releases import Release
+from registry.releasing.versions import Version
 from registry.runtime.toolbox import find_tools, repository
 from registry.runtime.virtualenvs import NotAtHand, virtualenv
+from registry.storage.get import get
+from registry.storage.store import open_store
 from unit.registry.croissants import records
 
 NAMES = [dataset.name for dataset in find_datasets(repository(), "all")]
@@ -43,6 +48,8 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
         changed.setenv("RUNTIME", "host")
         changed.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         found = make_scratch(make_clone(root, tmp_path_factory.mktemp("cards") / "clone"))
+        run_in(found, "tools/run", "registry", "dataset", "all")
+        commit(found, "Sample data")
         run_in(found, "tools/run", "registry", "bootstrap", *["--with-embeddings"] * can_embed(root))
         yield found
 
@@ -59,8 +66,9 @@ def got(clone: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     """Each release as somebody else gets it."""
     out = tmp_path_factory.mktemp("got")
     found = {name: out / name for name in NAMES if name != "opencloudhub-readmes-embeddings" or can_embed(root)}
+    store = open_store(Git(clone), "HEAD", "demo")
     for name, folder in found.items():
-        run_in(clone, "tools/run", "registry", "get", name, "1.0.0", str(folder))
+        get(Release(Git(clone), name, Version(1, 0, 0)), store, folder)
     return found
 
 
