@@ -77,8 +77,7 @@ def _sets(found: Description) -> list[dict[str, Any]]:
     """Return the sets of files that records are read from."""
     if found.are_documents:
         endings = sorted({PurePosixPath(file.path).suffix for file in found.files})
-        formats = _format(found.files[0].path) if found.files else OTHER
-        return [_set("raw", [f"raw/*{ending}" for ending in endings], formats)]
+        return [_set("raw", [f"raw/*{ending}" for ending in endings], _format(found.files[0].path))]
     folders = [f"{PurePosixPath(file.path).parent}/images" for file in found.files if _is_annotations(file)]
     return [_set(folder, [f"{folder}/*"], ["image/jpeg"]) for folder in folders]
 
@@ -95,7 +94,7 @@ def _set(folder: str, includes: list[str], formats: list[str]) -> dict[str, Any]
 
 def _records(found: Description) -> list[dict[str, Any]]:
     if found.are_documents:
-        return [document_records("samples", "raw", found.columns)] if found.files else []
+        return [document_records("samples", "raw", found.columns)]
     sets = [split_records(list(found.counts))] if "" not in found.counts else []
     for file in found.files:
         name = file.split or "samples"

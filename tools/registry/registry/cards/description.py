@@ -61,7 +61,7 @@ class Description:
     @property
     def are_documents(self) -> bool:
         """Whether each file is a sample of its own, as it was fetched."""
-        return all(file.path.startswith("raw/") for file in self.files)
+        return bool(self.files) and all(file.path.startswith("raw/") for file in self.files)
 
 
 def describe(dataset: Dataset) -> Description:
@@ -101,15 +101,17 @@ def _declared(column: dict[str, Any], where: str) -> Column:
         kind = pa.type_for_alias(column["type"])
         for _ in column.get("shape", ()):
             kind = pa.list_(kind)
-        classes = tuple(column.get("classes", ()))
+        classes = tuple(map(str, column.get("classes", ())))
         return Column(column["name"], kind, column.get("description", ""), classes if pa.types.is_integer(kind) else ())
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(where, f"{column!r:.60} is no column", "write name and type, as an Arrow type") from error
 
 
 def _found(name: str, feature: dict[str, Any]) -> Column:
-    # The images of conversations are files beside them, which have their names.
-    kind = pa.string() if feature["dtype"] == "jpeg" else parse_type(feature["dtype"])
+    try:
+        kind = parse_type(feature["dtype"])
+    except ValueError:
+        kind = pa.string()  # of jpeg: such a value is a file of its own, and here is its name
     return Column(name, kind, feature.get("description", ""), ())
 
 
