@@ -11,10 +11,9 @@ from stage.errors import StageError
 
 from registry.catalog import facts
 from registry.catalog.charts import Chart, bars, histogram
-from registry.catalog.data import Data, data_of_release, data_of_working_copy
 from registry.catalog.entries import Entry
 from registry.catalog.models import Use, Uses
-from registry.catalog.profile import Profile, profile
+from registry.catalog.profile import Data, Profile, data_of_release, data_of_working_copy, profile
 from registry.catalog.readme import as_html, front_matter
 from registry.catalog.use import Snippet, Source, snippets
 
@@ -125,7 +124,7 @@ def _data(entry: Entry, remote: str) -> Data | None:
 
 def _readme(entry: Entry) -> str:
     if release := entry.current.release:
-        return release.read("README.md").decode(errors="replace")
+        return (release.find("README.md") or b"").decode(errors="replace")
     path = entry.dataset.folder / "README.md"
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 

@@ -53,7 +53,8 @@ if (search) {
   restore();
 }
 
-for (const block of document.querySelectorAll(".code")) {
+// Only this machine, https and files let scripts copy.
+for (const block of navigator.clipboard ? document.querySelectorAll(".code") : []) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
