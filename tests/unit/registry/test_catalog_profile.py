@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from registry.catalog.data import data_of_release, data_of_working_copy
-from registry.catalog.histograms import Extent, edges_of
 from registry.catalog.profile import Profile, profile
+from registry.catalog.profile.data import data_of_release, data_of_working_copy
+from registry.catalog.profile.histograms import Extent, edges_of
 from registry.datasets import Dataset
 from samples import ManifestWriter
 from stage.errors import CorruptFile

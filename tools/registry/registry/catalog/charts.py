@@ -155,8 +155,9 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
             "encoding": {"x": {**x, "bin": {"binned": True}}, "x2": {"field": "high"}, "y": y},
         }
     svg = _drawn({"height": 130, "data": {"values": drawn}, **layer})
+    single = all(float(low).is_integer() and high - low == 1 for low, high in itertools.pairwise(edges))
     rows = tuple(
-        (f"{figure(low)} to {figure(high)}", *(figure(counts[one][place]) for one in series))
+        (figure(low) if single else f"{figure(low)} to {figure(high)}", *(figure(counts[one][place]) for one in series))
         for place, (low, high) in enumerate(itertools.pairwise(edges))
     )
     alt = f"Histogram: {title}, from {figure(edges[0])} to {figure(edges[-1])}."

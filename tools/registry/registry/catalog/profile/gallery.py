@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from registry.catalog.nested import dimensions, flat, is_image
-from registry.catalog.pictures import Picture, drawn
-from registry.catalog.rows import Rows
+from registry.catalog.profile.nested import dimensions, flat, is_image
+from registry.catalog.profile.pictures import Picture, drawn
+from registry.catalog.profile.rows import Rows
 
 MOST, PER_CLASS, WITHOUT_CLASSES = 60, 4, 24
 

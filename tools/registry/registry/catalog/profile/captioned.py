@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from stage.errors import CorruptFile
 
-from registry.catalog.examples import ROWS, Examples, short
-from registry.catalog.histograms import Histogram, Measured, count, edges_of, extents
-from registry.catalog.pictures import Picture, shrunk, size_of
+from registry.catalog.profile.examples import ROWS, Examples, short
+from registry.catalog.profile.histograms import Histogram, Measured, count, edges_of, extents
+from registry.catalog.profile.pictures import Picture, shrunk, size_of
 
 ANNOTATIONS = "/annotations.json"
 PICTURES = 24

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 from samples import read_manifest
 
-from registry.catalog import captioned, examples, gallery, spreads
-from registry.catalog.examples import Examples
-from registry.catalog.histograms import Histogram
-from registry.catalog.pictures import Picture
-from registry.catalog.rows import Rows
+from registry.catalog.profile import captioned, examples, gallery, spreads
+from registry.catalog.profile.examples import Examples
+from registry.catalog.profile.histograms import Histogram
+from registry.catalog.profile.pictures import Picture
+from registry.catalog.profile.rows import Rows
 from registry.lineage.arrow_types import parse_type
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.catalog.histograms import Histogram, Measured, count, edges_of, extents
-from registry.catalog.nested import flat, is_image, is_list
-from registry.catalog.rows import Rows
+from registry.catalog.profile.histograms import Histogram, Measured, count, edges_of, extents
+from registry.catalog.profile.nested import flat, is_image, is_list
+from registry.catalog.profile.rows import Rows
 
 NUMBERS = 24  # columns of numbers that are measured
 NAMES = 10  # texts so many times shorter than others are names and headings, whose length says nothing

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from registry.catalog.nested import dimensions, innermost, is_list
-from registry.catalog.rows import Rows
+from registry.catalog.profile.nested import dimensions, innermost, is_list
+from registry.catalog.profile.rows import Rows
 
 LENGTH = 200  # characters of a value
 VALUES = 3  # numbers of a vector
