@@ -132,14 +132,24 @@ def test_a_card_that_cannot_be_read_stops_a_release_before_anything_is_sent(worl
     assert tags(world / "origin.git") == {} and not (world / "store").exists()
 
 
-def test_after_a_kill_right_after_the_push_the_clone_follows_all_the_same(world: Path, clone: Path) -> None:
+@pytest.mark.parametrize("killed", ["before", "after"])
+def test_after_a_kill_around_the_card_the_clone_follows_all_the_same(killed: str, world: Path, clone: Path) -> None:
+    """The card was written on before the release, which ended right after its push, and before its merge."""
+    folder = clone / "data" / "greetings"
+    (folder / "README.md").write_text("# Greetings\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "What people write")
     before = git(clone, "rev-parse", "HEAD").strip()
+    (folder / "README.md").write_text("# Greetings\n\nMore of them.\n")
     make(clone, "1.0.0")
+    assert (folder / "README.md").read_text().endswith("---\n\n# Greetings\n\nMore of them.\n")
     git(clone, "update-ref", "refs/heads/main", before)
     git(clone, "read-tree", before)
-    (clone / "data" / "greetings" / "croissant.json").unlink()
+    (folder / "croissant.json").unlink()
+    (folder / "README.md").write_text("# Greetings\n\nMore of them.\n" if killed == "before" else "# Greetings\n")
     assert make(clone, "1.0.0").outcome == "already released"
-    assert git(clone, "status", "--porcelain") == "" and (clone / "data/greetings/croissant.json").exists()
+    assert git(clone, "status", "--porcelain") == "" and (folder / "croissant.json").exists()
+    assert (folder / "README.md").read_text().endswith("---\n\n# Greetings\n\nMore of them.\n")
 
 
 def test_again_it_is_released_already(world: Path, clone: Path) -> None:

@@ -103,7 +103,8 @@ def send(git: Git, branch: Branch, commit: str, tag: str, name: str) -> bool:
 def follow(git: Git, branch: Branch, commit: str, name: str, written: Mapping[str, bytes]) -> None:
     """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays.
 
-    What the release has ``written`` is written here too, where it is still what these files give.
+    What the release has ``written`` comes with it, where it is still what the files here give: until then they are as
+    the branch has them, so that whoever kills this leaves nothing changed.
     """
     asked(git, branch.remote, "fetch", "-q", "--no-tags", branch.remote, f"+{branch.merge}:{branch.tracking}")
     head = git("rev-parse", "HEAD")
@@ -111,7 +112,16 @@ def follow(git: Git, branch: Branch, commit: str, name: str, written: Mapping[st
         return
     for path, content in written.items():
         if git.show(commit, f"data/{name}/{path}") == content:
-            with replacing(git.folder / "data" / name / path) as (temporary,):
-                temporary.write_bytes(content)
+            _restore(git, f"data/{name}/{path}")
     git("add", "-A", "--", f"data/{name}")  # so that git sees that these files are what the commit has
     git("merge", "-q", "--ff-only", commit)
+
+
+def _restore(git: Git, path: str) -> None:
+    """Put a file of the working tree back to what HEAD has."""
+    before = git.show("HEAD", path)
+    if before is None:
+        (git.folder / path).unlink(missing_ok=True)
+        return
+    with replacing(git.folder / path) as (temporary,):
+        temporary.write_bytes(before)
