@@ -1,9 +1,13 @@
 """Run git without a shell, and read a repository at any revision without checking it out."""
 
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from stage.errors import ReleaseRefused, StageError
 
@@ -64,3 +68,41 @@ class Git:
             for name in self("ls-tree", "-r", "-z", "--name-only", revision, "--", f"{folder}/").split("\0")
             if name
         ]
+
+
+class Reading(Git):
+    """A repository that many files are read from: one process gives them all, whichever thread asks."""
+
+    _HEAD = re.compile(rb"[0-9a-f]{40,64} (?P<kind>\w+) (?P<size>\d+)\n")  # git-cat-file(1), batch output
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Keep the process for as long; without it, each file costs one of its own."""
+        command = ["git", "cat-file", "--batch"]
+        with subprocess.Popen(command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            self._process = process
+            try:
+                yield self
+            finally:
+                self._process = None
+                process.communicate()
+
+    def show(self, revision: str, path: str) -> bytes | None:
+        """Return a file as it was at a revision, or None where there was none. Raises GitFailed."""
+        name = f"{revision}:{path}"
+        with self._turn:
+            if not self._process or not self._process.stdin or not self._process.stdout or "\n" in name:
+                return super().show(revision, path)
+            self._process.stdin.write(f"{name}\n".encode())
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+            head = self._HEAD.fullmatch(line)
+            content = self._process.stdout.read(int(head["size"]) + 1)[:-1] if head else b""
+        if not line:
+            raise GitFailed(("cat-file",), "ended early")
+        return content if head and head["kind"] == b"blob" else None

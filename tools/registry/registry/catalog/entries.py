@@ -2,15 +2,14 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import yaml
 from stage.errors import StageError
 
-from registry.datasets import Dataset, find_datasets
+from registry.datasets import Dataset
 from registry.git import Git
 from registry.lineage.diff import Diff, compare
 from registry.lineage.show import WORKING_COPY, tag_dates
@@ -20,6 +19,7 @@ from registry.storage.get import chosen_outputs
 from registry.storage.manifests import NAME as MANIFEST
 from registry.storage.manifests import fetch_manifest
 
+Dated = tuple[Release, str]  # with its day, ISO 8601
 log = logging.getLogger(__name__)
 
 
@@ -72,26 +72,27 @@ class Entry:
         return self.current.metadata
 
 
-def read_entries(root: Path, remote: str) -> Iterator[Entry]:
-    """Yield every dataset of the repository, each when it is read."""
-    git = Git(root)
-    dates, known = tag_dates(git), released(git)
-    for dataset in sorted(find_datasets(root, "all"), key=lambda each: each.name):
-        releases = [Release(git, dataset.name, version) for version in known.get(dataset.name, [])]
-        editions = [
-            Edition(
-                str(each.version),
-                each.metadata,
-                each,
-                dates[tag_of(dataset.name, each.version)],
-                _change(before, each, remote) if before else None,
-            )
-            for before, each in zip([None, *releases], releases, strict=False)
-        ]
-        if not editions and (dataset.folder / "metadata.json").is_file():
-            editions = [Edition(WORKING_COPY, dataset.metadata())]
-        params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8")) or {}
-        yield Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)))
+def read_releases(git: Git) -> dict[str, list[Dated]]:
+    """Return the releases of each dataset, in order."""
+    dates = tag_dates(git)
+    return {
+        name: [(Release(git, name, version), dates[tag_of(name, version)]) for version in versions]
+        for name, versions in released(git).items()
+    }
+
+
+def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entry:
+    """Read a dataset, and compare each of its releases with the one before."""
+    editions = []
+    before: Release | None = None
+    for each, date in releases:
+        change = _change(before, each, remote) if before else None
+        editions.append(Edition(str(each.version), each.metadata, each, date, change))
+        before = each
+    if not editions and (dataset.folder / "metadata.json").is_file():
+        editions = [Edition(WORKING_COPY, dataset.metadata())]
+    params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8")) or {}
+    return Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)))
 
 
 def _change(before: Release, after: Release, remote: str) -> Change:

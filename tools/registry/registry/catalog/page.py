@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import threading
 from collections.abc import Container, Iterable
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,9 @@ from registry.catalog.readme import as_html, front_matter
 from registry.catalog.use import Snippet, Source, snippets
 
 log = logging.getLogger(__name__)
+_ALONE = (
+    threading.Lock()
+)  # for what one profile holds in memory is bounded, and its filters of warnings are everybody's
 
 MEASURES = {"by_source": "right source", "by_concepts": "right concepts"}
 UNITS = {"images": "images", "conversations": "images", "documents": "documents", "vectors": "chunks"}
@@ -89,7 +93,8 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
     try:
         data = _data(entry, remote)
         if data:
-            seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
+            with _ALONE:
+                seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
         elif entry.editions:
             notes.append(f"The data is not here, so its plots and samples are left out: make pull DS={entry.name}.")
     except StageError as error:

@@ -1,5 +1,6 @@
 """Write the catalogue: a folder of pages that need no server and ask nothing of the network."""
 
+import os
 import re
 import shutil
 import tempfile
@@ -10,14 +11,17 @@ from pathlib import Path
 
 from stage.progress import progress
 
-from registry.catalog.entries import read_entries
+from registry.catalog.entries import read_entry, read_releases
 from registry.catalog.models import read_uses
 from registry.catalog.page import Page, make_page
 from registry.catalog.views import Card, dataset, index
-from registry.git import Git
+from registry.datasets import Dataset, find_datasets
+from registry.git import Git, Reading
 from registry.services.tracking import shown
+from registry.storage.objects import Meter, in_parallel
 
 FOLDER = "site"
+THREADS = min(4, os.cpu_count() or 1)  # which compare versions, each in memory, and draw charts
 
 
 @dataclass(frozen=True)
@@ -39,22 +43,27 @@ def write_site(root: Path, remote: str) -> Written:
         made = Path(scratch) / FOLDER
         shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
         (made / "datasets").mkdir()
-        entries = list(read_entries(root, remote))
-        names = {entry.name for entry in entries}
+        datasets = sorted(find_datasets(root, "all"), key=lambda each: each.name)
+        names = {each.name for each in datasets}
         repository, uses = _repository(root), read_uses(root)
-        cards = []
-        with progress("catalogue", len(entries), "datasets") as advance:
-            for entry in entries:
+        with progress("catalogue", len(datasets), "datasets") as advance, Reading(root).opened() as git:
+            releases, meter = read_releases(git), Meter(advance)
+
+            def card(dataset: Dataset) -> Card:
+                entry = read_entry(dataset, releases.get(dataset.name, ()), remote)
                 page = make_page(entry, remote, repository, names, uses)
-                cards.append(Card(page, _write_page(page, made / "datasets")))
-                advance(1)
+                pictures = _write_page(page, made / "datasets")
+                meter(1)
+                return Card(page, pictures)
+
+            cards = in_parallel(card, datasets, meter, THREADS)
         (made / "index.html").write_text(index(cards), encoding="utf-8")
         made.chmod(0o755)
         if (root / FOLDER).exists():
             (root / FOLDER).rename(Path(scratch) / "before")
         made.rename(root / FOLDER)
-    versions = sum(len(entry.editions) for entry in entries)
-    return Written(root / FOLDER / "index.html", len(entries), versions, time.monotonic() - started)
+    versions = sum(len(card.page.entry.editions) for card in cards)
+    return Written(root / FOLDER / "index.html", len(cards), versions, time.monotonic() - started)
 
 
 def _write_page(page: Page, folder: Path) -> list[str]:

@@ -13,6 +13,8 @@ from stage.errors import VerificationFailed
 from registry.git import Git
 from registry.releasing.versions import Version, tag_of
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:
@@ -73,7 +75,7 @@ class Release:
     @functools.cached_property
     def outputs(self) -> list[Output]:
         """What the stages made, by dvc.lock. Raises VerificationFailed where git has other bytes than it says."""
-        stages = yaml.safe_load(self.read("dvc.lock"))["stages"]
+        stages = yaml.load(self.read("dvc.lock"), LOADER)["stages"]  # noqa: S506 (it is one of the safe ones)
         in_git = {
             str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
         }

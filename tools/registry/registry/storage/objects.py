@@ -218,9 +218,11 @@ class Meter:
         self._stopped = True
 
 
-def in_parallel(work: Callable[[T], R], items: Iterable[T], meter: Meter | None = None) -> list[R]:
+def in_parallel(
+    work: Callable[[T], R], items: Iterable[T], meter: Meter | None = None, threads: int = PARALLEL
+) -> list[R]:
     """Work on the items in a few threads, in order; the first failure ends it, at once where they count on a meter."""
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
