@@ -46,10 +46,10 @@ def test_other_names_are_refused_with_the_known_ones(tree: Path, name: str) -> N
 
 def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
     apples, pears = find_datasets(tree, "all")
-    said = summary(apples, ["stats"], tree, ["make help"])
+    said = summary(apples, {"stats": 1.25}, tree, ["make help"])
     assert said.splitlines() == [
         "apples",
-        "  built     stats",
+        "  built     stats 1.2 s",
         "  data      from its pinned sources",
         "  samples   3 rows, 2 features",
         "  checks    nothing to report",
@@ -58,7 +58,7 @@ def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
         "  identity  0123456789abcdef (logical hash)",
         "  next      make help",
     ]
-    assert "SYNTHETIC SAMPLE" in summary(pears, [], tree, []) and "nothing to do" in summary(pears, [], tree, [])
+    assert "SYNTHETIC SAMPLE" in summary(pears, {}, tree, []) and "nothing to do" in summary(pears, {}, tree, [])
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,15 @@ from registry.runtime.containers import build_images, engine_answers
 from registry.runtime.images import read_images, refresh_images
 from registry.runtime.toolbox import find_tools, repository
 from registry.storage import remotes
+from registry.terminal import colour
 
 log = logging.getLogger(__name__)
 
-cli = Tool("registry", help="Build, release, verify and explain datasets with git and DVC.")
+cli = Tool(
+    "registry",
+    help="Build, release, verify and explain datasets with git and DVC.",
+    context_settings={"color": colour()},  # for every command, and whatever it styles
+)
 
 
 @cli.command()

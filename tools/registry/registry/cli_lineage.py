@@ -70,7 +70,13 @@ def diff_command(name: str, before: str, after: str, style: str, remote: str) ->
 
 @click.command("explain")
 @click.argument("model", metavar="MODEL", envvar="MODEL", default="")
-@click.option("--ids", type=click.Path(dir_okay=False, path_type=Path), help="Write every sample to this CSV file.")
+@click.option(
+    "--ids",
+    envvar="IDS",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every sample to this CSV file.",
+)
 @JSON
 @REMOTE
 @talk

@@ -1,5 +1,6 @@
-"""Lines for a terminal of 80 columns: a label, and its texts in a column of their own."""
+"""Lines for a terminal of 80 columns: a label, and its texts in a column of their own; and whether in colour."""
 
+import os
 import textwrap
 from collections.abc import Iterable
 
@@ -12,7 +13,7 @@ def row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         printable(text),
         WIDTH,
-        initial_indent=f"  {label:<{INDENT - 2}}",
+        initial_indent=f"  {label:<{INDENT - 3}} ",
         subsequent_indent=" " * INDENT,
         break_on_hyphens=False,
     )
@@ -29,3 +30,11 @@ def rows(label: str, texts: Iterable[str]) -> list[str]:
 def printable(text: str) -> str:
     """Return a text without what would move the cursor."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def colour() -> bool | None:
+    """Return click's setting for escape codes: never where the environment says so, or else on terminals alone.
+
+    https://no-color.org; a dumb terminal shows them as they are.
+    """
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None

@@ -1,5 +1,6 @@
 """The whole journey on sample data, as ``make demo`` shows it."""
 
+import csv
 import filecmp
 import os
 import shlex
@@ -12,83 +13,151 @@ from pathlib import Path
 import click
 from stage.errors import InputMissing, VerificationFailed
 
+from registry.building import upstream
 from registry.building.scratch import commit, make_scratch, run_in
+from registry.catalog.serving import ADDRESS
+from registry.catalog.site import FOLDER
 from registry.datasets import find_datasets
+from registry.lineage.selection import TRAINING
+from registry.runtime.toolbox import find_tools
+from registry.services.tracking import SETTINGS, embedded_uri
 
+FIRST, SECOND = "1.0.0", "1.1.0"
+DATASET, TRAINED_ON, MODEL = "emotion", "wine-quality", "wine-regressor/1"
+SCRIPT = Path("tools", "registry", "examples", "train_wine.py")
 QUESTION = "what happens when a download is interrupted?"
 
 
 def demo(root: Path) -> str:
-    """Build every sample in a scratch copy, release it, and get it back as a consumer; return the closing line.
+    """Show every sample built, released, got back, changed, trained on and searched; return where to look.
 
-    Raises VerificationFailed where the consumer gets other bytes.
+    Raises VerificationFailed where a consumer gets other bytes, CalledProcessError where a command fails.
     """
     started = time.monotonic()
     os.environ["RUNTIME"] = "host"  # the demo needs no Docker, and shows the same with and without
-    clone = root / ".demo" / "repo"
-    datasets = find_datasets(root, "all")
-    samples = [dataset for dataset in datasets if dataset.sample_sources.exists()]
-    indexes = [dataset.name for dataset in datasets if dataset.parent] if _can_embed(root) else []
-    bootstrap = ("make", "bootstrap", *("WITH_EMBEDDINGS=1" for _ in indexes[:1]))
-    steps: list[tuple[str, Callable[[], object]]] = [
-        ("Make a scratch copy of the repository, with sample data", partial(make_scratch, root)),
-        *(
-            (f"Build {each.name}: fetch, process, analyse", partial(_show, clone, "make", "dataset", f"DS={each.name}"))
-            for each in samples
-        ),
-        (
-            f"Build {samples[0].name} again: nothing has changed",
-            partial(_show, clone, "make", "dataset", f"DS={samples[0].name}"),
-        ),
-        ("Commit what was built", partial(commit, clone, "Sample data")),
-        ("Release everything: push, read back, tag, in one step", partial(_show, clone, *bootstrap)),
-        *(
-            (f"Get {name} 1.0.0, verified", partial(_get, clone, name))
-            for name in [each.name for each in samples] + indexes
-        ),
-        (f"Get {samples[0].name} elsewhere with plain DVC, as consumers do", partial(_dvc_get, clone, samples[0].name)),
-        *(
-            (f"Let readers see the index {name}", partial(_show, clone, "make", "switch", f"DS={name}"))
-            for name in indexes
-        ),
-        *(
-            (f"Search {name}", partial(_show, clone, "make", "search", f"DS={name}", f"Q={QUESTION}"))
-            for name in indexes
-        ),
-    ]
+    has_index = _make_environments(root)
+    steps = _steps(root, has_index)
     for number, (title, step) in enumerate(steps, 1):
         click.secho(f"\n[{number}/{len(steps)}] {title}", bold=True, err=True)
+        begun = time.monotonic()
         step()
-    return f"\nDone in {time.monotonic() - started:.0f} s, all of it in .demo/. Next: make dataset DS={samples[0].name}"
+        click.secho(f"({time.monotonic() - begun:.1f} s)", dim=True, err=True)
+    return _closing(_Clone(root).folder / FOLDER / "index.html", time.monotonic() - started)
 
 
-def _can_embed(root: Path) -> bool:
-    """Say whether chunk-embed can be had; where torch's CPU build is not at hand it says so itself."""
-    ended = subprocess.run([root / "tools" / "run", "chunk-embed", "--help"], stdout=subprocess.DEVNULL)
-    if ended.returncode == InputMissing.code:
-        click.secho("The vector index is left out of this demo: see the line above.", err=True)
-    return ended.returncode == 0
+class _Clone:
+    """The scratch clone, and what is done in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / ".demo" / "repo"
+        self.consumer = root / ".demo" / "consumer"
+        # As a URL: DVC would take a path inside this repository for the repository itself.
+        self.origin = (root / ".demo" / "origin.git").as_uri()
+
+    def make(self, *targets: str) -> None:
+        """Run make with each of the targets and its variables, as a person would."""
+        for target in targets:
+            _show(self.folder, "make", *shlex.split(target))
+
+    def release(self, with_index: bool) -> None:
+        commit(self.folder, "Sample data")
+        self.make("bootstrap" + " WITH_EMBEDDINGS=1" * with_index)
+
+    def get(self, names: list[str]) -> None:
+        """Get releases into folders of their own, and compare every file with what was built."""
+        for name in names:
+            self.make(f"get DS={name} VERSION={FIRST} OUT=../consumer/{name}")
+            for file in (self.consumer / name).rglob("*"):
+                if file.is_file():
+                    _compare(file, self.folder / "data" / name / file.relative_to(self.consumer / name))
+
+    def dvc_get(self) -> None:
+        (dataset,) = find_datasets(self.folder, DATASET)
+        made = next(path for path in dataset.outputs() if "processed" in path.parts)
+        path, tag = str(made.relative_to(self.folder)), f"{DATASET}-v{FIRST}"
+        _show(self.consumer, "dvc", "get", "--quiet", self.origin, path, "--rev", tag)
+        _compare(self.consumer / made.name, made)
+        click.echo(f"{made.name}: the bytes that were released", err=True)
+
+    def correct(self) -> None:
+        (dataset,) = find_datasets(self.folder, DATASET)
+        upstream.correct(dataset.folder)
+        self.make(f"dataset DS={DATASET}", f"release DS={DATASET} BUMP=auto")
+
+    def train(self) -> None:
+        packages = find_tools(self.folder)["registry"].packages
+        _show(
+            self.consumer,
+            "python",
+            os.path.relpath(self.folder / SCRIPT, self.consumer),
+            **SETTINGS,
+            PYTHONPATH=os.pathsep.join(map(str, packages)),
+            DVC_REPO=self.origin,
+            MLFLOW_TRACKING_URI=embedded_uri(self.folder),
+            XDG_CACHE_HOME=str(self.consumer / "cache"),
+        )
+
+    def explain(self) -> None:
+        samples = self.folder / ".local" / "samples.csv"
+        self.make(f"explain MODEL={MODEL} IDS={samples.relative_to(self.folder)}")
+        with samples.open(encoding="utf-8", newline="") as file:
+            given = next(row["sample_id"] for row in csv.DictReader(file) if row["context"] == TRAINING)
+        self.make(f"whohas SAMPLE={given}", f"whohas SAMPLE={shlex.quote(upstream.WITHDRAWN)}")
 
 
-def _get(clone: Path, name: str) -> None:
-    """Get a release into a folder of its own, and compare every file with what was built."""
-    folder = clone.parent / "consumer" / name
-    _show(clone, "make", "get", f"DS={name}", "VERSION=1.0.0", f"OUT={folder}")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    for file in files:
-        _compare(file, clone / "data" / name / file.relative_to(folder))
-    click.echo(f"same bytes: {len(files)} files of {name}", err=True)
+def _steps(root: Path, has_index: bool) -> list[tuple[str, Callable[[], object]]]:
+    clone = _Clone(root)
+    datasets = find_datasets(root, "all")
+    names = [each.name for each in datasets if each.sample_sources.exists()]
+    indexes = [each.name for each in datasets if each.parent] if has_index else []
+    return [
+        ("Copy the repository to .demo/repo, with synthetic samples for data", partial(make_scratch, root)),
+        (f"Build a dataset, {DATASET}: fetch, process, measure", partial(clone.make, f"dataset DS={DATASET}")),
+        ("Build it again: nothing has changed, nothing is done", partial(clone.make, f"dataset DS={DATASET}")),
+        ("Build the others", partial(clone.make, "dataset DS=all")),
+        ("Release all: push, read back, commit and tag, or nothing", partial(clone.release, has_index)),
+        ("Get every release, each byte verified, as its users do", partial(clone.get, names + indexes)),
+        (f"Get a file of {DATASET} with plain DVC, as others do", clone.dvc_get),
+        (f"Upstream corrects and withdraws samples of {DATASET}: release that", clone.correct),
+        ("See what has changed, to the row", partial(clone.make, f"diff DS={DATASET} A={FIRST} B={SECOND}")),
+        (f"Train a model on {TRAINED_ON}, as its users do", clone.train),
+        ("Ask what it was trained on, and who has a sample", clone.explain),
+        *(
+            (
+                "Let readers see the vector index, and search it",
+                partial(clone.make, f"switch DS={each}", f"search DS={each} Q={shlex.quote(QUESTION)} LIMIT=2"),
+            )
+            for each in indexes
+        ),
+        ("Write the catalogue of all this, a web site", partial(clone.make, "catalog")),
+    ]
 
 
-def _dvc_get(clone: Path, name: str) -> None:
-    (dataset,) = find_datasets(clone, name)
-    made = next(path for path in dataset.outputs() if "processed" in path.parts)
-    folder = clone.parent / "consumer"
-    # As a URL: DVC would take a path inside this repository for the repository itself.
-    origin = (clone.parent / "origin.git").as_uri()
-    _show(folder, "dvc", "get", "--quiet", origin, str(made.relative_to(clone)), "--rev", f"{name}-v1.0.0")
-    _compare(folder / made.name, made)
-    click.echo(f"same bytes: {made.name}", err=True)
+def _closing(page: Path, seconds: float) -> str:
+    return f"""
+Done in {seconds:.0f} s, all of it in .demo/. Now look at the catalogue, in a browser:
+
+  {page.as_uri()}
+  make catalog-serve       the same at http://{ADDRESS}:8080/
+
+Next, with real data: make dataset DS={TRAINED_ON}"""
+
+
+def _make_environments(root: Path) -> bool:
+    """Make the tools' environments, and say whether the vector index can be had.
+
+    Where torch's CPU build is not at hand, chunk-embed says so itself.
+    """
+    has_index = True
+    for name in find_tools(root):
+        command = [str(root / "tools" / "run"), name, "--help"]
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL)
+        if name == "chunk-embed" and ended.returncode == InputMissing.code:
+            click.secho("The vector index is left out of this demo: see the line above.", err=True)
+            has_index = False
+        else:
+            ended.check_returncode()
+    return has_index
 
 
 def _compare(got: Path, made: Path) -> None:
@@ -96,6 +165,6 @@ def _compare(got: Path, made: Path) -> None:
         raise VerificationFailed(got, "other bytes than were released", "report this as a bug")
 
 
-def _show(folder: Path, *command: str) -> None:
+def _show(folder: Path, *command: str, **variables: str) -> None:
     click.secho(f"$ {shlex.join(command)}", dim=True, err=True)
-    run_in(folder, *command)
+    run_in(folder, *command, **variables)

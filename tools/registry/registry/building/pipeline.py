@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +29,12 @@ class StageFailed(StageError):
         super().__init__(dataset.name, f"a stage failed with exit {code}", "see its error line above")
 
 
-def reproduce(dataset: Dataset, root: Path, force: bool = False) -> list[str]:
-    """Run the stages of a dataset whose inputs have changed (``force``: all of them), and return their names.
+def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, float]:
+    """Run the stages of a dataset whose inputs have changed (``force``: all of them), and return the seconds of each.
 
     Raises StageFailed where one fails.
     """
-    with dvc_repository(root) as repo:
+    with _timed(dataset) as started, dvc_repository(root) as repo:
         from dvc.exceptions import DvcException, ReproductionError
 
         try:
@@ -44,19 +45,42 @@ def reproduce(dataset: Dataset, root: Path, force: bool = False) -> list[str]:
             raise StageFailed(dataset, _exit_code(error)) from error
         except DvcException as error:
             raise StageError(dataset.name, str(error), "correct dvc.yaml or params.yaml") from error
+        ends = [*started.values(), time.monotonic()][1:]
     dataset.check_lock()
-    return [stage.name for stage in stages]
+    took = {stage: end - begun for (stage, begun), end in zip(started.items(), ends, strict=True)}
+    # Those that did not run are ones that DVC has taken from its cache, as it had made them before.
+    return {stage.name: 0.0 for stage in stages} | took
+
+
+@contextlib.contextmanager
+def _timed(dataset: Dataset) -> Iterator[dict[str, float]]:
+    """Let DVC say in a short line which stage it runs, and yield when each began."""
+    started: dict[str, float] = {}
+
+    def shortened(record: logging.LogRecord) -> bool:
+        if record.msg.startswith("Running stage"):
+            stage = re.findall(r"[^ :']+", record.getMessage())[-1]
+            started[stage] = time.monotonic()
+            record.msg, record.args = "%s: %s", (dataset.name, stage)
+        return not record.msg.startswith("%s %s") or log.isEnabledFor(logging.DEBUG)  # the command itself
+
+    stages = logging.getLogger("dvc.stage.run")
+    stages.addFilter(shortened)
+    try:
+        yield started
+    finally:
+        stages.removeFilter(shortened)
 
 
 @contextlib.contextmanager
 def dvc_repository(root: Path) -> "Iterator[Repo]":
-    """Open the clone in DVC, alone; what DVC and the stages print goes to stderr."""
+    """Open the clone in DVC, alone; what DVC and the stages print on stdout is shown on stderr by -v alone."""
     # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
     from dvc.repo import Repo
 
     _quieten()
-    with exclusive(root), _stdout_to_stderr(), Repo(str(root)) as repo:
+    with exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
         yield repo
 
 
@@ -83,11 +107,12 @@ def _quieten() -> None:
 
 
 @contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Send what DVC and the stages print to stderr: stdout is for the summary."""
+def _stdout_elsewhere() -> Iterator[None]:
+    """Keep stdout for the summary, which says to people what the stages say to programs."""
     sys.stdout.flush()
     kept = os.dup(1)
-    os.dup2(2, 1)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(2 if log.isEnabledFor(logging.DEBUG) else nothing.fileno(), 1)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """A scratch copy of the repository in ``.demo/``, where sample data is built and nothing else is touched."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,11 @@ from pathlib import Path
 from registry.datasets import find_datasets
 from registry.runtime.toolbox import repository
 
+# What is said to this run, and not to those in the scratch world.
+LEADS_OUT = re.compile(
+    "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_DATA_VERSION)$"
+    "|(MAKEFLAGS|MAKELEVEL|MFLAGS|GNUMAKEFLAGS)$|PGVECTOR_|MLFLOW_|AWS_"
+)
 IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
 
 
@@ -57,17 +63,19 @@ def commit(clone: Path, message: str) -> None:
     _git(clone, "push", "-q", "-u", "origin", "main")
 
 
-def run_in(folder: Path, *command: str) -> None:
+def run_in(folder: Path, *command: str, **variables: str) -> None:
     """Run a command in the scratch world: without a mirror, for its sources are here, and with ready environments.
 
+    Nothing that leads out of it reaches the command: neither services nor another registry.
     Raises CalledProcessError where it fails.
     """
-    dropped = {"FETCH_MIRROR", "REGISTRY_ROOT", "DS", "VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
-    environ = {name: value for name, value in os.environ.items() if name not in dropped}
+    environ = {name: value for name, value in os.environ.items() if not LEADS_OUT.match(name)}
     environ |= {
+        "ENV": "local",
         "SOURCE": "upstream",
         "DVC_REMOTE": "demo",
         "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(repository() / ".venvs")),
+        **variables,
     }
     subprocess.run(command, cwd=folder, env=environ, check=True)
 

@@ -8,11 +8,12 @@ from registry.datasets import Dataset
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def summary(dataset: Dataset, stages: list[str], root: Path, next_steps: list[str]) -> str:
-    """Return the summary of a build, for a terminal of 80 columns."""
+def summary(dataset: Dataset, stages: dict[str, float], root: Path, next_steps: list[str]) -> str:
+    """Return the summary of a build, whose stages took so many seconds, for a terminal of 80 columns."""
     found = dataset.metadata()
+    built = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items())
     lines = [
-        ("built", ", ".join(stages) if stages else "nothing to do, all stages are current"),
+        ("built", built or "nothing to do, all stages are current"),
         ("data", _origin(found["provenance"])),
         ("samples", _samples(found)),
         *(("checks", warning) for warning in found["checks"]["warnings"] or ["nothing to report"]),

@@ -56,4 +56,4 @@ def as_text(explanation: Explanation) -> str:
                 "registry.log_dataset logs it",
             )
         lines += row("identity", part.logical_hash)
-    return "\n".join([*lines, *row("samples", "--ids FILE writes every one, with its file and row")])
+    return "\n".join([*lines, *row("samples", "IDS=FILE writes every one, with its file and row")])

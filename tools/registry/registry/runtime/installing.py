@@ -23,11 +23,14 @@ def install_lock(pip: list[str], lock: Path, environment: Path, name: str, every
     before, started = _installed(environment), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         said, complaints = Path(folder) / "stdout", Path(folder) / "stderr"
-        with said.open("w") as stdout, complaints.open("w") as stderr:
-            with subprocess.Popen(command, stdout=stdout, stderr=stderr) as process:
-                while _runs(process, every):
-                    done = _done(said.read_text(errors="replace"), _installed(environment) - before)
-                    _say(f"{name}: {done} of {total} packages, {time.monotonic() - started:.0f} s")
+        with (
+            said.open("w") as stdout,
+            complaints.open("w") as stderr,
+            subprocess.Popen(command, stdout=stdout, stderr=stderr) as process,
+        ):
+            while _runs(process, every):
+                done = _done(said.read_text(errors="replace"), _installed(environment) - before)
+                _say(f"{name}: {done} of {total} packages, {time.monotonic() - started:.0f} s")
         if process.returncode:
             _say(complaints.read_text(errors="replace").rstrip())
             raise subprocess.CalledProcessError(process.returncode, command)

@@ -70,6 +70,7 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
         command = [str(programs / "python"), "-P", "-c", _launcher(tool), *arguments]
     if tool.env == ("*",):
         environ = {**os.environ, "REGISTRY_ROOT": str(root), "PATH": f"{programs}:{os.environ['PATH']}"}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # our environments have none yet, and would be slow for ever
     else:
         environ |= {name: os.environ[name] for name in ALWAYS if name in os.environ}
     os.execve(command[0], command, environ)
