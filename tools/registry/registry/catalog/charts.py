@@ -97,8 +97,9 @@ def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_sh
         )
         for name in names
     )
-    most = max(names, key=lambda name: sum(each.get(name, 0) for each in folded.values()), default="nothing")
-    alt = f"Bar chart: {title}, {figure(len(names))} {what}. Most: {most}."
+    known = dict.fromkeys(name for each in values.values() for name in each)
+    most = max(known, key=lambda name: sum(each.get(name, 0) for each in values.values()), default="nothing")
+    alt = f"Bar chart: {title}, {figure(len(known))} {what}. Most: {most}."
     return Chart(title, alt, svg, (what, *(folded if several else ("number",))), rows, tuple(folded) if several else ())
 
 

@@ -47,7 +47,8 @@ def _led(tokens: list[Token], folder: str, pages: Container[str], repository: st
     leads = True
     for token in tokens:
         if token.type == "image":
-            yield Token("text", "", 0, content=token.content)
+            text = MARKDOWN.renderer.renderInlineAsText(token.children, MARKDOWN.options, {})
+            yield Token("text", "", 0, content=text)
         elif token.type == "link_open":
             target = _target(str(token.attrs.get("href", "")), folder, pages, repository)
             leads, token.attrs = bool(target), {"href": target}
@@ -60,8 +61,11 @@ def _target(href: str, folder: str, pages: Container[str], repository: str) -> s
     parts = urlsplit(href)
     if parts.scheme or parts.netloc:
         return href if parts.scheme in {"http", "https", "mailto"} else ""
-    path = posixpath.normpath(posixpath.join(folder, parts.path))
+    path = posixpath.normpath(posixpath.join(folder, parts.path)).lstrip("/")
+    if not parts.path or path.split("/")[0] == "..":
+        return ""
     name = path.removeprefix("data/").removesuffix("/README.md")
     if path == f"data/{name}/README.md" and name in pages:
         return f"{name}.html"
-    return f"{repository.removesuffix('.git')}/blob/HEAD/{path}" if repository.startswith("https://") else ""
+    place = f"{repository.removesuffix('.git')}/blob/HEAD/{path}{f'#{parts.fragment}' * bool(parts.fragment)}"
+    return place if repository.startswith("https://") else ""

@@ -1,0 +1,109 @@
+"""What the catalogue takes from metadata.json, of every form that stats writes."""
+
+from typing import Any
+
+import pytest
+from registry.catalog import facts
+
+EMOTION: dict[str, Any] = {
+    "schema": {
+        "features": {
+            "text": {"dtype": "string", "description": "the tweet"},
+            "label": {"dtype": "string", "classes": ["joy", "anger"]},
+        }
+    },
+    "splits": {
+        "train": {"num_samples": 3, "label_distribution": {"joy": 2, "anger": 1}, "text_length": {"mean": 4}},
+        "val": {"num_samples": 1, "label_distribution": {"joy": 1}},
+    },
+    "metrics": {"train": {"mean_length": 4.5, "max_length": 9}, "val": {"mean_length": 2.0}},
+    "checks": {
+        "duplicates": {"samples": 2},
+        "conflicts": {"samples": 0},
+        "split_leaks": {"train-val": {"samples": 1, "ids": ["ab", "cd"]}},
+        "missing": {"text": 3, "label": 0},
+    },
+    "files": {"processed/val/val.parquet": {}, "processed/train/train.parquet": {}},
+}
+FASHION: dict[str, Any] = {
+    "schema": {
+        "features": {
+            "image": {"dtype": "uint8", "shape": [28, 28]},
+            "label": {"dtype": "uint8", "shape": [], "classes": {"0": "Bag", "1": "Coat"}},
+        }
+    },
+    "splits": {"train": {"num_samples": 5, "class_distribution": {"1": 3, "0": 1, "7": 1, "other": 0}}},
+}
+WINE: dict[str, Any] = {
+    "schema": {
+        "features": {"alcohol": {"dtype": "float64"}},
+        "target": {"name": "quality", "dtype": "int64", "description": "0 to 10"},
+    },
+    "summary": {"num_samples": 7, "wine_type_distribution": {"red": 3, "white": 4}},
+    "statistics": {
+        "features": {"alcohol": {"mean": 10.5, "std": 1.0}, "note": "none"},
+        "target": {"mean": 5.5, "median": 6},
+        "num_files": 2,
+    },
+    "files": {"processed/wine.csv": {}},
+}
+
+
+def test_samples_are_counted_by_split_or_as_a_whole() -> None:
+    assert facts.splits(EMOTION) == {"train": 3, "val": 1}
+    assert facts.splits(WINE) == {"": 7}
+    assert facts.splits({}) == {}
+
+
+def test_files_are_those_of_their_split() -> None:
+    assert facts.files(EMOTION) == {"train": ("processed/train/train.parquet",), "val": ("processed/val/val.parquet",)}
+    assert facts.files(WINE) == {"": ("processed/wine.csv",)}
+    assert facts.files({}) == {"": ()}
+
+
+def test_columns_have_their_classes_and_the_target_is_the_last() -> None:
+    text, label = facts.columns(EMOTION)
+    assert (text.name, text.dtype, text.description, text.classes) == ("text", "string", "the tweet", ())
+    assert label.classes == ("joy", "anger") and not label.is_target
+    image, label = facts.columns(FASHION)
+    assert (image.dtype, label.dtype, label.classes) == ("uint8[28][28]", "uint8", ("Bag", "Coat"))
+    assert [(each.name, each.is_target) for each in facts.columns(WINE)] == [("alcohol", False), ("quality", True)]
+    assert facts.columns({}) == []
+
+
+def test_values_are_counted_under_the_names_of_their_classes() -> None:
+    assert facts.distributions(EMOTION) == {"label": {"train": {"joy": 2, "anger": 1}, "val": {"joy": 1}}}
+    assert facts.distributions(FASHION) == {"label": {"train": {"Coat": 3, "Bag": 1, "7": 1, "other": 0}}}
+    assert facts.distributions(WINE) == {"wine_type": {"": {"red": 3, "white": 4}}}
+    assert facts.distributions({}) == {}
+
+
+def test_figures_of_columns_leave_a_place_where_one_has_none_of_a_kind() -> None:
+    found = facts.column_figures(WINE)
+    assert found == facts.Table(("mean", "std", "median"), {"alcohol": (10.5, 1.0, None), "quality": (5.5, None, 6)})
+    assert facts.column_figures(EMOTION) is None
+
+
+def test_figures_of_splits_have_a_row_for_each_measure() -> None:
+    assert facts.split_figures(EMOTION) == facts.Table(
+        ("train", "val"), {"mean length": (4.5, 2.0), "max length": (9, None)}
+    )
+    assert facts.split_figures(WINE) is None
+
+
+def test_figures_of_the_whole_are_numbers_alone() -> None:
+    assert facts.whole_figures(WINE) == {"num files": 2}
+    assert facts.whole_figures(EMOTION) == {}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"checks": {}}, {"checks": {"duplicates": {"samples": 0}}}])
+def test_what_is_well_is_no_problem(metadata: dict[str, Any]) -> None:
+    assert facts.problems(metadata) == []
+
+
+def test_problems_are_named_with_the_ids_that_are_known() -> None:
+    assert facts.problems(EMOTION) == [
+        facts.Problem("repeats", 2),
+        facts.Problem("train-val", 1, ("ab", "cd")),
+        facts.Problem("no text", 3),
+    ]
