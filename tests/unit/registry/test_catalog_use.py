@@ -1,0 +1,164 @@
+"""The programs that the catalogue offers, of every form of data and whatever its names hold."""
+
+import ast
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from registry.catalog.use import Snippet, Source, snippets
+
+PROGRAMS = Path(__file__).parents[2] / "e2e" / "programs.py"
+REPO = "https://example.org/a 'b' \"c\"/registry.git"
+ODD = 'processed/it\'s "odd" \\ {{x}} $(id) é.csv'
+ALL = ["All of it, every byte verified", "DVC", "dvc.api", "registry.load", "pandas", "PyTorch", "Ray Data"]
+ALL += ["Hugging Face"]
+
+
+def source(file: str, columns: dict[str, str] | None = None, target: str = "", **splits: tuple[str, ...]) -> Source:
+    """A release with a file, whose columns have these types."""
+    features = {name: {"dtype": kind} for name, kind in (columns or {}).items() if name != target}
+    schema: dict[str, Any] = {"features": features}
+    if target and columns:
+        schema["target"] = {"name": target, "dtype": columns[target]}
+    return Source("things", "1.2.0", REPO, splits or {"": (file,)}, {"schema": schema})
+
+
+def programs(of: Source) -> dict[str, Snippet]:
+    return {each.title: each for each in snippets(of)}
+
+
+IMAGES = {"image": "uint8[28][28]", "label": "uint8"}
+FORMS: dict[str, tuple[Source, list[str]]] = {
+    "images": (source("processed/train/train.parquet", IMAGES), ["torch", "numpy", "pyarrow"]),
+    "texts": (source("processed/a.parquet", {"text": "string", "label": "string"}), ["torch", "pandas", "pyarrow"]),
+    "vectors": (source("e.parquet", {"text": "string", "embedding": "list"}), ["torch", "numpy", "pyarrow"]),
+    "rows": (source("a.parquet", {"a": "int64"}), ["torch", "pandas", "pyarrow"]),
+    "table": (source("a.csv", {"a": "double", "b": "int64"}, "b"), ["torch", "pandas"]),
+    "conversations": (source("processed/train/annotations.json", {"image": "jpeg"}), ["torch", "pillow"]),
+    "documents": (source("raw/a b.md", {"name": "string", "text": "string"}), ["torch"]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_every_program(form: str) -> None:
+    of, torch = FORMS[form]
+    assert of.form == form
+    found = programs(of)
+    assert list(found) == ALL
+    assert found["PyTorch"].needs == f"the folder things, from the first command; pip install {shlex.join(torch)}"
+    for each in found.values():
+        if each.language == "python":
+            imported = {name.split(".")[0] for name in modules(each.text)} - set(sys.stdlib_module_names)
+            packages = {"PIL": "pillow", "ray": "ray[data]", "dvc": "dvc[s3]", "registry": "registry"}
+            assert all(packages.get(name, name) in each.needs for name in imported), each
+
+
+def modules(program: str) -> set[str]:
+    """Return what a program imports."""
+    found = set()
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found.add(str(node.module))
+    return found
+
+
+def strings(program: str) -> set[str]:
+    return {each.value for each in ast.walk(ast.parse(program)) if isinstance(each, ast.Constant)}
+
+
+def test_a_table_without_a_target_is_rows() -> None:
+    assert source("a.csv", {"a": "double"}).form == "rows"
+    assert source("a.csv", {"a": "double", "label": "string"}).form == "table"
+
+
+def test_what_nothing_reads_is_got_and_no_more() -> None:
+    of = source("processed/a.bin", {"a": "double"})
+    assert (of.form, list(programs(of))) == (
+        "rows",
+        ["All of it, every byte verified", "DVC", "dvc.api", "registry.load"],
+    )
+    assert "file.read()" in programs(of)["dvc.api"].text
+
+
+def test_several_splits_are_read_by_the_first() -> None:
+    train, val = ("processed/train/train.parquet", "processed/train/more.parquet"), ("processed/val/val.parquet",)
+    found = programs(source("", IMAGES, train=train, val=val))
+    assert 'split="train"' in found["registry.load"].text and 'split="train"' in found["Hugging Face"].text
+    assert "things/processed/train/train.parquet" in strings(found["pandas"].text)
+    alone = programs(source("", IMAGES, all=train))
+    assert "split" not in alone["registry.load"].text and 'split="train"' in alone["Hugging Face"].text
+
+
+def test_of_conversations_and_documents_dvc_gets_the_folder() -> None:
+    for form, folder in (("conversations", "data/things/processed/train"), ("documents", "data/things/raw")):
+        assert shlex.split(programs(FORMS[form][0])["DVC"].text)[3] == folder
+
+
+def test_names_come_to_the_shell_and_to_python_as_they_are() -> None:
+    of = source(ODD, {"a": "double", 'the "b"\\': "int64"}, 'the "b"\\')
+    found = programs(of)
+    command = shlex.split(found["DVC"].text.replace("\\\n", ""))
+    assert command == ["dvc", "get", REPO, f"data/things/{ODD}", "--rev", "things-v1.2.0"]
+    assert {REPO, f"data/things/{ODD}", "things-v1.2.0"} <= strings(found["dvc.api"].text)
+    assert REPO in strings(found["registry.load"].text)
+    for title in ("pandas", "PyTorch", "Ray Data"):
+        assert f"things/{ODD}" in strings(found[title].text)
+    assert 'the "b"\\' in strings(found["PyTorch"].text)
+
+
+def test_the_program_of_pandas_reads_a_file_of_any_name(tmp_path: Path) -> None:
+    (tmp_path / "things" / "processed").mkdir(parents=True)
+    (tmp_path / "things" / ODD).write_text("a,b\n1.5,2\n")
+    program = programs(source(ODD, {"a": "double"}))["pandas"].text
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["a", "b", "0", "1.5", "2"]
+
+
+def test_programs_of_torch_take_texts_and_what_has_no_label(chunk_embed: Path, tmp_path: Path) -> None:
+    pixels = pa.array([[[0, 255], [51, 0]]] * 3, pa.list_(pa.list_(pa.uint8())))
+    parquet("images", tmp_path, image=pixels)
+    parquet("named", tmp_path, image=pixels, label=pa.array(["a", "b", "a"]))
+    parquet("texts", tmp_path, text=pa.array(["x", "y", "z"]))
+    parquet("numbered", tmp_path, text=pa.array(["x", "y", "z"]), label=pa.array([7, 3, 7]))
+    parquet("rows", tmp_path, a=pa.array([1, None, 3]), b=pa.array(["x", None, "z"]))
+    pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"], "c": ["no", "yes"]}).to_csv(tmp_path / "things/table.csv")
+    kinds = {"a": "double", "b": "string", "c": "string"}
+    known = {
+        "images": source("images.parquet", {"image": "uint8[2][2]"}),
+        "named": source("named.parquet", {"image": "uint8[2][2]", "label": "string"}),
+        "texts": source("texts.parquet", {"text": "string"}),
+        "numbered": source("numbered.parquet", {"text": "string", "label": "int64"}),
+        "rows": source("rows.parquet", {"a": "int64", "b": "string"}),
+        "table": source("table.csv", kinds, "c"),
+    }
+    asked = {name: programs(of)["PyTorch"].text for name, of in known.items()}
+    (tmp_path / "asked.json").write_text(json.dumps(asked))
+    command = [chunk_embed / "bin" / "python", "-P", PROGRAMS, "asked.json", "told.json"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True)
+    told = json.loads((tmp_path / "told.json").read_text())
+    for name, starts in {
+        "images": "torch.Size([3, 1, 2, 2])\n",
+        "named": "torch.Size([3, 1, 2, 2]) torch.Size([3])\n",
+        "texts": "3 ",
+        "numbered": "3 tensor([",
+        "rows": "3 {'a': ",
+        "table": "torch.Size([2, 2]) torch.Size([2])\n",
+    }.items():
+        assert told[name].get("printed", told[name].get("failed")).startswith(starts)
+    assert told["images"]["sums"]["images"] == pytest.approx(3 * 1.2)
+    assert told["named"]["sums"]["labels"] == told["table"]["sums"]["target"] == 1
+
+
+def parquet(name: str, folder: Path, **columns: pa.Array) -> None:
+    (folder / "things").mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), folder / "things" / f"{name}.parquet")
