@@ -4,21 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mlcroissant
 import pytest
-from conftest import make_clone
 from registry import load
-from registry.building.scratch import commit, make_scratch, run_in
 from registry.datasets import find_datasets
 from registry.git import Git
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
-from registry.runtime.toolbox import find_tools, repository
-from registry.runtime.virtualenvs import NotAtHand, virtualenv
+from registry.runtime.toolbox import repository
 from registry.storage.get import get
 from registry.storage.store import open_store
 from unit.registry.croissants import records
@@ -42,33 +38,13 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clone in which the samples of all datasets are released."""
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setenv("RUNTIME", "host")
-        changed.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        found = make_scratch(make_clone(root, tmp_path_factory.mktemp("cards") / "clone"))
-        run_in(found, "tools/run", "registry", "dataset", "all")
-        commit(found, "Sample data")
-        run_in(found, "tools/run", "registry", "bootstrap", *["--with-embeddings"] * can_embed(root))
-        yield found
-
-
-def can_embed(root: Path) -> bool:
-    try:
-        return virtualenv(find_tools(root)["chunk-embed"], root).exists()
-    except NotAtHand:
-        return False
-
-
-@pytest.fixture(scope="module")
-def got(clone: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def got(released: Path, names: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Each release as somebody else gets it."""
     out = tmp_path_factory.mktemp("got")
-    found = {name: out / name for name in NAMES if name != "opencloudhub-readmes-embeddings" or can_embed(root)}
-    store = open_store(Git(clone), "HEAD", "demo")
+    found = {name: out / name for name in names}
+    store = open_store(Git(released), "HEAD", "demo")
     for name, folder in found.items():
-        get(Release(Git(clone), name, Version(1, 0, 0)), store, folder)
+        get(Release(Git(released), name, Version(1, 0, 0)), store, folder)
     return found
 
 
@@ -92,10 +68,10 @@ def name(request: pytest.FixtureRequest, got: dict[str, Path]) -> str:
     return chosen
 
 
-def samples(clone: Path, name: str, split: str) -> list[dict[str, Any]]:
+def samples(released: Path, name: str, split: str) -> list[dict[str, Any]]:
     """Return the samples of a split as registry.load gives them."""
     chosen = None if split == "samples" else split
-    found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(clone), remote="demo").to_pylist()
+    found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(released), remote="demo").to_pylist()
     return found
 
 
@@ -108,14 +84,14 @@ def test_croissant_is_valid(name: str, got: dict[str, Path]) -> None:
     assert len(told) == 1 and '"https://schema.org/datePublished" is recommended' in told[0], "no clock says when"
 
 
-def test_croissant_gives_the_records_of_the_release(name: str, got: dict[str, Path], clone: Path) -> None:
+def test_croissant_gives_the_records_of_the_release(name: str, got: dict[str, Path], released: Path) -> None:
     found = mlcroissant.Dataset(jsonld=str(got[name] / "croissant.json"))
     assert found.metadata.version == "1.0.0"
     parts = [each.uuid for each in found.metadata.record_sets]
     splits = [part for part in parts if part != "splits" and not part.endswith("-images")]
     assert splits and sum(len(records(found, split)) for split in splits) == total(got[name])
     for split in splits:
-        expected = samples(clone, name, split)
+        expected = samples(released, name, split)
         if f"{split}-images" in parts:
             folder = got[name] / f"processed/{split}/images"
             assert [(folder / each["image"]).read_bytes() for each in records(found, split)] == [
@@ -128,11 +104,11 @@ def test_croissant_gives_the_records_of_the_release(name: str, got: dict[str, Pa
             assert records(found, split) == renamed
 
 
-def test_datasets_reads_it_as_its_card_says(name: str, read: dict[str, Any], clone: Path) -> None:
+def test_datasets_reads_it_as_its_card_says(name: str, read: dict[str, Any], released: Path) -> None:
     if name == DOCUMENTS:
         pytest.skip("datasets reads no Markdown: its card has no configuration")
     for split, rows in read[name]["card"].items():
-        expected = samples(clone, name, "samples" if list(read[name]["card"]) == ["train"] else split)
+        expected = samples(released, name, "samples" if list(read[name]["card"]) == ["train"] else split)
         for each in expected if name == "roco-radiology" else []:
             each.pop("image")  # of which the JSON file has the name
         assert [{key: row[key] for key in expected[0]} for row in rows] == expected

@@ -105,7 +105,7 @@ def run(
 ) -> Found:
     asked, told = folder.parent / "asked.json", folder.parent / "told.json"
     asked.write_text(json.dumps({f"{name} {each}": pages[name][each] for name in chosen for each in chosen[name]}))
-    command = [python, "-P", PROGRAMS, asked, told]
+    command = [str(python), "-P", str(PROGRAMS), str(asked), str(told)]
     done = subprocess.run(command, cwd=folder, env=known, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     seen: Found = json.loads(told.read_text())

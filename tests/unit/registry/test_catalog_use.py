@@ -73,7 +73,11 @@ def modules(program: str) -> set[str]:
 
 
 def strings(program: str) -> set[str]:
-    return {each.value for each in ast.walk(ast.parse(program)) if isinstance(each, ast.Constant)}
+    return {
+        each.value
+        for each in ast.walk(ast.parse(program))
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    }
 
 
 def test_a_table_without_a_target_is_rows() -> None:
@@ -143,7 +147,7 @@ def test_programs_of_torch_take_texts_and_what_has_no_label(chunk_embed: Path, t
     }
     asked = {name: programs(of)["PyTorch"].text for name, of in known.items()}
     (tmp_path / "asked.json").write_text(json.dumps(asked))
-    command = [chunk_embed / "bin" / "python", "-P", PROGRAMS, "asked.json", "told.json"]
+    command = [str(chunk_embed / "bin" / "python"), "-P", str(PROGRAMS), "asked.json", "told.json"]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True)
     told = json.loads((tmp_path / "told.json").read_text())
     for name, starts in {

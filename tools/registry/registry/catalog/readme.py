@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
@@ -47,7 +48,7 @@ def _led(tokens: list[Token], folder: str, pages: Container[str], repository: st
     leads = True
     for token in tokens:
         if token.type == "image":
-            text = MARKDOWN.renderer.renderInlineAsText(token.children, MARKDOWN.options, {})
+            text = RendererHTML().renderInlineAsText(token.children, MARKDOWN.options, {})
             yield Token("text", "", 0, content=text)
         elif token.type == "link_open":
             target = _target(str(token.attrs.get("href", "")), folder, pages, repository)
