@@ -12,6 +12,7 @@ from registry.catalog.rendering import TEXT
 from registry.storage.get import RAW
 
 ANNOTATIONS = "/annotations.json"
+CLONE = "a clone of this registry; ENV or DVC_REMOTE says where its data is"
 DVC = "dvc[s3]"
 READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray have a reader for
 NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool")  # how the names of numeric types begin
@@ -96,7 +97,7 @@ class Source:
 def snippets(source: Source) -> Iterator[Snippet]:
     """Yield what fits the form of the release's files."""
     get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
-    yield Snippet("All of it, every byte verified", "sh", get, "a clone of this registry")
+    yield Snippet("All of it, every byte verified", "sh", get, CLONE)
     place = shlex.quote(f"data/{source.name}/{source.path}")
     command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
     yield Snippet("DVC", "sh", command, _install(DVC))
