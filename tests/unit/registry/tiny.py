@@ -40,7 +40,7 @@ def make_registry(folder: Path, names: Iterable[str] = NAMES) -> Path:
     (clone / ".dvc").mkdir(parents=True)
     (clone / ".dvc" / "config").write_text(CONFIG)
     (clone / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
-    (clone / ".gitignore").write_text("/data/*/processed/\n/data/*/folder/\n/data/*/samples.parquet\n")
+    (clone / ".gitignore").write_text("/data/*/processed/\n/data/*/folder/\n/data/*/samples.parquet\n.*.tmp-*\n")
     (clone / "tools").mkdir()
     (clone / "tools" / "run").write_text("a stand-in: nothing is built here\n")
     git(folder, "init", "-q", "--bare", "-b", "main", "origin.git")

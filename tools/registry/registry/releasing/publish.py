@@ -119,9 +119,9 @@ def follow(git: Git, branch: Branch, commit: str, name: str, written: Mapping[st
 
 def _restore(git: Git, path: str) -> None:
     """Put a file of the working tree back to what HEAD has."""
-    before = git.show("HEAD", path)
+    before, here = git.show("HEAD", path), git.folder / path
     if before is None:
-        (git.folder / path).unlink(missing_ok=True)
-        return
-    with replacing(git.folder / path) as (temporary,):
-        temporary.write_bytes(before)
+        here.unlink(missing_ok=True)
+    elif not here.exists() or here.read_bytes() != before:
+        with replacing(here) as (temporary,):
+            temporary.write_bytes(before)
