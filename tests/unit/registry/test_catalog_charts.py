@@ -118,3 +118,10 @@ def test_names_are_drawn_as_text_whatever_is_in_them() -> None:
     drawn: Any = bars("<title>", "values", {"": dict.fromkeys(odd, 1)}, as_shares=False)
     assert len(marks(drawn, "bar")) == len(odd) and "<script" not in drawn.svg
     assert [name for name, _ in drawn.rows] == odd
+
+
+def test_names_that_no_drawing_can_hold_do_not_end_the_process() -> None:
+    odd = ["bell \x07", "nul \0", "half \ud800", "\ufffe", "\N{RIGHT-TO-LEFT OVERRIDE}turned", "new\nline"]
+    chart = bars("label", "values", {"a \x07": dict.fromkeys(odd, 1), "b": {}}, as_shares=True)
+    assert "bell \N{REPLACEMENT CHARACTER}" in texts(chart)
+    assert [row[0] for row in chart.rows] == odd

@@ -6,6 +6,7 @@ for whoever cannot see it.
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ PADDING = {"left": 12, "right": 5, "top": 5, "bottom": 5}  # at the left for a f
 LABELS = 20  # classes that one chart shows
 SERIES = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)")
 DASHES = ([1, 0], [4, 2], [1, 2], [6, 2, 1, 2], [2, 4])  # lines that lie on each other are seen all the same
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # Char of https://www.w3.org/TR/xml/
 NAMES = {"ticks": False, "domain": False, "labelPadding": 6}
 NUMBERS = {"decimal": ".", "thousands": GAP, "grouping": [3], "currency": ["", ""]}
 CONFIG = {
@@ -175,5 +177,16 @@ def _drawn(specification: dict[str, Any]) -> str:
         "width": WIDTH,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": PADDING,
+        "config": CONFIG,
+        **_drawable(specification),
     }
-    return str(vl_convert.vegalite_to_svg({**whole, "config": CONFIG, **specification}, format_locale=NUMBERS))
+    return str(vl_convert.vegalite_to_svg(whole, format_locale=NUMBERS))
+
+
+def _drawable(value: Any) -> Any:
+    """Return a specification without the characters that XML forbids: the converter ends the whole process for one."""
+    if isinstance(value, str):
+        return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, Mapping):
+        return {name: _drawable(each) for name, each in value.items()}
+    return [_drawable(each) for each in value] if isinstance(value, (list, tuple)) else value

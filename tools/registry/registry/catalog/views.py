@@ -67,7 +67,7 @@ def dataset(page: Page, pictures: list[str], croissant: bytes | None) -> str:
         "lineage": "Lineage" if page.entry.editions else "",
         "versions": "Versions" if page.entry.editions else "",
         "use": "Use it",
-        "about": "About",
+        "about": "About" if page.readme else "",
     }
     return HTML.get_template("dataset.html").render(
         page=page,

@@ -1,0 +1,354 @@
+"""The catalogue in a browser: of every form of dataset, of hostile ones, and of such as are broken or not released."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from e2e.browser import chromium, problems, watched
+from e2e.catalog_world import FORMS, Version, add, build, make_catalog_world, plain, table, texts
+from playwright.sync_api import Browser, Page, expect
+from registry.cli import cli
+from unit.registry.lineage_world import TEXTS, Made, parquet, rows
+
+RUNS = '<img src=x onerror="window.ran=1"></script></title><script>window.ran = 1</script>'
+HOSTILE = f"{RUNS}'\"`{{{{7*7}}}} \N{RIGHT-TO-LEFT OVERRIDE}evil \x07 ${{x}}"
+LABELS = [f"label {number} {RUNS}" for number in range(25)]
+README = f"""---
+task_categories: ["{RUNS.replace('"', "'")}", 7]
+---
+# {RUNS}
+
+{HOSTILE} <svg onload="window.ran=1"> [bad](javascript:window.ran=1) ![picture](https://example.org/spy.png)
+[entity](javascript&#58;window.ran=1) <https://example.org/fine> [data](data:text/html,<script>window.ran=1</script>)
+[unbuilt](../planned/README.md) [reference][1]
+
+[1]: <javascript:window.ran=1> "{HOSTILE}"
+"""
+
+
+def hostile() -> Version:
+    """Data whose every name and value would like to be HTML."""
+    file = 'processed/train/it\'s "<b>x</b>" & y.parquet'
+    made_rows = [(f"{HOSTILE} {number}", label) for number, label in enumerate(LABELS)]
+    schema = TEXTS.set(1, TEXTS.field(1).with_name(f"label {RUNS}"))
+    batch = rows(schema, made_rows)
+    made = Made(schema, [], {file: parquet(batch)}, [(HOSTILE[:60], file, batch)])
+    features = {name: {"dtype": HOSTILE, "description": HOSTILE, "classes": LABELS} for name in schema.names}
+    counts = {f"label {RUNS}_distribution": dict.fromkeys(LABELS, 3)}
+    metadata = {
+        "schema": {"features": features},
+        "splits": {HOSTILE: {"num_samples": 25, **counts}, "b": {"num_samples": 1, **counts}},
+        "metrics": {HOSTILE: {HOSTILE: 1.5}},
+        "checks": {
+            "warnings": [HOSTILE],
+            "missing": {HOSTILE: 2},
+            "split_leaks": {RUNS: {"samples": 1, "ids": [RUNS]}},
+        },
+        "prompt": {"prompt_name": HOSTILE, "prompt_version": HOSTILE, "prompt_text": HOSTILE},
+    }
+    return Version(made, metadata)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clone with its catalogue."""
+    folder = tmp_path_factory.mktemp("catalog")
+    world = make_catalog_world(folder)
+    said = dict.fromkeys(("title", "description", "licence", "citation"), HOSTILE)
+    changed = hostile()
+    changed.made.parts[0] = (*changed.made.parts[0][:2], changed.made.parts[0][2].slice(1))
+    croissant = json.dumps({"@type": "sc:Dataset", "description": HOSTILE}).encode()
+    add(world, "hostile", [hostile(), changed], README, croissant, source="javascript:window.ran=1", **said)
+    add(world, "bare", [plain(1, 1)], readme=None)
+    add(world, "lost", [texts(9000, 0)])
+    for data in texts(9000, 0).made.files.values():
+        world.object(hashlib.md5(data).hexdigest()).unlink()
+    build(world, "fresh", table(7, 0))
+    (world.root / "data" / "planned").mkdir()
+    (world.root / "data" / "planned" / "params.yaml").write_text("dataset: {title: Planned, licence: none}\n")
+    (world.root / "data" / "planned" / "dvc.yaml").write_text("stages: {}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGISTRY_ROOT", str(world.root))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        done = CliRunner().invoke(cli, ["catalog"])
+        assert done.exit_code == 0, done.output
+        assert f"{len(NAMES)} datasets in {3 * len(FORMS) + 5} versions" in done.output
+        yield world.root
+
+
+NAMES = sorted([*(form.__name__ for form in FORMS), "hostile", "bare", "lost", "fresh", "planned"])
+
+
+@pytest.fixture(scope="module")
+def site(root: Path) -> str:
+    return f"{(root / 'site').as_uri()}/"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    """The index; whatever is done to it, it does not complain."""
+    with watched(browser, site, viewport={"width": 1280, "height": 900}) as (found, wrong):
+        found.goto(f"{site}index.html")
+        yield found
+        assert wrong == []
+
+
+def shown(page: Page) -> list[str]:
+    """The names on the cards that are to be seen."""
+    return list(page.locator("#cards > li:visible .name").all_inner_texts())
+
+
+def test_every_page_is_whole_quiet_and_for_everybody(browser: Browser, site: str) -> None:
+    pages, wrong = problems(browser, site)
+    assert wrong == []
+    assert pages == [*(f"{site}datasets/{name}.html" for name in NAMES), f"{site}index.html"]
+
+
+def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
+    command = [sys.executable, "-c", "from registry.cli import cli; cli()", "catalog-serve"]
+    known = {**os.environ, "REGISTRY_ROOT": str(root), "PORT": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=known, text=True, stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        address = server.stdout.readline().split()[0]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        try:
+            pages, wrong = problems(browser, address, axe=False)
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert (len(pages), wrong) == (len(NAMES) + 1, [])
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", NAMES),
+        ("the images", ["images"]),
+        ("alcohol", ["bare", "fresh", "plain", "table"]),
+        ("TASTERS", ["fresh", "table"]),
+        ("fear", ["lost", "texts"]),
+        ("1.2.0", sorted(form.__name__ for form in FORMS)),
+        ("  thing   7 ", ["images"]),
+        ("planned", ["planned"]),
+        ("<b>", []),
+        ("no such", []),
+    ],
+)
+def test_search_finds_by_words_columns_labels_and_versions(page: Page, words: str, found: list[str]) -> None:
+    page.get_by_label("Search").fill(words)
+    assert shown(page) == found
+    count = f"{len(found)} of {len(NAMES)} datasets" if len(found) < len(NAMES) else f"{len(NAMES)} datasets"
+    expect(page.locator("#found")).to_have_text(count)
+
+
+def test_each_filter_and_what_they_find_together(page: Page) -> None:
+    chosen = page.get_by_label("Kind")
+    assert chosen.locator("option").all_inner_texts() == [
+        *("any", "conversations", "documents", "images", "table", "texts", "vectors")
+    ]
+    chosen.select_option("table")
+    assert shown(page) == ["bare", "fresh", "plain", "table"]
+    page.get_by_label("State").select_option("released")
+    assert shown(page) == ["bare", "plain", "table"]
+    page.get_by_label("Search").fill("target quality")
+    assert shown(page) == []
+    page.get_by_label("Search").fill("quality mark")
+    assert shown(page) == ["table"]
+    for state, found in {
+        "not released": ["fresh"],
+        "not built": ["planned"],
+        "with warnings": ["hostile", "lost"],
+    }.items():
+        page.goto(page.url.split("#")[0])
+        page.reload()
+        page.get_by_label("State").select_option(state)
+        assert set(found) <= set(shown(page)) and "images" not in shown(page)
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Made for").select_option("text classification")
+    assert shown(page) == ["documents", "lost", "texts"]
+    page.get_by_label("Made for").select_option("")
+    page.get_by_label("Licence").select_option("none")
+    assert shown(page) == ["planned"]
+
+
+def test_nothing_found_is_said_and_can_be_undone(page: Page) -> None:
+    page.get_by_label("State").select_option("not built")
+    page.get_by_label("Search").fill("no such")
+    expect(page.locator("#none")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    assert shown(page) == NAMES
+    assert page.get_by_label("State").input_value() == ""
+    expect(page.locator("#none")).to_be_hidden()
+    expect(page.get_by_label("Search")).to_be_focused()
+
+
+def test_the_address_keeps_what_was_asked(page: Page) -> None:
+    page.get_by_label("Search").fill("thing 7 & more=1")
+    page.get_by_label("Search").fill("thing 7")
+    page.get_by_label("Kind").select_option("images")
+    assert page.url.endswith("#q=thing+7&kind=images")
+    page.reload()
+    assert shown(page) == ["images"] and page.get_by_label("Kind").input_value() == "images"
+    page.get_by_role("link", name="The images").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The images")
+    page.go_back()
+    assert shown(page) == ["images"] and page.get_by_label("Search").input_value() == "thing 7"
+    page.goto(page.url.split("#")[0] + "#q=fear&kind=nothing-of-it")
+    assert shown(page) == ["lost", "texts"], "a value that no filter has is none"
+
+
+def test_the_keyboard_alone_is_enough(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(page.get_by_label("Search")).to_have_value("a/b")
+    page.get_by_label("Search").fill("")
+    reached = []
+    while True:
+        page.keyboard.press("Tab")
+        place, outline = page.evaluate(
+            """() => {
+              const here = document.activeElement;
+              const seen = [getComputedStyle(here), getComputedStyle(here, "::after")];
+              const outlined = seen.some(each => each.outlineStyle !== "none" && parseFloat(each.outlineWidth) >= 2);
+              return [here.dataset?.filter ?? here.getAttribute("href") ?? here.localName, outlined];
+            }"""
+        )
+        if place in {"body", "input"} or place in reached:
+            break
+        assert outline, f"the focus on {place} cannot be seen"
+        reached.append(place)
+    assert reached == ["kind", "task", "licence", "state", *(f"datasets/{name}.html" for name in NAMES)]
+    page.locator("#cards a").last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/vectors.html")
+    details = page.locator("#use details").nth(1)
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(details.locator("pre")).to_be_visible()
+    expect(page.locator("#use details").first.locator("pre")).to_be_hidden()
+
+
+def test_without_scripts_all_is_there(browser: Browser, site: str) -> None:
+    with watched(browser, site, java_script_enabled=False) as (page, wrong):
+        page.goto(f"{site}index.html")
+        assert shown(page) == NAMES
+        expect(page.locator("#search")).to_be_hidden()
+        page.locator("#cards a", has_text="The texts").click()
+        for heading in page.locator("h2").all():
+            expect(heading).to_be_visible()
+        assert page.locator("button").count() == 0
+        assert (
+            "dvc get" in page.locator("#use .code code").nth(1).inner_text() or page.locator("#use details").count() > 5
+        )
+        assert wrong == []
+
+
+def test_programs_are_copied_to_the_letter(browser: Browser, site: str) -> None:
+    with watched(browser, site, permissions=["clipboard-read", "clipboard-write"]) as (page, wrong):
+        page.goto(f"{site}datasets/texts.html")
+        summaries = page.locator("#use summary")
+        for number in range(summaries.count()):
+            block = page.locator("#use .code").nth(number)
+            if number:
+                summaries.nth(number).click()
+            block.get_by_role("button").click()
+            expect(block.get_by_role("button")).to_have_text("Copied")
+            assert page.evaluate("navigator.clipboard.readText()") == block.locator("code").text_content()
+        assert number >= 5 and wrong == []
+
+
+def test_no_copying_is_offered_where_it_cannot_be_done(browser: Browser, site: str) -> None:
+    with watched(browser, site) as (page, wrong):
+        page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })")
+        page.goto(f"{site}datasets/texts.html")
+        assert page.locator(".code").count() > 5 and page.locator(".code button").count() == 0
+        assert wrong == []
+
+
+def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/texts.html")
+    page.emulate_media(media="print")
+    for part in (
+        "h1",
+        ".facts",
+        "#checks",
+        "#schema table",
+        "#plots svg",
+        "#samples table",
+        "#versions li",
+        "#use pre",
+    ):
+        expect(page.locator(part).first).to_be_visible()
+    expect(page.locator(".contents")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.querySelector('.wide')).overflowX") == "visible"
+
+
+def test_nothing_moves_for_who_does_not_want_it(page: Page) -> None:
+    scrolling = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert page.evaluate(scrolling) == "smooth"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(scrolling) == "auto"
+
+
+def test_hostile_data_is_text(browser: Browser, site: str) -> None:
+    with watched(browser, site, viewport={"width": 390, "height": 844}) as (page, wrong):
+        for address in ("index.html", "datasets/hostile.html"):
+            page.goto(f"{site}{address}")
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert page.evaluate("window.ran") is None
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.locator("h1").text_content() == HOSTILE
+        assert re.sub(r"[\s\x07]+", " ", page.title()) == re.sub(r"[\s\x07]+", " ", f"{HOSTILE} · Data registry")
+        assert page.locator("main script, main img[onerror], main svg[onload], main title").count() == 0
+        assert page.locator("#schema th code").all_text_contents() == ["text", f"label {RUNS}"]
+        samples = page.locator("#samples table").text_content() or ""
+        assert re.sub("[\x07\N{RIGHT-TO-LEFT OVERRIDE}]", "\N{REPLACEMENT CHARACTER}", HOSTILE) in samples
+        assert "6 others" in page.locator("#plots svg text").all_text_contents()
+        assert (
+            json.loads(page.locator("script[type='application/ld+json']").text_content() or "")["description"]
+            == HOSTILE
+        )
+        links = page.locator("a").evaluate_all("all => all.map(each => each.href)")
+        assert {urlscheme.split(":")[0] for urlscheme in links} <= {"file", "https"}
+        assert page.locator(".readme img").count() == 0
+        assert page.get_by_role("link", name="unbuilt").get_attribute("href") == "planned.html"
+        assert wrong == []
+
+
+def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/lost.html")
+    expect(page.locator(".note")).to_contain_text("could not be read")
+    expect(page.locator("#schema table").first).to_be_visible()
+    page.goto(f"{site}datasets/fresh.html")
+    expect(page.locator("#use")).to_contain_text("make release DS=fresh")
+    page.goto(f"{site}datasets/planned.html")
+    expect(page.locator("#use")).to_contain_text("make dataset DS=planned")
+
+
+def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/texts.html")
+    versions = page.locator("#versions .versions > li")
+    assert versions.locator("h3").all_inner_texts() == ["1.2.0", "1.1.0", "1.0.0"]
+    assert versions.first.locator(".chips li").all_inner_texts() == ["3 added", "2 removed", "1 changed"]
+    versions.first.locator("summary").click()
+    expect(versions.first).to_contain_text("71 samples before, 72 now")
