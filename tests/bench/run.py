@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from bench import embedding, loading
+from bench import catalog, embedding, loading
 from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
 from minio import Minio
 from registry.building.scratch import copy_working_tree
@@ -483,7 +483,7 @@ def bench_stack(folder: Path) -> None:
 BENCHES: tuple[Callable[[Path], None], ...] = (
     *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
     *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start, bench_stack),
-    *(*embedding.BENCHES, *loading.BENCHES),
+    *(*embedding.BENCHES, *loading.BENCHES, *catalog.BENCHES),
 )
 
 
