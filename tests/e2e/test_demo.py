@@ -1,23 +1,83 @@
-"""make demo, as a newcomer types it."""
+"""make demo, as a newcomer types it, and the catalogue that it ends in."""
 
-import filecmp
+import dataclasses
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from conftest import environ, git, make_clone
+from e2e.browser import chromium, problems, watched
+from playwright.sync_api import Browser, expect
 
 
-def test_demo_shows_the_whole_journey_and_touches_nothing_else(root: Path, tmp_path: Path) -> None:
-    clone = make_clone(root, tmp_path / "clone")
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What a demo printed, and where."""
+
+    clone: Path
+    told: str  # stderr
+    said: str  # stdout
+
+    @property
+    def site(self) -> str:
+        return f"{(self.clone / '.demo' / 'repo' / 'site').as_uri()}/"
+
+
+@pytest.fixture(scope="module")
+def demo(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    clone = make_clone(root, tmp_path_factory.mktemp("demo") / "clone")
     made = subprocess.run(["make", "demo"], cwd=clone, env=environ(root), text=True, capture_output=True)
     assert made.returncode == 0, made.stderr
-    for text in ("$ make dataset DS=wine-quality", "$ make bootstrap", "$ dvc get", "files of wine-quality"):
-        assert text in made.stderr
+    return Shown(clone, made.stderr, made.stdout)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Shown, root: Path) -> None:
     for path in root.glob("data/*/dvc.yaml"):
-        assert f"Get {path.parent.name} 1.0.0, verified" in made.stderr
-        assert f"{path.parent.name}-v1.0.0: released" in made.stdout
-    assert "nothing to do" in made.stdout and "Done in" in made.stdout
-    got = clone / ".demo/consumer/wine-quality/processed/wine-quality.csv"
-    assert filecmp.cmp(got, clone / ".demo/repo/data/wine-quality/processed/wine-quality.csv", shallow=False)
-    assert git(clone, "status", "--porcelain") == ""
-    assert git(clone / ".demo/repo", "status", "--porcelain") == ""
+        assert f"{path.parent.name}-v1.0.0: released" in demo.said
+        assert re.search(rf"{path.parent.name}-v1\.0\.0: \d+ files, .* all verified", demo.said)
+    for text in ("nothing to do", "emotion-v1.1.0: released", "emotion 1.0.0 -> 1.1.0", '{"model": "wine-regressor/1"'):
+        assert text in demo.said
+    assert "training  48 of the 60 samples of wine-quality-v1.0.0" in demo.said
+    assert "model     wine-regressor/1: was given it for training" in demo.said
+    assert "1. fetcher" in demo.said, "the search finds who fetches"
+    assert "test.parquet: the bytes that were released" in demo.told
+    assert f"  {demo.site}index.html\n" in demo.said and "make catalog-serve" in demo.said
+    assert git(demo.clone, "status", "--porcelain") == ""
+    assert git(demo.clone / ".demo/repo", "status", "--porcelain") == ""
+
+
+def test_it_says_what_it_does_and_how_long_each_step_took(demo: Shown) -> None:
+    titles = re.findall(r"^\[(\d+)/(\d+)\] \S", demo.told, re.MULTILINE)
+    assert [int(number) for number, _ in titles] == [*range(1, len(titles) + 1)]
+    assert {int(of) for _, of in titles} == {len(titles)}
+    assert len(re.findall(r"^\(\d+\.\d s\)$", demo.told, re.MULTILINE)) == len(titles)
+
+
+def test_its_output_has_no_escape_codes_where_nobody_sees_colours(demo: Shown) -> None:
+    assert "\x1b" not in demo.told + demo.said
+
+
+def test_its_catalogue_is_whole_quiet_and_for_everybody(demo: Shown, browser: Browser, root: Path) -> None:
+    pages, wrong = problems(browser, demo.site)
+    assert wrong == []
+    names = sorted(path.parent.name for path in root.glob("data/*/dvc.yaml"))
+    assert set(pages) == {*(f"{demo.site}datasets/{name}.html" for name in names), f"{demo.site}index.html"}
+
+
+def test_its_catalogue_tells_of_the_model_and_of_what_has_changed(demo: Shown, browser: Browser) -> None:
+    with watched(browser, demo.site) as (page, wrong):
+        page.goto(f"{demo.site}datasets/wine-quality.html")
+        expect(page.locator("#lineage")).to_contain_text("wine-regressor/1 training on 48 samples of 1.0.0")
+        page.goto(f"{demo.site}datasets/emotion.html")
+        changes = page.locator("#versions .versions > li").first.locator(".chips li")
+        assert changes.all_inner_texts() == ["2 added", "1 removed", "2 changed"]
+        expect(page.locator(".hero")).to_contain_text("synthetic samples")
+        assert wrong == []
