@@ -84,27 +84,6 @@ def test_leaks_are_reported_with_their_ids(built) -> None:
     assert all(len(set(leak["ids"])) == leak["samples"] for leak in leaks.values())
 
 
-def test_roco_with_the_earlier_prompt_is_the_earlier_release(host, mirror: Path) -> None:
-    """DVC's hashes of both folders, so that models trained on that release can be trained again."""
-    clone, known, _, _ = host
-    folder = clone / "data/roco-radiology"
-    text = folder / "prompts/radiology-vlm-prompt/3.txt"
-    ours = hashlib.sha256(text.read_bytes()).hexdigest()
-    try:
-        shutil.copy(mirror / PROMPT, text)
-        changed = subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True)
-        assert b"is not the pinned text of prompt radiology-vlm-prompt/3" in changed.stderr, (
-            "a changed prompt is an error"
-        )
-        params = folder / "params.yaml"
-        params.write_text(params.read_text().replace(ours, PROMPT))
-        subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True, check=True)
-        lock = (folder / "dvc.lock").read_text()
-        assert "1b6561f57a5656b0da028329aa4690cf.dir" in lock and "45f86f00a917c88c5ee7c34fc2654318.dir" in lock
-    finally:
-        git(clone, "checkout", "-q", ".")
-
-
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in repository().glob("data/*/sources.csv")))
 def test_the_data_reads_back_as_its_samples(name: str, host) -> None:
     """As registry.load reads it: the last split of each dataset has the hashes that its manifest says."""
@@ -137,6 +116,30 @@ def test_others_read_what_is_built(name: str, host, tmp_path: Path) -> None:
         done = subprocess.run(command, env=known, text=True, capture_output=True)
         assert done.returncode == 0, done.stderr
         assert int(done.stdout) == read_manifest(dataset.folder / "samples.parquet").rows
+
+
+def test_roco_with_the_earlier_prompt_is_the_earlier_release(host, mirror: Path) -> None:
+    """DVC's hashes of both folders, so that models trained on that release can be trained again.
+
+    After the tests that read what is committed: its data stays here.
+    """
+    clone, known, _, _ = host
+    folder = clone / "data/roco-radiology"
+    text = folder / "prompts/radiology-vlm-prompt/3.txt"
+    ours = hashlib.sha256(text.read_bytes()).hexdigest()
+    try:
+        shutil.copy(mirror / PROMPT, text)
+        changed = subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True)
+        assert b"is not the pinned text of prompt radiology-vlm-prompt/3" in changed.stderr, (
+            "a changed prompt is an error"
+        )
+        params = folder / "params.yaml"
+        params.write_text(params.read_text().replace(ours, PROMPT))
+        subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True, check=True)
+        lock = (folder / "dvc.lock").read_text()
+        assert "1b6561f57a5656b0da028329aa4690cf.dir" in lock and "45f86f00a917c88c5ee7c34fc2654318.dir" in lock
+    finally:
+        git(clone, "checkout", "-q", ".")
 
 
 @pytest.mark.docker

@@ -82,5 +82,7 @@ def test_one_bundled_file_among_many_marks_the_sample(folder: Path):
 
 
 def test_what_describes_the_data_set_or_is_for_people_is_no_setting(folder: Path):
-    found = read(folder, HEAD, "dataset: {name: x}\nupstream: {kind: urls}\ncard: {tags: [x]}\nparquetizer: {key: [a]}\n")
+    found = read(
+        folder, HEAD, "dataset: {name: x}\nupstream: {kind: urls}\ncard: {tags: [x]}\nparquetizer: {key: [a]}\n"
+    )
     assert found.params == {"parquetizer": {"key": ["a"]}}
