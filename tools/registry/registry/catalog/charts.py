@@ -144,7 +144,7 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
         "field": "value",
         "type": "quantitative",
         "title": None,
-        "axis": {"tickCount": 3, "domain": False, "labelExpr": labels},
+        "axis": {"tickCount": 3, "domain": False, "labelExpr": labels, **({} if several else {"tickMinStep": 1})},
     }
     layer: dict[str, Any]
     if several:
