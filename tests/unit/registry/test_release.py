@@ -19,6 +19,7 @@ from registry.releasing.release import Released, release
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
 from registry.storage.objects import find_faults
+from registry.storage.remotes import pull
 from registry.storage.store import open_store
 from stage.errors import StageError
 from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
@@ -67,6 +68,19 @@ def check_whole(world: Path, name: str = "greetings", version: Version = V1) -> 
     found = Release(Git(fresh), name, version)
     assert find_faults(found, open_store(Git(fresh), found.tag, "local")) == []
     assert git(fresh, "cat-file", "-t", f"refs/tags/{found.tag}").strip() == "tag"
+
+
+def test_long_work_says_how_far_it_is(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    with caplog.at_level("INFO"):
+        make(clone, "1.0.0")
+        shutil.rmtree(clone / ".dvc" / "cache")
+        pull(dataset(clone), clone, "local")
+    for label in ("sending greetings to local", "reading greetings-v1.0.0 back", "verifying greetings"):
+        assert f"{label}: 100 % of " in caplog.text
+    assert "greetings: fetching what is not here from local" in caplog.text
 
 
 def test_a_release_is_tagged_and_whole_and_leaves_the_clone_clean(world: Path, clone: Path) -> None:

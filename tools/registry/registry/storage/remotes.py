@@ -12,12 +12,13 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stage.errors import ChecksumMismatch, InputMissing, NetworkFailed, PushFailed, StageError, VerificationFailed
+from stage.progress import progress
 
 from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset
@@ -76,8 +77,10 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
         with _failing_as(PushFailed, remote):
             store = repo.cloud.get_remote_odb(remote)
             lacking = _lacking(store, objects)
-            for lists in (False, True):  # last, for a list says that its files are there
-                _send(store, repo.cache.local.fs, [each for each in lacking if each.is_list == lists])
+            size = sum(each.cached.stat().st_size for each in lacking)
+            with progress(f"sending {dataset.name} to {remote}", size, "bytes") as advance:
+                for lists in (False, True):  # last, for a list says that its files are there
+                    _send(store, repo.cache.local.fs, [each for each in lacking if each.is_list == lists], advance)
             if left := _lacking(store, lacking):
                 raise PushFailed(left[0].name, f"still not on {remote}", "look at the remote, then run it again")
         return Transfer(dataset.name, remote, len(objects), len(lacking))
@@ -100,12 +103,16 @@ def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()
             for each in before:
                 if each.md5 not in here:
                     each.cached.unlink(missing_ok=True)  # DVC would keep what is damaged
+            if len(here) < len({each.md5 for each in before}):
+                log.info("%s: fetching what is not here from %s", dataset.name, remote)
             failure = _dvc_pull(repo, dataset, remote, stages)
             objects = list({each.md5: each for each in _objects(repo, dataset, stages)}.values())
-            for each in objects:  # whether DVC is content or not
-                if not each.is_whole():
-                    each.cached.unlink(missing_ok=True)
-                    raise _why(store, repo.cache.local, each, remote)
+            with progress(f"verifying {dataset.name}", len(objects), "objects") as advance:
+                for each in objects:  # whether DVC is content or not
+                    if not each.is_whole():
+                        each.cached.unlink(missing_ok=True)
+                        raise _why(store, repo.cache.local, each, remote)
+                    advance(1)
             if failure:
                 raise failure
         return Transfer(dataset.name, remote, len(objects), sum(each.md5 not in here for each in objects))
@@ -195,11 +202,16 @@ def _listed(folder: Object, content: bytes, cache: Any) -> Iterator[Object]:
         yield Object(entry["md5"], f"{folder.name}/{entry['relpath']}", Path(cache.oid_to_path(entry["md5"])))
 
 
-def _send(store: Any, filesystem: Any, objects: list[Object]) -> None:
+def _send(store: Any, filesystem: Any, objects: list[Object], advance: Callable[[int], None]) -> None:
     """Send objects, several at a time, and give up at the first that fails: DVC would try every other before."""
+
+    def send(each: Object) -> int:
+        store.add(str(each.cached), filesystem, each.md5, check_exists=False)
+        return each.cached.stat().st_size
+
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for _ in pool.map(lambda each: store.add(str(each.cached), filesystem, each.md5, check_exists=False), objects):
-            pass
+        for size in pool.map(send, objects):
+            advance(size)
 
 
 def _lacking(store: Any, objects: list[Object]) -> list[Object]:
