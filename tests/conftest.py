@@ -23,11 +23,6 @@ def has_engine() -> bool:
     return engine_answers()
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many processes again as there are cores: the tests wait for containers and databases half of the time."""
-    return max(2, len(os.sched_getaffinity(0)) * 3 // 2)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("docker") and not has_engine():
