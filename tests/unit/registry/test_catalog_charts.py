@@ -125,3 +125,10 @@ def test_names_that_no_drawing_can_hold_do_not_end_the_process() -> None:
     chart = bars("label", "values", {"a \x07": dict.fromkeys(odd, 1), "b": {}}, as_shares=True)
     assert "bell \N{REPLACEMENT CHARACTER}" in texts(chart)
     assert [row[0] for row in chart.rows] == odd
+
+
+@pytest.mark.parametrize("most", range(1, 7))
+def test_samples_are_counted_in_whole_numbers(most: int) -> None:
+    drawn = histogram("length", [10, 20, 30], {"": [most, 1]})
+    counts = [float(text) for text in texts(drawn) if float(text) < 10]
+    assert counts[0] == 0 and len(counts) > 1 and all(count.is_integer() for count in counts)

@@ -140,11 +140,13 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
     }
     x["axis"] = {"grid": False, "tickCount": 4}
     labels = "format(datum.value, '.0%')" if several else "format(datum.value, datum.value < 1000 ? '~r' : '~s')"
+    most = max(itertools.chain(*counts.values()), default=0)
+    few = {"values": list(range(most + 1))} if most < 3 and not several else {}  # or halves of samples are marked
     y = {
         "field": "value",
         "type": "quantitative",
         "title": None,
-        "axis": {"tickCount": 3, "domain": False, "labelExpr": labels, **({} if several else {"tickMinStep": 1})},
+        "axis": {"tickCount": 3, "domain": False, "labelExpr": labels, **few},
     }
     layer: dict[str, Any]
     if several:
