@@ -2,6 +2,7 @@
 
 import codecs
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,15 @@ class CheckedBytes(io.RawIOBase):
     and not closed (on the same line, unless ``multiline``): Arrow would take the rest of a CSV file as one field.
     """
 
-    def __init__(self, path: Path, encoding: str, quote: str = "", multiline: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        encoding: str,
+        quote: str = "",
+        multiline: bool = False,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Open the file; ``advance`` is told how many bytes were read."""
         self._path, self._file = path, path.open("rb")
         self._encoding = codecs.lookup(encoding).name
         self._decoder = codecs.getincrementaldecoder(encoding)()
@@ -28,6 +37,7 @@ class CheckedBytes(io.RawIOBase):
         self._open = 0  # quotes seen on the current line, or in the whole file if multiline
         self._opened_on = 0  # the line of the last of them
         self._ahead = b""  # read by peek, not yet by read
+        self._advance = advance
 
     def readable(self) -> bool:
         return True
@@ -64,6 +74,7 @@ class CheckedBytes(io.RawIOBase):
             line = self._lines + checked.count(b"\n", 0, at) + 1
             raise BadRows(f"{self._path}:{line}", "NUL character", "remove it, or declare the file's encoding")
         self._offset += len(block)
+        self._advance(len(block))
         self._count_quotes(checked)
         if not block and self._open & 1:
             raise self._not_closed(self._opened_on)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
+from stage.progress import progress
 
 from parquetizer.checked_bytes import CheckedBytes
 from parquetizer.csv_diagnosis import field_size_limit, first_bad_row
@@ -25,7 +26,10 @@ def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator
     Raises BadRows (with the line), SchemaMismatch for a header that is not the schema's, EmptyInput without rows.
     """
     rows = 0
-    with CheckedBytes(path, settings.encoding, settings.quote, settings.multiline) as source:
+    with (
+        progress(f"reading {path.name}", path.stat().st_size, "bytes") as advance,
+        CheckedBytes(path, settings.encoding, settings.quote, settings.multiline, advance) as source,
+    ):
         _check_header(path, source.peek(settings.block_bytes), schema, settings)
         try:
             for batch in _reader(source, schema, settings):

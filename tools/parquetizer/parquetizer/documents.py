@@ -11,6 +11,7 @@ from samples import ManifestWriter
 from stage import params
 from stage.errors import BadRows, EmptyInput, InputMissing, PolicyViolation, UsageError
 from stage.output import replacing
+from stage.progress import progress
 
 from parquetizer.columns import check_key
 
@@ -61,7 +62,11 @@ def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> Doc
     if not paths:
         raise EmptyInput(raw, "no documents", "run the fetcher")
     files, size = {}, 0
-    with replacing(samples) as (temporary,), ManifestWriter(temporary, SCHEMA, settings.key) as manifest:
+    with (
+        replacing(samples) as (temporary,),
+        ManifestWriter(temporary, SCHEMA, settings.key) as manifest,
+        progress("reading documents", len(paths), "files") as advance,
+    ):
         for path in paths:
             name = path.relative_to(raw).as_posix()
             data = read_document(path, settings)
@@ -70,6 +75,7 @@ def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> Doc
             manifest.add(batch, split=SPLIT, file=file, source=name)
             files[file] = hashlib.sha256(data).hexdigest()
             size += len(data)
+            advance(1)
         manifest.finish(files)
     return DocumentsResult(samples.as_posix(), len(paths), size)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from stage import params
 from stage.errors import BadRows, InputMissing, UsageError
+from stage.progress import progress
 
 from parquetizer.columns import Column, check_key, read_columns
 from parquetizer.idx_input import IdxFile, Items, open_idx
@@ -102,15 +103,17 @@ def _batches(
     classes = len(settings.columns[1].classes)
     taken = _taken(images.count, settings)
     step = max(1, BATCH // math.prod(images.shape))
-    for start in range(0, images.count, step):
-        count = min(step, images.count - start)
-        marks = labels.read(count).ravel()
-        if (wrong := marks >= classes).any():
-            at = int(np.argmax(wrong))
-            what = f"label {marks[at]} is none of the {classes} classes"
-            raise BadRows(f"{path} item {start + at}", what, "correct the file, or dataset.columns")
-        chosen = taken[np.searchsorted(taken, start) : np.searchsorted(taken, start + count)] - start
-        yield chosen, images.read(count), marks
+    with progress(f"reading images of {path.name}", images.count, "images") as advance:
+        for start in range(0, images.count, step):
+            count = min(step, images.count - start)
+            marks = labels.read(count).ravel()
+            if (wrong := marks >= classes).any():
+                at = int(np.argmax(wrong))
+                what = f"label {marks[at]} is none of the {classes} classes"
+                raise BadRows(f"{path} item {start + at}", what, "correct the file, or dataset.columns")
+            chosen = taken[np.searchsorted(taken, start) : np.searchsorted(taken, start + count)] - start
+            yield chosen, images.read(count), marks
+            advance(count)
     images.check_end()
     labels.check_end()
 

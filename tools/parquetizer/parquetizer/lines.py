@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from stage.errors import BadRows, EmptyInput
+from stage.progress import progress
 
 from parquetizer.checked_bytes import NEWLINE, CheckedBytes
 
@@ -22,7 +23,10 @@ def read_lines(path: Path, encoding: str, longest: int) -> Iterator[tuple[int, p
     """
     first = 1
     waiting: list[bytes] = []
-    with CheckedBytes(path, encoding) as source:
+    with (
+        progress(f"reading {path.name}", path.stat().st_size, "bytes") as advance,
+        CheckedBytes(path, encoding, advance=advance) as source,
+    ):
         while block := source.read(BLOCK):
             whole, newline, rest = block.rpartition(b"\n")
             if newline:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from stage.errors import BadRows, CorruptFile, EmptyInput, SchemaMismatch
+from stage.progress import progress
 
 from parquetizer.columns import Column
 from parquetizer.csv_input import read_csv
@@ -117,11 +118,13 @@ def _parquet(path: Path, settings: TextSettings) -> Batches:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_schema(path, file.schema_arrow, settings)
-            for batch in file.iter_batches(ROWS, columns=[settings.text, settings.label]):
-                batch.validate(full=True)
-                text, label = (batch[name].cast(pa.string()) for name in (settings.text, settings.label))
-                yield _batch(text, label, pa.array(range(first, first + len(batch))))
-                first += len(batch)
+            with progress(f"reading {path.name}", file.metadata.num_rows, "rows") as advance:
+                for batch in file.iter_batches(ROWS, columns=[settings.text, settings.label]):
+                    batch.validate(full=True)
+                    text, label = (batch[name].cast(pa.string()) for name in (settings.text, settings.label))
+                    yield _batch(text, label, pa.array(range(first, first + len(batch))))
+                    first += len(batch)
+                    advance(len(batch))
     except CORRUPT as error:
         raise CorruptFile(path, f"not a whole Parquet file: {error}", "fetch it again") from error
 

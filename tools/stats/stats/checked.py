@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from samples import Manifest, read_manifest
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, SchemaMismatch
+from stage.progress import progress
 
 CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
 
@@ -25,15 +26,17 @@ def checked_manifest(samples: Path, *files: Path) -> Manifest:
     for path in files:
         if not any(path == Path(name) or path in Path(name).parents for name in manifest.files):
             raise ChecksumMismatch(path, f"is not the file that {samples} describes", "run the parquetizer again")
-    for name, wanted in manifest.files.items():
-        if not any(path == Path(name) or path in Path(name).parents for path in files):
-            raise ChecksumMismatch(samples, f"describes {name}, which was not given", "run the parquetizer again")
-        if not Path(name).is_file():
-            raise InputMissing(name, "no such file", "run the parquetizer")
-        with Path(name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != wanted:
-            raise ChecksumMismatch(name, f"is not the file that {samples} describes", "run the parquetizer again")
+    with progress("checking", len(manifest.files), "files") as advance:
+        for name, wanted in manifest.files.items():
+            if not any(path == Path(name) or path in Path(name).parents for path in files):
+                raise ChecksumMismatch(samples, f"describes {name}, which was not given", "run the parquetizer again")
+            if not Path(name).is_file():
+                raise InputMissing(name, "no such file", "run the parquetizer")
+            with Path(name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != wanted:
+                raise ChecksumMismatch(name, f"is not the file that {samples} describes", "run the parquetizer again")
+            advance(1)
     return manifest
 
 

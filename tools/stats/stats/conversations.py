@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
+from stage.progress import progress
 
 from stats.checked import CORRUPT, check_count
 from stats.histogram import Histogram
@@ -56,7 +57,11 @@ def summarise_conversations(
         present = {path for path in (part.path.parent / "images").glob("*") if path.is_file()}
         if missing := [entry.image for entry in entries if entry.image not in present]:
             raise InputMissing(missing[0], "no such file", "run the parquetizer")
-        sizes = [_size(entry, next(hashes), f"<image>\n{prompt['prompt_text']}") for entry in entries]
+        sizes = []
+        with progress(f"measuring {split}", len(entries), "images") as advance:
+            for entry in entries:
+                sizes.append(_size(entry, next(hashes), f"<image>\n{prompt['prompt_text']}"))
+                advance(1)
         captions, widths, heights = Histogram(), Histogram(), Histogram()
         captions.add(np.array([len(entry.caption) for entry in entries]))
         widths.add(np.array([width for width, _ in sizes]))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput, SchemaMismatch
+from stage.progress import progress
 
 from stats.checked import CORRUPT, check_columns, check_count, checked_manifest
 from stats.settings import Column
@@ -55,9 +56,11 @@ def read_part(part: Part, manifest: Manifest, schema: pa.Schema, rows: int = ROW
     Raises CorruptFile where they cannot be read or are not as many as in the manifest, SchemaMismatch.
     """
     found = 0
-    for batch in read_parquet(part.path, schema, rows=rows):
-        found += batch.num_rows
-        yield batch
+    with progress(f"measuring {part.path.name}", part.samples, "samples") as advance:
+        for batch in read_parquet(part.path, schema, rows=rows):
+            found += batch.num_rows
+            yield batch
+            advance(batch.num_rows)
     check_count(manifest, part.samples, part.path, found)
 
 
@@ -77,16 +80,18 @@ def measured(
         for batch in batches:
             with counting:
                 found += batch.num_rows
+                advance(batch.num_rows)
             yield batch
 
     def work(groups: Iterable[int] | None) -> T:
         return measure(counted(read_parquet(part.path, schema, rows=rows, groups=groups)))
 
-    if rows == 1:
-        results = [work(None)]
-    else:
-        with ThreadPoolExecutor(THREADS) as pool:
-            results = list(pool.map(work, ([group] for group in range(count_row_groups(part.path)))))
+    with progress(f"measuring {part.path.name}", part.samples, "samples") as advance:
+        if rows == 1:
+            results = [work(None)]
+        else:
+            with ThreadPoolExecutor(THREADS) as pool:
+                results = list(pool.map(work, ([group] for group in range(count_row_groups(part.path)))))
     check_count(manifest, part.samples, part.path, found)
     return results
 

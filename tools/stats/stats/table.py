@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from stage.errors import EmptyInput, UsageError
+from stage.progress import progress
 
 from stats.checked import check_columns, check_count, checked_manifest
 from stats.median import Floats, medians
@@ -37,7 +38,7 @@ def summarise_table(
     counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
     missing: Counter[str] = Counter()
     rows = 0
-    for batch in read_table(table, schema):
+    for batch in _watched(read_table(table, schema), table, manifest.rows):
         rows += batch.num_rows
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             missing[name] += column.null_count
@@ -49,7 +50,7 @@ def summarise_table(
     if not rows:
         raise EmptyInput(table, "no rows", "run the parquetizer again")
     check_count(manifest, manifest.rows, table, rows)
-    figures = _figures(numbers, table, schema)
+    figures = _figures(numbers, table, schema, rows)
     features = [column for column in dataset.columns if column.name != dataset.target]
     return write_report(
         output,
@@ -73,9 +74,18 @@ def summarise_table(
     )
 
 
-def _figures(numbers: dict[str, Moments], table: Path, schema: pa.Schema) -> dict[str, dict[str, float | None]]:
+def _watched(batches: Iterator[pa.RecordBatch], table: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    with progress(f"measuring {table.name}", rows, "rows") as advance:
+        for batch in batches:
+            yield batch
+            advance(batch.num_rows)
+
+
+def _figures(
+    numbers: dict[str, Moments], table: Path, schema: pa.Schema, rows: int
+) -> dict[str, dict[str, float | None]]:
     def again(names: list[str]) -> Iterator[tuple[str, Floats]]:
-        for batch in read_table(table, schema, names):
+        for batch in _watched(read_table(table, schema, names), table, rows):
             yield from ((name, _finite(batch[name])) for name in names)
 
     middle = medians({name: moments.digits for name, moments in numbers.items()}, again)
