@@ -1,5 +1,6 @@
 """The catalogue in a browser: of every form of dataset, of hostile ones, and of such as are broken or not released."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from registry.cli import cli
 from unit.registry.lineage_world import TEXTS, Made, parquet, rows
 
 RUNS = '<img src=x onerror="window.ran=1"></script></title><script>window.ran = 1</script>'
-HOSTILE = f"{RUNS}'\"`{{{{7*7}}}} \N{RIGHT-TO-LEFT OVERRIDE}evil \x07 ${{x}}"
+HOSTILE = f"{RUNS}'\"`{{{{7*7}}}} \N{RIGHT-TO-LEFT OVERRIDE}evil \x07 ${{x}} | or"
 LABELS = [f"label {number} {RUNS}" for number in range(25)]
 README = f"""---
 task_categories: ["{RUNS.replace('"', "'")}", 7]
@@ -69,6 +70,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     add(world, "hostile", [hostile(), changed], README, croissant, source="javascript:window.ran=1", **said)
     add(world, "bare", [plain(1, 1)], readme=None)
     add(world, "lost", [texts(9000, 0)])
+    older = {"schema": {"features": {"alcohol": "float64"}}}  # as another tool wrote it
+    add(world, "older", [dataclasses.replace(plain(3, 0), metadata=older), plain(3, 1)])
     for data in texts(9000, 0).made.files.values():
         world.object(hashlib.md5(data).hexdigest()).unlink()
     build(world, "fresh", table(7, 0))
@@ -81,11 +84,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         done = CliRunner().invoke(cli, ["catalog"])
         assert done.exit_code == 0, done.output
-        assert f"{len(NAMES)} datasets in {3 * len(FORMS) + 5} versions" in done.output
+        assert f"{len(NAMES)} datasets in {3 * len(FORMS) + 6} versions" in done.output
         yield world.root
 
 
-NAMES = sorted([*(form.__name__ for form in FORMS), "hostile", "bare", "lost", "fresh", "planned"])
+NAMES = sorted([*(form.__name__ for form in FORMS), "hostile", "bare", "lost", "older", "fresh", "planned"])
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +142,7 @@ def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
     [
         ("", NAMES),
         ("the images", ["images"]),
-        ("alcohol", ["bare", "fresh", "plain", "table"]),
+        ("alcohol", ["bare", "fresh", "older", "plain", "table"]),
         ("TASTERS", ["fresh", "table"]),
         ("fear", ["lost", "texts"]),
         ("1.2.0", sorted(form.__name__ for form in FORMS)),
@@ -162,9 +165,9 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
         *("any", "conversations", "documents", "images", "table", "texts", "vectors")
     ]
     chosen.select_option("table")
-    assert shown(page) == ["bare", "fresh", "plain", "table"]
+    assert shown(page) == ["bare", "fresh", "older", "plain", "table"]
     page.get_by_label("State").select_option("released")
-    assert shown(page) == ["bare", "plain", "table"]
+    assert shown(page) == ["bare", "older", "plain", "table"]
     page.get_by_label("Search").fill("target quality")
     assert shown(page) == []
     page.get_by_label("Search").fill("quality mark")
@@ -184,6 +187,8 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
     page.get_by_label("Made for").select_option("")
     page.get_by_label("Licence").select_option("none")
     assert shown(page) == ["planned"]
+    page.get_by_label("Licence").select_option(HOSTILE)
+    assert shown(page) == ["hostile"]
 
 
 def test_nothing_found_is_said_and_can_be_undone(page: Page) -> None:
@@ -337,6 +342,9 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/lost.html")
     expect(page.locator(".note")).to_contain_text("could not be read")
     expect(page.locator("#schema table").first).to_be_visible()
+    page.goto(f"{site}datasets/older.html")
+    expect(page.locator(".note")).to_contain_text("1.0.0 is left out: metadata.json of older-v1.0.0: is not as stats")
+    assert page.locator("#versions .versions > li h3").all_inner_texts() == ["1.1.0"]
     page.goto(f"{site}datasets/fresh.html")
     expect(page.locator("#use")).to_contain_text("make release DS=fresh")
     page.goto(f"{site}datasets/planned.html")

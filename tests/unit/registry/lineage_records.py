@@ -19,13 +19,6 @@ def records(folder: Path, empty: bytes) -> Iterator[MlflowClient]:
         yield client
 
 
-def empty_records(folder: Path) -> bytes:
-    """Return records with nothing in them, for tests to copy: making the tables takes a second."""
-    path = folder / "mlflow.db"
-    with connected(f"sqlite:///{path}"):
-        return path.read_bytes()
-
-
 def train(
     client: MlflowClient,
     model: str,

@@ -9,15 +9,10 @@ import pytest
 from mlflow import MlflowClient
 from registry.catalog.models import Use, Uses, read_uses
 from registry.services.tracking import embedded_file
-from unit.registry.lineage_records import empty_records, records, train
+from unit.registry.lineage_records import records, train
 from unit.registry.lineage_world import World, greetings, make_world, wines
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return empty_records(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

@@ -16,15 +16,10 @@ from registry.lineage.explain import Explanation, explain
 from registry.releasing.releases import Release
 from registry.storage.manifests import fetch_manifest
 from stage.errors import InputMissing, StageError, UsageError, VerificationFailed
-from unit.registry.lineage_records import empty_records, records, train
+from unit.registry.lineage_records import records, train
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, wines
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return empty_records(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

@@ -19,20 +19,11 @@ from registry import log_dataset
 from registry.lineage.selection import FOLDER, read_selection
 from registry.releasing.releases import Release
 from registry.runtime.toolbox import repository
-from registry.services.tracking import connected
 from registry.storage.manifests import fetch_manifest
 from stage.errors import CorruptFile, UsageError
 from unit.registry.lineage_world import World, greetings, make_world, wines
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An MLflow database with nothing in it, for each test to copy: making the tables takes a second."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with connected(f"sqlite:///{path}"):
-        return path.read_bytes()
 
 
 @pytest.fixture

@@ -45,14 +45,6 @@ parquetizer:
 """
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An MLflow database with nothing in it, for each test to copy: making the tables takes a second."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with connected(f"sqlite:///{path}"):
-        return path.read_bytes()
-
-
 @pytest.fixture
 def uri(empty: bytes, tmp_path: Path) -> str:
     (tmp_path / "mlflow.db").write_bytes(empty)

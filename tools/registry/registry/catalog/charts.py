@@ -1,44 +1,15 @@
-"""Charts of the catalogue: specifications of Vega-Lite (https://vega.github.io/vega-lite), drawn once as SVG.
-
-Colours are variables of the page's style, so that one drawing serves light and dark. Each chart comes with its numbers,
-for whoever cannot see it.
-"""
+"""Charts of the catalogue, each with its numbers for whoever cannot see it."""
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import vl_convert
+from registry.catalog.drawing import DASHES, SERIES, drawing, scale
+from registry.catalog.numbers import figure, share
 
-from registry.catalog.numbers import GAP, figure, share
-
-WIDTH = 300  # pixels: three beside each other on a page, and a phone shows it without scaling
-PADDING = {"left": 12, "right": 5, "top": 5, "bottom": 5}  # at the left for a font that is wider than the measured one
 LABELS = 20  # classes that one chart shows
-SERIES = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)")
-DASHES = ([1, 0], [4, 2], [1, 2], [6, 2, 1, 2], [2, 4])  # lines that lie on each other are seen all the same
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # Char of https://www.w3.org/TR/xml/
 NAMES = {"ticks": False, "domain": False, "labelPadding": 6}
-NUMBERS = {"decimal": ".", "thousands": GAP, "grouping": [3], "currency": ["", ""]}
-CONFIG = {
-    "background": None,
-    "font": "sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": "var(--soft)",
-        "titleColor": "var(--soft)",
-        "titleFontWeight": "normal",
-        "labelFontSize": 11,
-        "titleFontSize": 11,
-        "gridColor": "var(--line)",
-        "domainColor": "var(--line)",
-        "tickColor": "var(--line)",
-        "labelLimit": 120,
-    },
-    "text": {"color": "var(--ink)", "fontSize": 11},
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +40,7 @@ def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_sh
         for name in names
         for one in folded
     ]
-    svg = _drawn(
+    svg = drawing(
         {
             "height": {"step": 13, "for": "offset"} if several else {"step": 22},
             "data": {"values": drawn},
@@ -84,7 +55,7 @@ def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_sh
                 },
             },
             "layer": [
-                {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": _scale(tuple(folded), SERIES)}},
+                {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": scale(tuple(folded), SERIES)}},
                 {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": {"field": "text"}}},
             ],
         }
@@ -137,8 +108,8 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
         "type": "quantitative",
         "title": None,
         "scale": {"domain": [edges[0], edges[-1]], "nice": False},
+        "axis": {"grid": False, "tickCount": 4},
     }
-    x["axis"] = {"grid": False, "tickCount": 4}
     labels = "format(datum.value, '.0%')" if several else "format(datum.value, datum.value < 1000 ? '~r' : '~s')"
     most = max(itertools.chain(*counts.values()), default=0)
     few = {"values": list(range(most + 1))} if most < 3 and not several else {}  # or halves of samples are marked
@@ -152,14 +123,14 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
     if several:
         layer = {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5},
-            "encoding": {"x": x, "y": y, "color": _scale(series, SERIES), "strokeDash": _scale(series, DASHES)},
+            "encoding": {"x": x, "y": y, "color": scale(series, SERIES), "strokeDash": scale(series, DASHES)},
         }
     else:
         layer = {
             "mark": {"type": "bar", "color": SERIES[0], "binSpacing": 1},
             "encoding": {"x": {**x, "bin": {"binned": True}}, "x2": {"field": "high"}, "y": y},
         }
-    svg = _drawn({"height": 130, "data": {"values": drawn}, **layer})
+    svg = drawing({"height": 130, "data": {"values": drawn}, **layer})
     single = all(float(low).is_integer() and high - low == 1 for low, high in itertools.pairwise(edges))
     rows = tuple(
         (figure(low) if single else f"{figure(low)} to {figure(high)}", *(figure(counts[one][place]) for one in series))
@@ -167,28 +138,3 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
     )
     alt = f"Histogram: {title}, from {figure(edges[0])} to {figure(edges[-1])}."
     return Chart(title, alt, svg, (title, *(series if several else ("number",))), rows, series if several else ())
-
-
-def _scale(series: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    used = [values[place % len(values)] for place in range(len(series))]
-    return {"field": "series", "scale": {"domain": list(series), "range": used}, "legend": None}
-
-
-def _drawn(specification: dict[str, Any]) -> str:
-    whole = {
-        "width": WIDTH,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": PADDING,
-        "config": CONFIG,
-        **_drawable(specification),
-    }
-    return str(vl_convert.vegalite_to_svg(whole, format_locale=NUMBERS))
-
-
-def _drawable(value: Any) -> Any:
-    """Return a specification without the characters that XML forbids: the converter ends the whole process for one."""
-    if isinstance(value, str):
-        return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, Mapping):
-        return {name: _drawable(each) for name, each in value.items()}
-    return [_drawable(each) for each in value] if isinstance(value, (list, tuple)) else value

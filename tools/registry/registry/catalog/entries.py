@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import yaml
-from stage.errors import StageError
+from stage.errors import CorruptFile, StageError
 
+from registry.catalog import facts
 from registry.datasets import Dataset
 from registry.git import Git
 from registry.lineage.diff import Diff, compare
@@ -52,11 +53,15 @@ class Edition:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A dataset: what its params.yaml says of it, and its editions, the last first; none where it was never built."""
+    """A dataset: what its params.yaml says of it, and its editions, the last first; none where it was never built.
+
+    ``left_out`` says of editions that cannot be shown why.
+    """
 
     dataset: Dataset
     said: dict[str, Any]
     editions: tuple[Edition, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,16 +88,33 @@ def read_releases(git: Git) -> dict[str, list[Dated]]:
 
 def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entry:
     """Read a dataset, and compare each of its releases with the one before."""
-    editions = []
+    known: list[tuple[str, Release | None, str]] = [(str(each.version), each, date) for each, date in releases]
+    if not known and (dataset.folder / "metadata.json").is_file():
+        known = [(WORKING_COPY, None, "")]
+    editions, left_out = [], []
     before: Release | None = None
-    for each, date in releases:
-        change = _change(before, each, remote) if before else None
-        editions.append(Edition(str(each.version), each.metadata, each, date, change))
-        before = each
-    if not editions and (dataset.folder / "metadata.json").is_file():
-        editions = [Edition(WORKING_COPY, dataset.metadata())]
+    for version, release, date in known:
+        try:
+            metadata = _metadata(dataset, release)
+        except StageError as error:
+            log.warning("%s %s is left out: %s", dataset.name, version, error)
+            left_out.append(f"{version} is left out: {error}")
+            continue
+        change = _change(before, release, remote) if before and release else None
+        editions.append(Edition(version, metadata, release, date, change))
+        before = release
     params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8")) or {}
-    return Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)))
+    return Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)), tuple(left_out))
+
+
+def _metadata(dataset: Dataset, release: Release | None) -> dict[str, Any]:
+    where = f"metadata.json of {release.tag}" if release else f"data/{dataset.name}/metadata.json"
+    try:
+        found = release.metadata if release else dataset.metadata()
+    except ValueError as error:
+        raise CorruptFile(where, f"is no JSON: {error}", "build and release it again") from error
+    facts.check(found, where)
+    return found
 
 
 def _change(before: Release, after: Release, remote: str) -> Change:

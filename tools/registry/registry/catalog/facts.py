@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from stage.errors import CorruptFile
+
 Metadata = Mapping[str, Any]
 SUFFIX = "_distribution"
 
@@ -34,6 +36,17 @@ class Problem:
     what: str
     samples: int
     ids: tuple[str, ...] = ()
+
+
+def check(metadata: Metadata, where: str) -> None:
+    """Raise CorruptFile unless ``metadata.json`` has the shape that stats gives it: earlier tools gave it others."""
+    try:
+        for read in (splits, columns, distributions, column_figures, split_figures, whole_figures, problems):
+            read(metadata)
+        if not isinstance(metadata["logical_hash"], str):
+            raise TypeError("logical_hash is no text")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptFile(where, f"is not as stats writes it ({error!r})", "build and release it again") from error
 
 
 def splits(metadata: Metadata) -> dict[str, int]:

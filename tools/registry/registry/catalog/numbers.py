@@ -1,7 +1,5 @@
 """Numbers as people read them."""
 
-from registry.building.summary import amount as amount
-
 GAP = "\N{NARROW NO-BREAK SPACE}"  # between thousands, by ISO 80000-1
 
 

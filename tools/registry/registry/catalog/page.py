@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from stage.errors import StageError
 
+from registry.cards import README
 from registry.catalog import facts
 from registry.catalog.charts import Chart, bars, histogram
 from registry.catalog.entries import Entry
@@ -19,9 +20,8 @@ from registry.catalog.readme import as_html, front_matter
 from registry.catalog.use import Snippet, Source, snippets
 
 log = logging.getLogger(__name__)
-_ALONE = (
-    threading.Lock()
-)  # for what one profile holds in memory is bounded, and its filters of warnings are everybody's
+# What one profile holds in memory is bounded, and its filters of warnings are everybody's: one at a time.
+_ALONE = threading.Lock()
 
 MEASURES = {"by_source": "right source", "by_concepts": "right concepts"}
 UNITS = {"images": "images", "conversations": "images", "documents": "documents", "vectors": "chunks"}
@@ -89,7 +89,7 @@ class Page:
 
 def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
     """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
-    data, seen, notes = None, Profile((), (), ()), []
+    data, seen, notes = None, Profile((), (), ()), [*entry.left_out]
     try:
         data = _data(entry, remote)
         if data:
@@ -129,8 +129,8 @@ def _data(entry: Entry, remote: str) -> Data | None:
 
 def _readme(entry: Entry) -> str:
     if release := entry.current.release:
-        return (release.find("README.md") or b"").decode(errors="replace")
-    path = entry.dataset.folder / "README.md"
+        return (release.find(README) or b"").decode(errors="replace")
+    path = entry.dataset.folder / README
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
@@ -152,10 +152,8 @@ def _charts(entry: Entry, seen: Profile) -> Iterable[Chart]:
 
 
 def _problems(entry: Entry) -> Chart | None:
-    found = facts.problems(entry.metadata)
-    return (
-        bars("samples to look at", "kinds", {"": {each.what: each.samples for each in found}}, False) if found else None
-    )
+    found = {each.what: each.samples for each in facts.problems(entry.metadata)}
+    return bars("samples to look at", "kinds", {"": found}, as_shares=False) if found else None
 
 
 def _retrieval(entry: Entry) -> Iterable[Chart]:

@@ -7,7 +7,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from registry.catalog.numbers import amount, figure, share
+from registry.building.summary import amount
+from registry.catalog.numbers import figure, share
 from registry.lineage.diff_report import first, place, shown_value
 
 _SETTINGS: dict[str, Any] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stage.progress import progress
 
+from registry.cards import CROISSANT
 from registry.catalog.entries import read_entry, read_releases
 from registry.catalog.models import read_uses
 from registry.catalog.page import Page, make_page
@@ -76,9 +77,9 @@ def _write_page(page: Page, folder: Path) -> list[str]:
         path = beside / f"{number}.{picture.suffix.lstrip('.')}"
         path.write_bytes(picture.data)
         pictures.append(f"{name}/{path.name}")
-    croissant = release.git.show(f"refs/tags/{release.tag}", f"data/{name}/croissant.json") if release else None
+    croissant = release.find(CROISSANT) if release else None
     if croissant:
-        (beside / "croissant.json").write_bytes(croissant)
+        (beside / CROISSANT).write_bytes(croissant)
     (folder / f"{name}.html").write_text(dataset(page, pictures, croissant), encoding="utf-8")
     return pictures
 

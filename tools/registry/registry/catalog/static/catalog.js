@@ -15,7 +15,7 @@ if (search) {
     for (const card of cards) {
       const fits =
         wanted.every((word) => card.dataset.words.includes(word)) &&
-        filters.every(({ value, dataset }) => !value || card.dataset[dataset.filter].split("|").includes(value));
+        filters.every(({ value, dataset }) => !value || card.dataset[dataset.filter].split("\n").includes(value));
       card.hidden = !fits;
       shown += fits;
     }
