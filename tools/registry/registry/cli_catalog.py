@@ -17,7 +17,7 @@ def catalog(remote: str) -> None:
     from registry.catalog.site import write_site
 
     done = write_site(repository(), remote)
-    click.echo(f"{done.datasets} datasets in {done.versions} versions, in {done.seconds:.1f} s: {done.index.as_uri()}")
+    click.echo(f"{done.datasets} datasets, {done.releases} releases, in {done.seconds:.1f} s: {done.index.as_uri()}")
 
 
 @click.command("catalog-serve")

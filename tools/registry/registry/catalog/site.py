@@ -31,7 +31,7 @@ class Written:
 
     index: Path
     datasets: int
-    versions: int
+    releases: int
     seconds: float
 
 
@@ -63,8 +63,8 @@ def write_site(root: Path, remote: str) -> Written:
         if (root / FOLDER).exists():
             (root / FOLDER).rename(Path(scratch) / "before")
         made.rename(root / FOLDER)
-    versions = sum(len(card.page.entry.editions) for card in cards)
-    return Written(root / FOLDER / "index.html", len(cards), versions, time.monotonic() - started)
+    count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
+    return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started)
 
 
 def _write_page(page: Page, folder: Path) -> list[str]:
