@@ -74,7 +74,7 @@ def run_table(params: Path, output: str = "out.csv") -> Outcome:
     done = CliRunner().invoke(cli, ["table", str(RAW), output, str(SAMPLES), "--params", str(params)])
     if done.exit_code == 1 and done.exception:
         raise done.exception
-    last = done.stderr.splitlines()[-1] if done.stderr else "error: "
+    last = done.stderr.splitlines()[-1] if done.exit_code else "error: "
     assert last.startswith("error: "), done.stderr
     return Outcome(
         done.exit_code, json.loads(done.stdout) if done.stdout else {}, last.removeprefix("error: "), Path(output)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 from stage import progress as stage_progress
@@ -99,8 +100,10 @@ def hold(folder: Path) -> None:
 @talk
 def work(every: float) -> None:
     """Report progress."""
-    stage_progress.EVERY = every
-    with stage_progress.progress("counting", 4, "rows") as advance:
+    with (
+        patch.object(stage_progress, "EVERY", every),
+        stage_progress.progress("counting", 4, "rows") as advance,
+    ):
         for _ in range(4):
             advance(1)
 
