@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from datasets import ClassLabel, Features, List, Value
+from datasets import ClassLabel, Features, List, NamedSplit, Value
 from registry.cards.card import card_of, write_card
 from registry.cards.front_matter import END, START
 from registry.cli import cli
@@ -90,6 +90,19 @@ def test_the_front_matter_says_what_the_hub_asks(tmp_path: Path) -> None:
         {"name": "train", "num_bytes": 80, "num_examples": 900},
         {"name": "val", "num_bytes": 20, "num_examples": 100},
     ]
+
+
+def test_a_split_has_a_name_that_datasets_takes(tmp_path: Path) -> None:
+    metadata = {
+        **METADATA,
+        "splits": {"held-out": {"num_samples": 7}},
+        "files": {"processed/held-out/held-out.parquet": {"sha256": "a" * 64, "bytes": 80}},
+    }
+    found = keys(make(tmp_path, metadata=metadata))
+    (part,), (split,) = found["configs"][0]["data_files"], found["dataset_info"]["splits"]
+    assert part == {"split": "held_out", "path": "processed/held-out/held-out.parquet"}
+    assert split == {"name": "held_out", "num_bytes": 80, "num_examples": 7}
+    NamedSplit(split["name"])  # raises ValueError for others
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def keys_of(found: Description) -> dict[str, Any]:
         samples = sum(found.counts.values())
         keys["size_categories"] = [next((name for bound, name in SIZES.items() if samples < bound), LARGER)]
     if found.files and not found.are_documents:  # datasets reads no Markdown files
-        parts = [{"split": file.split or "train", "path": file.path} for file in found.files]
+        parts = [{"split": _name(file.split), "path": file.path} for file in found.files]
         keys["configs"] = [{"config_name": "default", "data_files": parts}]
         keys["dataset_info"] = {
             "features": [feature(column) for column in found.columns],
@@ -66,7 +66,12 @@ def keys_of(found: Description) -> dict[str, Any]:
 def _split(found: Description, split: str) -> dict[str, Any]:
     """Return a split; datasets checks the number of its samples, and takes none without a number of bytes."""
     size = sum(file.size for file in found.files if file.split == split)
-    return {"name": split or "train", "num_bytes": size, "num_examples": found.counts[split]}
+    return {"name": _name(split), "num_bytes": size, "num_examples": found.counts[split]}
+
+
+def _name(split: str) -> str:
+    """Return a split as datasets calls it, whose names have no ``-``."""
+    return split.replace("-", "_") or "train"
 
 
 def _licence(found: Description) -> dict[str, str]:
