@@ -187,12 +187,17 @@ OLD = f"{START}\nold: 1\n{END}\n"
             f"arxiv: [1]\n--- \n{PROSE}",
         ),
         (
+            f"---\nviewer: false\n{OLD}arxiv: [1]\n{OLD}doi: 1\n---\n",
+            "---\nviewer: false\n",
+            "arxiv: [1]\ndoi: 1\n---\n",
+        ),
+        (
             "---\r\nviewer: false\r\n" + OLD.replace("\n", "\r\n") + f"---\r\n{PROSE}",
             "---\r\nviewer: false\r\n",
             f"---\r\n{PROSE}",
         ),
     ],
-    ids=["none", "no text", "empty", "with a block", "with Windows' line ends"],
+    ids=["none", "no text", "empty", "with a block", "with two", "with Windows' line ends"],
 )
 def test_everything_outside_the_block_stays_to_the_byte(before: str, head: str, tail: str, tmp_path: Path) -> None:
     dataset = make(tmp_path, before)

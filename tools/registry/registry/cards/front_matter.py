@@ -16,7 +16,8 @@ BLOCK = re.compile(rf"^{re.escape(START)}\r?\n.*?^{re.escape(END)}\r?(?:\n|\Z)",
 def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
     """Return a README with the keys in the block of its front matter, but for those that people have set beside it.
 
-    Everything else stays as it is, to the byte; front matter or block are made where there are none.
+    Everything else stays as it is, to the byte; front matter or block are made where there are none. Of several blocks,
+    as a merge that keeps both sides leaves them, the first is written and the others go.
     Raises UsageError where the front matter is no YAML mapping, or one of the two comments was lost.
     """
     found = FRONT.match(text)
@@ -29,8 +30,9 @@ def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
     kept = {key: value for key, value in keys.items() if key not in own}
     lines = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120) if kept else ""
     block = f"{START}\n{lines}{END}\n"
-    inside = BLOCK.sub(lambda _: block, inside, count=1) if BLOCK.search(inside) else block + inside
-    return f"{first}{inside}{last}{prose}"
+    present = BLOCK.search(inside)
+    start, end = present.span() if present else (0, 0)
+    return f"{first}{inside[:start]}{block}{BLOCK.sub('', inside[end:])}{last}{prose}"
 
 
 def _mapping(text: str, where: Path) -> dict[str, Any]:
