@@ -148,7 +148,16 @@ def test_licences_are_those_of_the_hub_or_other(licence: str, expected: dict[str
 
 @pytest.mark.parametrize(
     ("samples", "size"),
-    [(999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (9_999_999, "1M<n<10M"), (10_000_000, "n>10M")],
+    [
+        *((999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (9_999_999, "1M<n<10M"), (10**7, "10M<n<100M")),
+        *(
+            (10**8, "100M<n<1B"),
+            (10**9, "1B<n<10B"),
+            (10**11 - 1, "10B<n<100B"),
+            (10**11, "100B<n<1T"),
+            (10**12, "n>1T"),
+        ),
+    ],
 )
 def test_sizes(samples: int, size: str, tmp_path: Path) -> None:
     metadata = {"summary": {"num_samples": samples}, "files": {"processed/x.csv": {"sha256": "a" * 64, "bytes": 1}}}
@@ -236,6 +245,24 @@ def test_a_readme_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes("# Gr\xfc\xdfe".encode("latin-1"))
     with pytest.raises(UsageError, match=r"README.md: is not UTF-8; fix: save it as UTF-8"):
         card_of(dataset)
+
+
+def test_a_byte_order_mark_goes(tmp_path: Path) -> None:
+    plain = card_of(make(tmp_path, f"---\nviewer: false\n---\n{PROSE}"))
+    dataset = make(tmp_path, f"\ufeff---\nviewer: false\n---\n{PROSE}")
+    assert write_card(dataset) and (tmp_path / "README.md").read_bytes() == plain
+
+
+@pytest.mark.parametrize("word", ["1e3", "1E-3", "0o17", "0x1F", "09", "+1", "-.5", "4."])
+def test_words_that_other_readers_take_for_numbers_are_quoted(word: str, tmp_path: Path) -> None:
+    card = card_of(make(tmp_path, title=word)).decode()
+    assert f"\npretty_name: '{word}'\n" in card
+
+
+@pytest.mark.parametrize("word", ["1e3x", "0o18", "e3", "1.2.3", "."])
+def test_other_words_are_not(word: str, tmp_path: Path) -> None:
+    card = card_of(make(tmp_path, title=word)).decode()
+    assert f"\npretty_name: {word}\n" in card
 
 
 def test_the_command_writes_the_cards_of_all_or_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,18 +14,23 @@ from registry.cards.licences import HUB, spdx_id
 from registry.datasets import Dataset
 
 # Upper bounds of the sizes that the Hub knows, and what it calls them.
-SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
-LARGER = "n>10M"
+SIZES = {
+    **{10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"},
+    **{10**8: "10M<n<100M", 10**9: "100M<n<1B", 10**10: "1B<n<10B", 10**11: "10B<n<100B", 10**12: "100B<n<1T"},
+}
+LARGER = "n>1T"
 
 
 def card_of(dataset: Dataset) -> bytes:
     """Return the dataset's README with a current block; made from what git has, the same on every machine.
 
+    A byte-order mark is left out: the Hub finds no front matter behind it.
+
     Raises UsageError for a README or a params.yaml that cannot be read.
     """
     path = dataset.folder / README
     try:
-        text = path.read_bytes().decode() if path.exists() else ""
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     except UnicodeDecodeError as error:
         raise UsageError(path, "is not UTF-8", "save it as UTF-8") from error
     return with_block(text, keys_of(describe(dataset)), path).encode()

@@ -11,6 +11,15 @@ START = "# From params.yaml and metadata.json, by `make cards`. Keys of your own
 END = "# End of what `make cards` writes."
 FRONT = re.compile(r"\A(---[ \t]*\r?\n)(.*?)(^---[ \t]*(?:\r?\n|\Z))", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"^{re.escape(START)}\r?\n.*?^{re.escape(END)}\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+# Numbers of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema); PyYAML writes 1.1, in which 1e3 is a word.
+NUMBER = re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes YAML that readers of both versions understand alike: strings like numbers of either are quoted."""
+
+
+Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
 
 
 def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
@@ -28,7 +37,7 @@ def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
         raise UsageError(where, f"has {lost[0]!r} without its counterpart", "remove it: make cards writes both again")
     own = _mapping(others, where)
     kept = {key: value for key, value in keys.items() if key not in own}
-    lines = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120) if kept else ""
+    lines = yaml.dump(kept, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120) if kept else ""
     block = f"{START}\n{lines}{END}\n"
     present = BLOCK.search(inside)
     start, end = present.span() if present else (0, 0)
