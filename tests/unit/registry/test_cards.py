@@ -130,6 +130,8 @@ def test_columns_that_only_metadata_knows(type_: str, feature: Any, tmp_path: Pa
         ("cc-by-4.0", {"license": "cc-by-4.0"}),
         ("Apache-2.0", {"license": "apache-2.0"}),
         ("ODbL-1.0", {"license": "odbl"}),
+        ("GPL-3.0-or-later", {"license": "gpl-3.0"}),
+        ("PostgreSQL", {"license": "postgresql"}),
         ("", {"license": "unknown"}),
         (
             "For education, and research (only)",
@@ -139,11 +141,32 @@ def test_columns_that_only_metadata_knows(type_: str, feature: Any, tmp_path: Pa
                 "license_link": "https://example.org/letters",
             },
         ),
+        (
+            "https://example.org/terms",
+            {
+                "license": "other",
+                "license_name": "https-example-org-terms",
+                "license_link": "https://example.org/terms",
+            },
+        ),
+        (
+            "仅供研究 2.0",
+            {"license": "other", "license_name": "custom", "license_link": "https://example.org/letters"},
+        ),
     ],
 )
 def test_licences_are_those_of_the_hub_or_other(licence: str, expected: dict[str, str], tmp_path: Path) -> None:
     found = keys(make(tmp_path, licence=licence))
     assert {key: value for key, value in found.items() if key.startswith("license")} == expected
+
+
+@pytest.mark.parametrize("source", ["", "a drawer", "letters from https://example.org/letters"])
+def test_a_source_that_is_no_address_is_no_link(source: str, tmp_path: Path) -> None:
+    found = keys(make(tmp_path, licence="mine", source=source))
+    assert {key: value for key, value in found.items() if key.startswith("license")} == {
+        "license": "other",
+        "license_name": "mine",
+    }
 
 
 @pytest.mark.parametrize(
@@ -222,6 +245,11 @@ def test_a_key_that_people_have_set_is_theirs(tmp_path: Path) -> None:
     found = keys(dataset)
     assert (found["pretty_name"], found["license"], found["language"]) == ("Mine", "other", ["no"])
     assert card_of(dataset).count(b"pretty_name") == card_of(dataset).count(b"license:") == 1
+
+
+def test_a_licence_that_people_have_set_takes_its_name_and_link_along(tmp_path: Path) -> None:
+    found = keys(make(tmp_path, f"---\nlicense: mit\n---\n{PROSE}", licence="mine"))
+    assert {key: value for key, value in found.items() if key.startswith("license")} == {"license": "mit"}
 
 
 @pytest.mark.parametrize(

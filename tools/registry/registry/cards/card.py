@@ -7,7 +7,7 @@ from stage.errors import UsageError
 from stage.output import replacing
 
 from registry.cards import README
-from registry.cards.description import Description, describe
+from registry.cards.description import Description, describe, is_url
 from registry.cards.features import feature
 from registry.cards.front_matter import with_block
 from registry.cards.licences import HUB, spdx_id
@@ -85,4 +85,5 @@ def _licence(found: Description) -> dict[str, str]:
     if not found.licence:
         return {"license": "unknown"}
     name = re.sub(r"[^a-z0-9]+", "-", found.licence.lower()).strip("-")
-    return {"license": "other", "license_name": name, "license_link": found.source}
+    link = next(filter(is_url, (found.licence, found.source)), "")
+    return {"license": "other", "license_name": name if re.search("[a-z]", name) else "custom", "license_link": link}

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from registry.cards.context import CONTEXT
-from registry.cards.description import Description, File, describe
+from registry.cards.description import Description, File, describe, is_url
 from registry.cards.licences import spdx_url
 from registry.cards.records import document_records, file_records, identifier, image_records, split_records
 from registry.datasets import Dataset
@@ -36,7 +36,7 @@ def croissant_of(dataset: Dataset, version: Version) -> bytes:
         "name": found.title,
         "description": found.text,
         "license": spdx_url(found.licence),
-        "url": found.source if "://" in found.source else "",
+        "url": found.source if is_url(found.source) else "",
         "creator": _creators(found),
         "citeAs": found.citation or _citation(found, version),
         "inLanguage": list(found.card.languages),

@@ -1,6 +1,7 @@
 """What is known of a dataset from the files that git has of it, ``params.yaml`` and ``metadata.json``."""
 
 import dataclasses
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -84,6 +85,11 @@ def describe(dataset: Dataset) -> Description:
         counts or ({"": found["summary"]["num_samples"]} if "summary" in found else {}),
         tuple(_files(found.get("files", {}), list(counts))),
     )
+
+
+def is_url(text: str) -> bool:
+    """Say whether a text is an address, and nothing else."""
+    return bool(re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", text, re.IGNORECASE))
 
 
 def _columns(told: dict[str, Any], schema: dict[str, Any], where: str) -> list[Column]:

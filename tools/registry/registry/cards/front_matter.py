@@ -9,6 +9,7 @@ from stage.errors import UsageError
 
 START = "# From params.yaml and metadata.json, by `make cards`. Keys of your own go below, and are left alone."
 END = "# End of what `make cards` writes."
+PART_OF = {"license_name": "license", "license_link": "license"}  # they name that one, and go with it
 FRONT = re.compile(r"\A(---[ \t]*\r?\n)(.*?)(^---[ \t]*(?:\r?\n|\Z))", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"^{re.escape(START)}\r?\n.*?^{re.escape(END)}\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 # Numbers of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema); PyYAML writes 1.1, in which 1e3 is a word.
@@ -36,7 +37,7 @@ def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
     if lost := [mark for mark in (START, END) if mark in others]:
         raise UsageError(where, f"has {lost[0]!r} without its counterpart", "remove it: make cards writes both again")
     own = _mapping(others, where)
-    kept = {key: value for key, value in keys.items() if key not in own}
+    kept = {key: value for key, value in keys.items() if not {key, PART_OF.get(key, key)} & own.keys()}
     lines = yaml.dump(kept, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120) if kept else ""
     block = f"{START}\n{lines}{END}\n"
     present = BLOCK.search(inside)
