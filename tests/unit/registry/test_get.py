@@ -108,6 +108,15 @@ def test_card_and_croissant_come_along_where_the_release_has_them(registry: Regi
     assert registry.run("get", "letters", "1.0.0", str(mine)).returncode == 0, "an older release has no card"
 
 
+def test_a_card_without_a_generated_part_is_got_over_its_own(registry: Registry, tmp_path: Path) -> None:
+    (registry.root / "data/letters/README.md").write_text("# Letters\n")
+    registry.release("letters", "1.1.0", seed=2)
+    for _ in range(2):
+        done = registry.run("get", "letters", "1.1.0", str(tmp_path / "out"))
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "README.md").read_text() == "# Letters\n"
+
+
 def test_other_machine_needs_the_url_alone(registry: Registry, tmp_path: Path) -> None:
     """The tag's own config says where the data is; of the repository only the tag is fetched."""
     registry.release("letters", "1.1.0", seed=2)

@@ -56,7 +56,7 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
     out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
     with _alone(out):
-        _check_folder(out, paths)
+        _check_folder(out, paths, release.find(README))
         groups: dict[str, list[Item]] = {}
         for item in items:
             groups.setdefault(item.md5, []).append(item)
@@ -110,14 +110,16 @@ def _check_names(paths: set[str]) -> None:
                 raise PolicyViolation(path, "is in a folder that is a file", "do not use this release")
 
 
-def _check_folder(out: Path, paths: set[str]) -> None:
+def _check_folder(out: Path, paths: set[str], card: bytes | None) -> None:
     """Raise where the folder leads elsewhere, or holds data that is not of this release: readers would mix them up."""
     for path in paths:
         if not (out / path).parent.resolve().is_relative_to(out):
             raise PolicyViolation(out / path, f"a link leads out of {out}", "remove that link")
     readme = out / README
-    if README in paths and readme.exists() and START.encode() not in readme.read_bytes():
-        raise UsageError(readme, "is not of a release", "choose another OUT")
+    if card is not None and readme.exists():
+        there = readme.read_bytes()
+        if there != card and START.encode() not in there:
+            raise UsageError(readme, "is not of a release", "choose another OUT")
     for top in {path.partition("/")[0] for path in paths if "/" in path}:
         for there in sorted((out / top).rglob("*")):
             name = there.relative_to(out).as_posix()
