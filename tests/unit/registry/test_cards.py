@@ -304,13 +304,32 @@ def test_the_command_writes_the_cards_of_all_or_one(tmp_path: Path, monkeypatch:
     assert everything.output == "greetings: README.md is current\nnumbers: README.md written\n"
 
 
+def test_a_card_that_cannot_be_written_is_told_before_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_registry(tmp_path)
+    monkeypatch.setenv("REGISTRY_ROOT", str(root))
+    folder = root / "data" / "greetings"
+    (folder / "dvc.yaml").write_text("stages: {make: {cmd: touch built}}\n")
+    (folder / "params.yaml").write_text("card: {task: x}\n")
+    done = CliRunner().invoke(cli, ["dataset", "greetings"])
+    assert done.exit_code == 2 and "params.yaml card: unknown key task; fix: use one of: tasks," in done.output
+    assert not (folder / "built").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("card: {task: x}", "card: unknown key task; fix: use one of: tasks, languages, tags, authors, organisation"),
         ("card: {tasks: x}", "card.tasks: 'x' is not a list"),
-        ("dataset: {columns: [{name: a}]}", "dataset.columns: {'name': 'a'} is no column"),
-        ("dataset: {columns: [{name: a, type: number}]}", "is no column; fix: write name and type, as an Arrow type"),
+        ("dataset: {columns: [{name: a}]}", "dataset.columns[0]: type is missing; fix: add type:"),
+        ("dataset: {columns: [{name: a, type: number}]}", "dataset.columns: No type alias for number; fix: correct"),
+        ("dataset: {columns: }", "dataset.columns: None is not a list; fix: write a list"),
+        ("dataset: {licence: }", "dataset.licence: None is not a str; fix: write a str"),
+        (
+            "dataset: {columns: [{name: a, type: int8, classes: [no, 12:30]}]}",
+            "dataset.columns[0].classes[0]: False is not a str",
+        ),
     ],
 )
 def test_params_that_say_something_else_are_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ cli = Tool(
 @talk
 def dataset(name: str, source: str) -> None:
     """Build DATASET (or all): fetch, process and analyse whatever has changed."""
+    from registry.cards.card import write_card  # lazy: Arrow takes as long to import as all else here
+    from registry.cards.description import read_card
+
     root = repository()
     changed = refresh_images(root)
     for tool, image in changed.items():
@@ -69,6 +72,7 @@ def dataset(name: str, source: str) -> None:
         if source == "sample":
             samples.append(each)
             continue
+        read_card(each)  # before the build, at whose end the card is written
         try:
             stages = reproduce(each, root)
         except StageFailed as error:
@@ -78,8 +82,6 @@ def dataset(name: str, source: str) -> None:
             log.warning("Building its bundled SYNTHETIC sample in .demo/ instead; SOURCE=upstream makes this an error.")
             samples.append(each)
         else:
-            from registry.cards.card import write_card  # lazy: Arrow takes as long to import as all else here
-
             write_card(each)
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))

@@ -25,6 +25,29 @@ class Card:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Declared:
+    """A column, as ``dataset.columns`` has it."""
+
+    name: str
+    type: str
+    description: str = ""
+    shape: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """What the section ``dataset`` says of the dataset; it has more, for the stages, which check it."""
+
+    title: str = ""
+    description: str = ""
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
+    columns: tuple[_Declared, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Column:
     """A column of the samples."""
 
@@ -48,7 +71,6 @@ class File:
 class Description:
     """A dataset; nothing is known of ``files``, ``counts`` and perhaps ``columns`` before it is built."""
 
-    name: str
     title: str
     text: str
     source: str
@@ -67,21 +89,20 @@ class Description:
 
 def describe(dataset: Dataset) -> Description:
     """Return what the dataset's files say. Raises UsageError for a params.yaml that says something else."""
-    params = dataset.folder / "params.yaml"
-    told = section(params, "dataset")
+    told = _told(dataset)
+    columns = [_declared(column, f"{dataset.folder / 'params.yaml'} dataset.columns") for column in told.columns]
     found = dataset.metadata() if (dataset.folder / "metadata.json").exists() else {}
-    known = {**told, **found.get("dataset", {})}
+    known = {**vars(told), **found.get("dataset", {})}
     is_sample = found.get("provenance", {}).get("sample", False)
     counts = {split: each["num_samples"] for split, each in found.get("splits", {}).items()}
     return Description(
-        dataset.name,
-        f"{known.get('title') or dataset.name}{' (synthetic sample)' * is_sample}",
-        known.get("description", ""),
-        known.get("source", ""),
-        known.get("citation", ""),
-        known.get("licence", ""),
-        build(Card, section(params, "card"), f"{params}: card"),
-        tuple(_columns(told, found.get("schema", {}), str(params))),
+        f"{known['title'] or dataset.name}{' (synthetic sample)' * is_sample}",
+        known["description"],
+        known["source"],
+        known["citation"],
+        known["licence"],
+        read_card(dataset),
+        tuple(columns or _columns(found.get("schema", {}))),
         counts or ({"": found["summary"]["num_samples"]} if "summary" in found else {}),
         tuple(_files(found.get("files", {}), list(counts))),
     )
@@ -92,25 +113,35 @@ def is_url(text: str) -> bool:
     return bool(re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", text, re.IGNORECASE))
 
 
-def _columns(told: dict[str, Any], schema: dict[str, Any], where: str) -> list[Column]:
-    """Return the columns as params.yaml declares them, or else as metadata.json has found them."""
-    if "columns" in told:
-        return [_declared(column, f"{where}: dataset.columns") for column in told["columns"]]
+def read_card(dataset: Dataset) -> Card:
+    """Return what people say of a dataset. Raises UsageError for a params.yaml that says something else."""
+    params = dataset.folder / "params.yaml"
+    return build(Card, section(params, "card"), f"{params} card")
+
+
+def _told(dataset: Dataset) -> _Told:
+    params = dataset.folder / "params.yaml"
+    names = {field.name for field in dataclasses.fields(_Told)}
+    given = {key: value for key, value in section(params, "dataset").items() if key in names}
+    return build(_Told, given, f"{params} dataset")
+
+
+def _columns(schema: dict[str, Any]) -> list[Column]:
+    """Return the columns as metadata.json has found them."""
     features = {**schema.get("features", {})}
     if "target" in schema:
         features[schema["target"]["name"]] = schema["target"]
     return [_found(name, feature) for name, feature in features.items()]
 
 
-def _declared(column: dict[str, Any], where: str) -> Column:
+def _declared(column: _Declared, where: str) -> Column:
     try:
-        kind = pa.type_for_alias(column["type"])
-        for _ in column.get("shape", ()):
-            kind = pa.list_(kind)
-        classes = tuple(map(str, column.get("classes", ())))
-        return Column(column["name"], kind, column.get("description", ""), classes if pa.types.is_integer(kind) else ())
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(where, f"{column!r:.60} is no column", "write name and type, as an Arrow type") from error
+        kind = pa.type_for_alias(column.type)
+    except ValueError as error:
+        raise UsageError(where, str(error), "correct the type") from error
+    for _ in column.shape:
+        kind = pa.list_(kind)
+    return Column(column.name, kind, column.description, column.classes if pa.types.is_integer(kind) else ())
 
 
 def _found(name: str, feature: dict[str, Any]) -> Column:
