@@ -117,8 +117,8 @@ def _check_folder(out: Path, paths: set[str], card: bytes | None) -> None:
             raise PolicyViolation(out / path, f"a link leads out of {out}", "remove that link")
     readme = out / README
     if card is not None and readme.exists():
-        there = readme.read_bytes()
-        if there != card and START.encode() not in there:
+        found = readme.read_bytes()
+        if found != card and START.encode() not in found:
             raise UsageError(readme, "is not of a release", "choose another OUT")
     for top in {path.partition("/")[0] for path in paths if "/" in path}:
         for there in sorted((out / top).rglob("*")):
