@@ -7,10 +7,11 @@ from click.testing import CliRunner
 from unit.stage import toy
 
 
-def on_a_terminal(*arguments: str) -> tuple[str, str]:
+def on_a_terminal(*arguments: str, term: str = "xterm") -> tuple[str, str]:
     """Run the toy with its stderr on a pseudo-terminal; return stdout and what the terminal showed."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([sys.executable, toy.__file__, *arguments], stdout=subprocess.PIPE, stderr=slave)
+    command, known = [sys.executable, toy.__file__, *arguments], {**os.environ, "TERM": term}
+    process = subprocess.Popen(command, env=known, stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
     shown = b""
     while True:
@@ -32,6 +33,22 @@ def test_a_terminal_shows_a_bar_and_stdout_stays_empty():
     assert "counting" in shown
     assert "[####################################]  100%" in shown
     assert "25 % of 4 rows" not in shown
+
+
+def test_a_dumb_terminal_shows_plain_lines():
+    stdout, shown = on_a_terminal("work", "0", term="dumb")
+    assert stdout == ""
+    assert shown.splitlines() == [f"counting: {share} % of 4 rows" for share in (25, 50, 75, 100)]
+
+
+def test_a_bar_of_unknown_length_is_plain_lines():
+    assert on_a_terminal("work", "0", "0")[1].splitlines() == [f"counting: {done} rows" for done in (1, 2, 3, 4)]
+
+
+def test_more_than_the_total_is_said_without_a_share():
+    result = CliRunner().invoke(toy.tool, ["work", "0", "2"])
+    shares = ["50 % of 2 rows", "100 % of 2 rows", "3 rows", "4 rows"]
+    assert result.stderr.splitlines() == [f"counting: {share}" for share in shares]
 
 
 def test_quiet_shows_no_bar_on_a_terminal():

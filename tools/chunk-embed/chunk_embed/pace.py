@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import click
+from stage.progress import shows_bars
 
 log = logging.getLogger(__name__)
 EVERY: Final = 10.0  # seconds between lines
@@ -35,7 +36,7 @@ def pace(chunks: int, tokens: int) -> Iterator[Callable[[int, int], None]]:
     def told() -> str:
         return f"{done} of {chunks} chunks, {rate():.0f} tokens/s"
 
-    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+    if shows_bars():
         bar: Any
         with click.progressbar(
             length=max(tokens, 1), label="embedding", file=sys.stderr, item_show_func=lambda _: told()

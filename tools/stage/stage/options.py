@@ -50,14 +50,8 @@ def settings(section: str, *names: str) -> Callable[[F], F]:
         context.default_map = found
         return value
 
-    return click.option(
-        "--params",
-        type=FILE,
-        is_eager=True,
-        expose_value=False,
-        callback=load,
-        help=f"YAML file; its section {section} gives settings.",
-    )
+    text = f"YAML file; its section {section} gives settings."
+    return click.option("--params", type=FILE, is_eager=True, expose_value=False, callback=load, help=text)
 
 
 def log_to_stderr() -> None:

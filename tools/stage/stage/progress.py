@@ -1,6 +1,7 @@
 """Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,18 @@ log = logging.getLogger(__name__)
 EVERY = 10.0  # seconds between plain lines
 
 
+def shows_bars() -> bool:
+    """Say whether a bar can be drawn on stderr, and is wanted: a dumb terminal would show each state of it anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and log.isEnabledFor(logging.INFO)
+
+
 @contextmanager
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the amount done since its last call; ``total`` and amounts are in ``unit``."""
-    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+    """Yield a function that takes the amount done since its last call; ``total`` and amounts are in ``unit``.
+
+    Where ``total`` is 0, for nobody knows it, or too low, plain lines have the amount alone.
+    """
+    if total and shows_bars():
         with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
             yield bar.update
         return
@@ -26,6 +35,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
         done += amount
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            log.info("%s: %d %% of %d %s", label, 100 * done // max(total, 1), total, unit)
+            share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
+            log.info("%s: %s %s", label, share, unit)
 
     yield advance
