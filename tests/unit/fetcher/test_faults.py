@@ -119,6 +119,16 @@ def test_unpinned_source_is_pinned_for_review_on_request(desk, server):
     assert desk.fetch().reused == 2
 
 
+def test_progress_without_every_size_has_no_share(desk, server, caplog, monkeypatch):
+    """F3."""
+    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    desk.ask(("b", server.on("/b", Reply(EVIL)), EVIL), ("a", server.on("/a", Reply(GOOD)), None))
+    with caplog.at_level(logging.INFO):
+        desk.fetch(allow_unpinned=True)
+    assert f"fetching: {len(GOOD) + len(EVIL)} bytes" in caplog.messages
+    assert "%" not in caplog.text
+
+
 def test_unpinned_source_cut_short_is_no_file(desk, server):
     """F3: half a file, whose length was told, must not become the pin."""
     desk.ask(("a", server.on("/a", Reply(GOOD, drop_at=40_000)), None))

@@ -125,7 +125,8 @@ class _Run:
             return all(_raised(outcome) for _, outcome in checks)
 
     def _land(self) -> dict[str, _Landed]:
-        wanted, total = self._wanted, sum(source.bytes or 0 for source in self._wanted)
+        wanted, sizes = self._wanted, [source.bytes for source in self._wanted if source.bytes is not None]
+        total = sum(sizes) if len(sizes) == len(wanted) else 0  # unknown
         with progress("fetching", total, "bytes") as advance:
             count = _in_turn(advance)
 
