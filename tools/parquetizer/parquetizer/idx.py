@@ -90,20 +90,20 @@ def parquetize_idx(raw: Path, output: Path, samples: Path, settings: IdxSettings
                 if images.count != labels.count:
                     what = f"has {labels.count} labels for {images.count} images"
                     raise BadRows(raw / given.labels, what, "fetch both again, or correct parquetizer.inputs")
-                for chosen, pixels, marks in _batches(images, labels, raw / given.labels, settings):
+                for chosen, pixels, marks in _batches(given, images, labels, raw / given.labels, settings):
                     batch = _batch(pixels[chosen], marks[chosen], settings)
                     files.write(given.split, batch, given.images)
         return files.finish()
 
 
 def _batches(
-    images: IdxFile, labels: IdxFile, path: Path, settings: IdxSettings
+    given: IdxInput, images: IdxFile, labels: IdxFile, path: Path, settings: IdxSettings
 ) -> Iterator[tuple[npt.NDArray[np.int64], Items, Items]]:
     """Yield images and labels in turn, with the places of those that are taken."""
     classes = len(settings.columns[1].classes)
     taken = _taken(images.count, settings)
     step = max(1, BATCH // math.prod(images.shape))
-    with progress(f"reading images of {path.name}", images.count, "images") as advance:
+    with progress(f"reading {given.images}", images.count, "images") as advance:
         for start in range(0, images.count, step):
             count = min(step, images.count - start)
             marks = labels.read(count).ravel()
