@@ -140,17 +140,25 @@ FORMS: tuple[Callable[[int, int], Version], ...] = (texts, table, images, captio
 
 
 def add(
-    world: World, name: str, versions: Iterable[Version], readme: str | None = "", croissant: bytes = b"", **about: str
+    world: World,
+    name: str,
+    versions: Iterable[Version],
+    readme: str | None = "",
+    croissant: bytes = b"",
+    without: str = "",
+    **about: str,
 ) -> list[str]:
-    """Build and release the versions of a dataset, as 1.0.0, 1.1.0 and so on; return their tags."""
+    """Build and release the versions of a dataset, as 1.0.0, 1.1.0 and so on; return their tags.
+
+    Of the first one a file is left out, the one called ``without``.
+    """
     releases = []
     for number, version in enumerate(versions):
         folder = build(world, name, version, readme, **about)
         if croissant:
             (folder / "croissant.json").write_bytes(croissant)
-        releases.append(
-            _Release(name, f"1.{number}.0", {path: (folder / path).read_bytes() for path in _there(folder)})
-        )
+        files = {path: (folder / path).read_bytes() for path in _there(folder) if number or path != without}
+        releases.append(_Release(name, f"1.{number}.0", files))
     return _publish(world.root, releases)
 
 

@@ -5,14 +5,17 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import git
 from e2e.browser import chromium, problems, watched
 from e2e.catalog_world import FORMS, Version, add, build, make_catalog_world, plain, table, texts
 from playwright.sync_api import Browser, Page, expect
@@ -33,6 +36,7 @@ task_categories: ["{RUNS.replace('"', "'")}", 7]
 
 [1]: <javascript:window.ran=1> "{HOSTILE}"
 """
+SPOILT = "---\ntask_categories: 2024-02-30\n---\n# Spoilt\n"
 
 
 def hostile() -> Version:
@@ -42,7 +46,8 @@ def hostile() -> Version:
     schema = TEXTS.set(1, TEXTS.field(1).with_name(f"label {RUNS}"))
     batch = rows(schema, made_rows)
     made = Made(schema, [], {file: parquet(batch)}, [(HOSTILE[:60], file, batch)])
-    features = {name: {"dtype": HOSTILE, "description": HOSTILE, "classes": LABELS} for name in schema.names}
+    features: dict[str, Any] = {name: {"dtype": HOSTILE, "description": HOSTILE} for name in schema.names}
+    features[schema.names[1]]["classes"] = LABELS
     counts = {f"label {RUNS}_distribution": dict.fromkeys(LABELS, 3)}
     metadata = {
         "schema": {"features": features},
@@ -54,6 +59,11 @@ def hostile() -> Version:
             "split_leaks": {RUNS: {"samples": 1, "ids": [RUNS]}},
         },
         "prompt": {"prompt_name": HOSTILE, "prompt_version": HOSTILE, "prompt_text": HOSTILE},
+        "provenance": {
+            "parents": [{"dataset": "javascript:window.ran=1//", "version": HOSTILE}],
+            "tools": {RUNS: HOSTILE},
+            "params": {RUNS: HOSTILE},
+        },
     }
     return Version(made, metadata)
 
@@ -66,6 +76,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     said = dict.fromkeys(("title", "description", "licence", "citation"), HOSTILE)
     changed = hostile()
     changed.made.parts[0] = (*changed.made.parts[0][:2], changed.made.parts[0][2].slice(1))
+    said["licence"] = f"{HOSTILE}\nand more"
     croissant = json.dumps({"@type": "sc:Dataset", "description": HOSTILE}).encode()
     add(world, "hostile", [hostile(), changed], README, croissant, source="javascript:window.ran=1", **said)
     add(world, "bare", [plain(1, 1)], readme=None)
@@ -74,6 +85,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     add(world, "older", [dataclasses.replace(plain(3, 0), metadata=older), plain(3, 1)])
     for data in texts(9000, 0).made.files.values():
         world.object(hashlib.md5(data).hexdigest()).unlink()
+    add(world, "halves", [dataclasses.replace(plain(4, 0), metadata={"dataset": {"title": "half \ud800"}})])
+    add(world, "spoilt", [plain(5, 0), plain(5, 1)], SPOILT, b"{", without="dvc.lock")
+    add(world, "gone", [plain(6, 0), plain(6, 1)])
+    shutil.rmtree(world.root / "data" / "gone")
+    git(world.root, "remote", "set-url", "origin", "ssh://git:secret@example.org/registry.git")
     build(world, "fresh", table(7, 0))
     (world.root / "data" / "planned").mkdir()
     (world.root / "data" / "planned" / "params.yaml").write_text("dataset: {title: Planned, licence: none}\n")
@@ -84,11 +100,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         done = CliRunner().invoke(cli, ["catalog"])
         assert done.exit_code == 0, done.output
-        assert f"{len(NAMES)} datasets, {3 * len(FORMS) + 5} releases, " in done.output
+        assert f"{len(NAMES)} datasets, {3 * len(FORMS) + 7} releases, " in done.output
         yield world.root
 
 
-NAMES = sorted([*(form.__name__ for form in FORMS), "hostile", "bare", "lost", "older", "fresh", "planned"])
+NAMES = sorted(
+    [*(form.__name__ for form in FORMS), "hostile", "bare", "lost", "older", "halves", "spoilt", "fresh", "planned"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +160,7 @@ def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
     [
         ("", NAMES),
         ("the images", ["images"]),
-        ("alcohol", ["bare", "fresh", "older", "plain", "table"]),
+        ("alcohol", ["bare", "fresh", "halves", "older", "plain", "spoilt", "table"]),
         ("TASTERS", ["fresh", "table"]),
         ("fear", ["lost", "texts"]),
         ("1.2.0", sorted(form.__name__ for form in FORMS)),
@@ -165,9 +183,9 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
         *("any", "conversations", "documents", "images", "table", "texts", "vectors")
     ]
     chosen.select_option("table")
-    assert shown(page) == ["bare", "fresh", "older", "plain", "table"]
+    assert shown(page) == ["bare", "fresh", "halves", "older", "plain", "spoilt", "table"]
     page.get_by_label("State").select_option("released")
-    assert shown(page) == ["bare", "older", "plain", "table"]
+    assert shown(page) == ["bare", "halves", "older", "plain", "spoilt", "table"]
     page.get_by_label("Search").fill("target quality")
     assert shown(page) == []
     page.get_by_label("Search").fill("quality mark")
@@ -175,19 +193,19 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
     for state, found in {
         "not released": ["fresh"],
         "not built": ["planned"],
-        "with warnings": ["hostile", "lost"],
+        "with warnings": ["hostile", "lost", "texts"],
     }.items():
         page.goto(page.url.split("#")[0])
         page.reload()
         page.get_by_label("State").select_option(state)
-        assert set(found) <= set(shown(page)) and "images" not in shown(page)
+        assert shown(page) == found
     page.get_by_label("State").select_option("")
     page.get_by_label("Made for").select_option("text classification")
     assert shown(page) == ["documents", "lost", "texts"]
     page.get_by_label("Made for").select_option("")
     page.get_by_label("Licence").select_option("none")
     assert shown(page) == ["planned"]
-    page.get_by_label("Licence").select_option(HOSTILE)
+    page.get_by_label("Licence").select_option(" ".join(f"{HOSTILE} and more".split()))
     assert shown(page) == ["hostile"]
 
 
@@ -215,6 +233,10 @@ def test_the_address_keeps_what_was_asked(page: Page) -> None:
     assert shown(page) == ["images"] and page.get_by_label("Search").input_value() == "thing 7"
     page.goto(page.url.split("#")[0] + "#q=fear&kind=nothing-of-it")
     assert shown(page) == ["lost", "texts"], "a value that no filter has is none"
+    assert page.get_by_label("Kind").input_value() == ""
+    page.get_by_role("link", name="Skip to the content").focus()
+    page.keyboard.press("Enter")
+    assert shown(page) == ["lost", "texts"], "skipping asks for nothing else"
 
 
 def test_the_keyboard_alone_is_enough(page: Page) -> None:
@@ -222,7 +244,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
-    page.keyboard.press("/")
+    page.keyboard.press("Tab")
     expect(page.get_by_label("Search")).to_be_focused()
     page.keyboard.type("a/b")
     expect(page.get_by_label("Search")).to_have_value("a/b")
@@ -280,6 +302,17 @@ def test_programs_are_copied_to_the_letter(browser: Browser, site: str) -> None:
         assert number >= 5 and wrong == []
 
 
+def test_where_copying_is_refused_the_program_is_selected(browser: Browser, site: str) -> None:
+    with watched(browser, site) as (page, wrong):
+        page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+        page.goto(f"{site}datasets/texts.html")
+        block = page.locator("#use .code").first
+        block.get_by_role("button", name="Copy: All of it").click()
+        expect(block.get_by_role("button")).to_have_text("Selected")
+        assert page.evaluate("String(getSelection())") == block.locator("code").text_content()
+        assert wrong == []
+
+
 def test_no_copying_is_offered_where_it_cannot_be_done(browser: Browser, site: str) -> None:
     with watched(browser, site) as (page, wrong):
         page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })")
@@ -302,6 +335,8 @@ def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
         "#use pre",
     ):
         expect(page.locator(part).first).to_be_visible()
+    for program in page.locator("#use pre").all():
+        expect(program).to_be_visible()
     expect(page.locator(".contents")).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.querySelector('.wide')).overflowX") == "visible"
 
@@ -331,6 +366,7 @@ def test_hostile_data_is_text(browser: Browser, site: str) -> None:
             json.loads(page.locator("script[type='application/ld+json']").text_content() or "")["description"]
             == HOSTILE
         )
+        assert HOSTILE.split()[0] in page.locator("#lineage li").first.inner_text()
         links = page.locator("a").evaluate_all("all => all.map(each => each.href)")
         assert {urlscheme.split(":")[0] for urlscheme in links} <= {"file", "https"}
         assert page.locator(".readme img").count() == 0
@@ -345,6 +381,11 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/older.html")
     expect(page.locator(".note")).to_contain_text("1.0.0 is left out: metadata.json of older-v1.0.0: is not as stats")
     assert page.locator("#versions .versions > li h3").all_inner_texts() == ["1.1.0"]
+    page.goto(f"{site}datasets/spoilt.html")
+    expect(page.locator(".note").first).to_contain_text("1.0.0 is left out: spoilt-v1.0.0: has no data/spoilt/dvc.lock")
+    expect(page.locator(".note").nth(1)).to_contain_text("Its croissant.json is no JSON")
+    page.goto(f"{site}datasets/halves.html")
+    expect(page.locator("h1")).to_have_text("half ?")
     page.goto(f"{site}datasets/fresh.html")
     expect(page.locator("#use")).to_contain_text("make release DS=fresh")
     page.goto(f"{site}datasets/planned.html")
@@ -358,3 +399,26 @@ def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
     assert versions.first.locator(".chips li").all_inner_texts() == ["3 added", "2 removed", "1 changed"]
     versions.first.locator("summary").click()
     expect(versions.first).to_contain_text("71 samples before, 72 now")
+
+
+def test_releases_of_what_is_gone_are_named(page: Page) -> None:
+    expect(page.get_by_text("no longer in data/")).to_have_text("Released, and no longer in data/: gone 1.0.0, 1.1.0.")
+
+
+def test_programs_name_the_registry_without_its_password(root: Path) -> None:
+    for page in (root / "site").rglob("*.html"):
+        assert "secret" not in page.read_text(encoding="utf-8")
+    assert "ssh://git@example.org/registry.git" in (root / "site" / "datasets" / "texts.html").read_text()
+
+
+def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = root / "site"
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    assert CliRunner().invoke(cli, ["catalog"]).exit_code == 0
+    assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+    monkeypatch.setattr("registry.catalog.site.index", lambda *_: 1 / 0)
+    assert CliRunner().invoke(cli, ["catalog"]).exit_code == 1
+    assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+    assert not list(root.glob(".site*"))

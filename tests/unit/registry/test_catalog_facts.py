@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from registry.catalog import facts
+from stage.errors import CorruptFile
 
 EMOTION: dict[str, Any] = {
     "schema": {
@@ -63,10 +64,11 @@ def test_files_are_those_of_their_split() -> None:
 
 def test_columns_have_their_classes_and_the_target_is_the_last() -> None:
     text, label = facts.columns(EMOTION)
-    assert (text.name, text.dtype, text.description, text.classes) == ("text", "string", "the tweet", ())
-    assert label.classes == ("joy", "anger") and not label.is_target
+    assert (text.name, text.dtype, text.description, text.classes) == ("text", "string", "the tweet", {})
+    assert label.classes == {"joy": "joy", "anger": "anger"} and not label.is_target
     image, label = facts.columns(FASHION)
-    assert (image.dtype, label.dtype, label.classes) == ("uint8[28][28]", "uint8", ("Bag", "Coat"))
+    assert (image.dtype, image.shape, label.shape) == ("uint8", (28, 28), ())
+    assert label.classes == {"0": "Bag", "1": "Coat"}
     assert [(each.name, each.is_target) for each in facts.columns(WINE)] == [("alcohol", False), ("quality", True)]
     assert facts.columns({}) == []
 
@@ -76,6 +78,14 @@ def test_values_are_counted_under_the_names_of_their_classes() -> None:
     assert facts.distributions(FASHION) == {"label": {"train": {"Coat": 3, "Bag": 1, "7": 1, "other": 0}}}
     assert facts.distributions(WINE) == {"wine_type": {"": {"red": 3, "white": 4}}}
     assert facts.distributions({}) == {}
+
+
+def test_labels_that_are_numbers_in_texts_are_their_own_names() -> None:
+    classes = ["1", "2", "3"]
+    features = {"text": {"dtype": "string"}, "stars": {"dtype": "string", "classes": classes}}
+    counts = {"1": 10, "2": 20, "3": 30}
+    metadata = {"schema": {"features": features}, "splits": {"a": {"num_samples": 60, "label_distribution": counts}}}
+    assert facts.distributions(metadata) == {"stars": {"a": counts}}, "under the name of their column"
 
 
 def test_figures_of_columns_leave_a_place_where_one_has_none_of_a_kind() -> None:
@@ -107,3 +117,74 @@ def test_problems_are_named_with_the_ids_that_are_known() -> None:
         facts.Problem("train-val", 1, ("ab", "cd")),
         facts.Problem("no text", 3),
     ]
+
+
+PROVENANCE = {
+    "source_list": {"sha256": "ab", "files": 2, "bytes": 30},
+    "sources": [{"name": "a.csv", "sha256": "cd", "bytes": 30, "urls": ["https://example.org/a.csv"]}],
+    "tools": {"fetcher": "registry/fetcher:src-1"},
+    "params": {"fetcher": {"jobs": 8}},
+    "sample": True,
+}
+
+
+def test_what_it_is_and_where_it_comes_from() -> None:
+    assert facts.about({"dataset": {"title": "T", "licence": None}}) == {
+        **{"title": "T", "description": "", "source": "", "licence": "", "citation": ""}
+    }
+    found = facts.origin({"provenance": PROVENANCE})
+    assert (found.files, found.size, found.is_sample, found.parents) == (2, 30, True, ())
+    assert found.sources == (("a.csv", "cd", ("https://example.org/a.csv",)),)
+    assert facts.origin({}).tools == {}
+    made = {"provenance": {"parents": [{"dataset": "a", "version": "a-v1.0.0"}]}}
+    assert facts.origin(made).parents == (("a", "a-v1.0.0"),)
+
+
+def test_what_was_looked_for_is_said_and_no_more() -> None:
+    assert facts.checked(EMOTION) == ["repeats", "conflicts", "leaks between splits", "gaps"]
+    assert facts.checked({"checks": {"missing": {}}}) == ["gaps"] and facts.checked({}) == []
+
+
+@pytest.mark.parametrize(("splits", "found"), [(["val", "train"], "train"), (["a", "b"], "a"), ([], "")])
+def test_one_trains_on_train_or_the_first_split(splits: list[str], found: str) -> None:
+    assert facts.training_split(splits) == found
+
+
+@pytest.mark.parametrize("whole", [EMOTION, FASHION, WINE], ids=["emotion", "fashion", "wine"])
+def test_what_stats_writes_is_taken(whole: dict[str, Any]) -> None:
+    evaluation = {"questions": {"number": 3}, "hybrid": {"by_source": {"mrr": 0.5}}}
+    prompt = {"prompt_name": "a", "prompt_version": 3, "prompt_text": "b"}
+    rest = {"evaluation": evaluation, "prompt": prompt, "provenance": PROVENANCE, "logical_hash": "ab"}
+    facts.check({**whole, **rest}, "metadata.json")
+    assert facts.retrieval(rest) == facts.Retrieval(3, {"by_source": {"hybrid": {"mrr": 0.5}}})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"logical_hash": 7},
+        {"dataset": "wine"},
+        {"schema": {"features": {"a": "float64"}}},
+        {"schema": {"features": {"a": {"dtype": 7}}}},
+        {"splits": {"train": {"num_samples": "many"}}},
+        {"splits": {"train": {"num_samples": 1, "label_distribution": {"joy": "often"}}}},
+        {"metrics": {"train": {"words": "en"}}},
+        {"statistics": {"features": {"a": {"mean": True}}}},
+        {"checks": {"split_leaks": {"a": {"samples": 1, "ids": [7]}}}},
+        {"checks": {"warnings": [None]}},
+        {"evaluation": {"hybrid": {"by_source": {"mrr": 1}}}},
+        {"evaluation": {"questions": {"number": 1}, "hybrid": {"by_source": {"mrr": None}}}},
+        {"prompt": {"prompt_name": "a"}},
+        {"provenance": {"source_list": {}}},
+        {"provenance": {"parents": ["a"]}},
+        {"provenance": {"tools": {"fetcher": None}}},
+        {"provenance": []},
+        {"files": 7},
+    ],
+    ids=str,
+)
+def test_what_stats_does_not_write_is_refused(odd: dict[str, Any]) -> None:
+    """Whatever a page reads of it: one release must not end the catalogue."""
+    facts.check({"logical_hash": "ab"}, "x")
+    with pytest.raises(CorruptFile, match=r"x: is not as stats writes it"):
+        facts.check({"logical_hash": "ab", **odd}, "x")

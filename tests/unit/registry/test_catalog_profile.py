@@ -356,7 +356,7 @@ def test_captions_of_pictures_are_short(folder: Folder) -> None:
 
 def test_nothing_but_no_images_at_all(folder: Folder) -> None:
     conversations(folder, "train", {})
-    assert folder.profile() == Profile((), (), ())
+    assert folder.profile() == Profile()
 
 
 # Examples
@@ -396,10 +396,12 @@ def test_text_that_is_no_utf8_is_shown_with_replacements(folder: Folder) -> None
     assert folder.profile().examples[0].rows == (("a\ufffdb",),)
 
 
-def test_examples_have_twelve_columns_at_most(folder: Folder) -> None:
-    columns: dict[str, Any] = {f"c{number}": [number] for number in range(20)}
+def test_of_many_columns_the_first_are_shown_and_the_rest_counted(folder: Folder) -> None:
+    columns: dict[str, Any] = {f"c{number}": [number] for number in range(30)}
     folder.table(**columns)
-    assert folder.profile().examples[0].columns == tuple(f"c{number}" for number in range(12))
+    found = folder.profile()
+    assert (found.examples[0].columns, found.examples[0].more) == (tuple(list(columns)[:24]), 6)
+    assert (len(found.histograms), found.without_histogram) == (24, 6)
 
 
 def test_splits_without_rows_have_nothing_to_show(folder: Folder) -> None:
@@ -411,7 +413,7 @@ def test_splits_without_rows_have_nothing_to_show(folder: Folder) -> None:
 
 
 def test_a_dataset_without_files_has_nothing_to_show(folder: Folder) -> None:
-    assert folder.profile() == Profile((), (), ())
+    assert folder.profile() == Profile()
 
 
 # Files

@@ -167,13 +167,107 @@ def test_it_says_what_is_known_and_where_it_comes_from(tmp_path: Path) -> None:
     assert json.loads(croissant_of(Dataset("x", folder), Version(2, 0, 0)))["version"] == "2.0.0"
 
 
-def test_splits_with_names_of_their_own_have_no_purpose(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def named(**names: str) -> Made:
+    """Return two splits with names of their own."""
     shape = greetings()
-    other = Made(
-        shape.schema,
-        shape.key,
-        {file.replace("val", "dev"): data for file, data in shape.files.items()},
-        [(split.replace("val", "dev"), file.replace("val", "dev"), batch) for split, file, batch in shape.parts],
+    files = {file: file.replace(split, names[split]) for split, file, _ in shape.parts}
+    parts = [(names[split], files[file], batch) for split, file, batch in shape.parts]
+    return Made(shape.schema, shape.key, {files[file]: data for file, data in shape.files.items()}, parts)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "told"),
+    [
+        ("validation", "dev", [["validation", "cr:ValidationSplit"], ["dev", "cr:ValidationSplit"]]),
+        ("test", "held-out", [["test", "cr:TestSplit"], ["held-out", None]]),
+        ("one", "two", [["one"], ["two"]]),
+    ],
+)
+def test_each_split_has_the_purpose_of_its_name(
+    train: str, val: str, told: list[list[str | None]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = opened(made(tmp_path, named(train=train, val=val)), caplog)
+    assert [list(each.values()) for each in records(found, "splits")] == told
+
+
+@pytest.mark.parametrize("name", ["train", "held-out", "processed"])
+def test_a_record_says_its_split(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = opened(made(tmp_path, named(train=name, val="val")), caplog)
+    assert [each[f"{name}/split"] for each in found.records(name)] == [name.encode()] * 4
+    assert "Could not match" not in caplog.text
+
+
+def test_classes_are_listed_and_their_values_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    schema = pa.schema([("text", pa.string()), ("label", pa.uint8()), ("mood", pa.int64())])
+    parts = {"train": rows(schema, [("a", 1, 0), ("b", 0, 1)]), "val": rows(schema, [("c", 1, 1)])}
+    files = {split: f"processed/{split}/{split}.parquet" for split in parts}
+    shape = Made(
+        schema,
+        ["text"],
+        {files[split]: parquet(batch) for split, batch in parts.items()},
+        [(split, files[split], batch) for split, batch in parts.items()],
     )
-    folder = made(tmp_path, other)
-    assert records(opened(folder, caplog), "splits") == [{"name": "train"}, {"name": "dev"}]
+    columns = [
+        {"name": "text", "type": "string"},
+        {"name": "label", "type": "uint8", "classes": ["no", "yes"]},
+        {"name": "mood", "type": "int64", "classes": ["sad", "glad"]},
+    ]
+    folder = made(tmp_path, shape, columns=columns)
+    found = opened(folder, caplog)
+    assert records(found, "label-classes") == [{"value": 0, "name": "no"}, {"value": 1, "name": "yes"}]
+    assert records(found, "mood-classes") == [{"value": 0, "name": "sad"}, {"value": 1, "name": "glad"}]
+    for split in ("train", "val"):
+        assert records(found, split) == read(folder, shape, split)
+        assert {each[f"{split}/split"] for each in found.records(split)} == {split.encode()}
+
+
+def test_no_two_things_have_one_id(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    schema = pa.schema([("a b", pa.string()), ("a_b", pa.string()), ("split", pa.string())])
+    batch = rows(schema, [("one", "two", "three")])
+    files = {split: f"processed/{split}/{split}.parquet" for split in ("splits", "val")}
+    shape = Made(
+        schema,
+        ["a b"],
+        {file: parquet(batch) for file in files.values()},
+        [(split, file, batch) for split, file in files.items()],
+    )
+    found = opened(made(tmp_path, shape), caplog)
+    assert [dict(each) for each in found.records("splits")] == [
+        {"splits/a_b": b"one", "splits/a_b_": b"two", "splits/split": b"three", "splits/split_": b"splits"}
+    ]
+    assert [each["splits_/name"] for each in found.records("splits_")] == ["splits", "val"]
+
+
+def test_documents_in_folders_are_found_by_any_reader(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    texts = {"flat.md": "# A\n", "deep/er/nested.md": "# B\n"}
+    folder = made(tmp_path, shape := notes(texts))
+    assert records(opened(folder, caplog), "samples") == read(folder, shape, "all")
+    *_, files = json.loads((folder / "croissant.json").read_text())["distribution"]
+    found = {path for pattern in files["includes"] for path in folder.glob(pattern)}
+    assert found == {folder / "raw" / name for name in texts}
+
+
+@pytest.mark.parametrize("shape", [greetings(), wines(), xrays((JPEG, JPEG, JPEG)), notes({"a.md": "# A\n"})])
+def test_a_file_has_one_format(shape: Made, tmp_path: Path) -> None:
+    found = json.loads((made(tmp_path, shape) / "croissant.json").read_text())
+    assert all(isinstance(each["encodingFormat"], str) for each in found["distribution"])
+
+
+@pytest.mark.parametrize(
+    ("licence", "told"),
+    [
+        ("for research only", {"@type": "sc:CreativeWork", "name": "for research only"}),
+        ("https://example.org/terms", "https://example.org/terms"),
+        ("cc0-1.0", "https://spdx.org/licenses/CC0-1.0.html"),
+    ],
+)
+def test_a_licence_is_an_address_or_a_work(
+    licence: str, told: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = made(tmp_path, wines())
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["dataset"]["licence"] = licence
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    (folder / "croissant.json").write_bytes(croissant_of(Dataset("x", folder), V))
+    assert json.loads((folder / "croissant.json").read_text())["license"] == told
+    opened(folder, caplog)

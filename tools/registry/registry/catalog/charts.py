@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.catalog.drawing import DASHES, SERIES, drawing, scale
-from registry.catalog.numbers import figure, share
+from registry.catalog.numbers import exact, figure, share
 
 LABELS = 20  # classes that one chart shows
 NAMES = {"ticks": False, "domain": False, "labelPadding": 6}
@@ -51,6 +51,7 @@ def bars(title: str, what: str, values: Mapping[str, Mapping[str, float]], as_sh
                     "field": "value",
                     "type": "quantitative",
                     "axis": None,
+                    "stack": None,  # stacked bars are clipped, by ids that differ from run to run
                     "scale": {"domain": [0, 1.22 * longest]},  # room for the text at its end
                 },
             },
@@ -133,8 +134,8 @@ def histogram(title: str, edges: Sequence[float], counts: Mapping[str, Sequence[
     svg = drawing({"height": 130, "data": {"values": drawn}, **layer})
     single = all(float(low).is_integer() and high - low == 1 for low, high in itertools.pairwise(edges))
     rows = tuple(
-        (figure(low) if single else f"{figure(low)} to {figure(high)}", *(figure(counts[one][place]) for one in series))
+        (exact(low) if single else f"{exact(low)} to {exact(high)}", *(figure(counts[one][place]) for one in series))
         for place, (low, high) in enumerate(itertools.pairwise(edges))
     )
-    alt = f"Histogram: {title}, from {figure(edges[0])} to {figure(edges[-1])}."
+    alt = f"Histogram: {title}, from {exact(edges[0])} to {exact(edges[-1])}."
     return Chart(title, alt, svg, (title, *(series if several else ("number",))), rows, series if several else ())

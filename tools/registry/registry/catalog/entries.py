@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import yaml
@@ -12,11 +11,13 @@ from stage.errors import CorruptFile, StageError
 from registry.catalog import facts
 from registry.datasets import Dataset
 from registry.git import Git
-from registry.lineage.diff import Diff, compare
+from registry.lineage.diff import compare
+from registry.lineage.diff_report import KINDS, first
+from registry.lineage.drift import Change as ValueChange
 from registry.lineage.show import WORKING_COPY, tag_dates
 from registry.releasing.releases import Release
 from registry.releasing.versions import released, tag_of
-from registry.storage.get import chosen_outputs
+from registry.storage.get import RAW, chosen_outputs
 from registry.storage.manifests import NAME as MANIFEST
 from registry.storage.manifests import fetch_manifest
 
@@ -25,30 +26,42 @@ log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
+class Kind:
+    """Samples that were added, removed, changed or moved: how many, and the first of them."""
+
+    number: int
+    first: list[dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Change:
-    """What an edition has changed since the one before; ``diff`` is None where ``why_not`` is said."""
+    """What an edition has changed since the one before: of a diff what a page shows, for its tables may be large.
+
+    Where they could not be compared ``why_not`` says why, and there is nothing else.
+    """
 
     since: str
-    diff: Diff | None
     why_not: str = ""
+    rows: tuple[int, int] = (0, 0)
+    kinds: dict[str, Kind] = dataclasses.field(default_factory=dict)  # those that there are any of
+    elsewhere: int = 0
+    schema: tuple[ValueChange, ...] = ()
+    drift: tuple[ValueChange, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Edition:
-    """A release, or the working copy of a dataset that has none; ``date`` is ISO 8601, empty for a working copy."""
+    """A release, or the working copy of a dataset that has none.
+
+    ``size`` is that of the data in bytes, without the manifest. ``date`` is ISO 8601, empty for a working copy.
+    """
 
     version: str
     metadata: dict[str, Any]
+    size: int = 0
     release: Release | None = None
     date: str = ""
     change: Change | None = None
-
-    @cached_property
-    def size(self) -> int:
-        """How many bytes the data has, without the manifest."""
-        if self.release:
-            return sum(output.size for output in chosen_outputs(self.release) if output.path != MANIFEST)
-        return sum(file["bytes"] for file in self.metadata.get("files", {}).values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,15 +109,32 @@ def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entr
     for version, release, date in known:
         try:
             metadata = _metadata(dataset, release)
+            size = _size(dataset, release)
         except StageError as error:
             log.warning("%s %s is left out: %s", dataset.name, version, error)
             left_out.append(f"{version} is left out: {error}")
             continue
         change = _change(before, release, remote) if before and release else None
-        editions.append(Edition(version, metadata, release, date, change))
+        editions.append(Edition(version, metadata, size, release, date, change))
         before = release
-    params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8")) or {}
-    return Entry(dataset, params.get("dataset", {}), tuple(reversed(editions)), tuple(left_out))
+    return Entry(dataset, {} if editions else _said(dataset), tuple(reversed(editions)), tuple(left_out))
+
+
+def _said(dataset: Dataset) -> dict[str, Any]:
+    path = dataset.folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return (params or {}).get("dataset") or {}
+
+
+def _size(dataset: Dataset, release: Release | None) -> int:
+    if release:
+        return sum(output.size for output in chosen_outputs(release) if output.path != MANIFEST)
+    lock = dataset.folder / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
+    built = {out["path"]: out["size"] for stage in stages.values() for out in stage["outs"]}
+    data = {path: size for path, size in built.items() if path not in {MANIFEST, "metadata.json"}}
+    made = {path: size for path, size in data.items() if path.partition("/")[0] != RAW}
+    return sum((made or data).values())
 
 
 def _metadata(dataset: Dataset, release: Release | None) -> dict[str, Any]:
@@ -121,7 +151,9 @@ def _change(before: Release, after: Release, remote: str) -> Change:
     since = str(before.version)
     try:
         manifests = fetch_manifest(before, remote), fetch_manifest(after, remote)
-        return Change(since, compare(*manifests, before.metadata, after.metadata))
+        diff = compare(*manifests, before.metadata, after.metadata)
     except StageError as error:
         log.warning("%s: not compared with %s: %s", after.tag, since, error)
-        return Change(since, None, str(error))
+        return Change(since, str(error))
+    kinds = {kind: Kind(len(table), first(table)) for kind in KINDS if len(table := getattr(diff, kind))}
+    return Change(since, "", diff.rows, kinds, diff.elsewhere, diff.schema, diff.drift)

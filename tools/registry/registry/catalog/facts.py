@@ -1,24 +1,27 @@
 """What ``metadata.json`` says, whatever the form of the dataset: samples, columns, distributions, figures, problems."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stage.errors import CorruptFile
 
 Metadata = Mapping[str, Any]
 SUFFIX = "_distribution"
+CHECKS = {"duplicates": "repeats", "conflicts": "conflicts", "split_leaks": "leaks between splits", "missing": "gaps"}
+MEASURES = ("by_source", "by_concepts")
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column; ``classes`` are the names of its labels, in order."""
+    """A column; ``shape`` is that of one value, empty for a single one; ``classes`` the names of labels by value."""
 
     name: str
     dtype: str
+    shape: tuple[int, ...]
     description: str
     is_target: bool
-    classes: tuple[str, ...]
+    classes: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +41,61 @@ class Problem:
     ids: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """What images were asked about with."""
+
+    name: str
+    version: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where an edition comes from: releases, as pairs of dataset and tag, or sources; and what made it of them.
+
+    ``sources`` are the pinned files themselves where they are few, name, SHA-256 and addresses; ``tools`` are images.
+    """
+
+    parents: tuple[tuple[str, str], ...]
+    files: int
+    size: int
+    sources: tuple[tuple[str, str, tuple[str, ...]], ...]
+    tools: dict[str, str]
+    params: Metadata
+    is_sample: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Retrieval:
+    """How well questions find their answers: ``found`` by what counts as right, then by way and measure."""
+
+    questions: int
+    found: dict[str, dict[str, dict[str, float]]]
+
+
 def check(metadata: Metadata, where: str) -> None:
     """Raise CorruptFile unless ``metadata.json`` has the shape that stats gives it: earlier tools gave it others."""
     try:
-        for read in (splits, columns, distributions, column_figures, split_figures, whole_figures, problems):
+        readers: list[Callable[[Metadata], object]] = [about, prompt, splits, files, columns, distributions]
+        readers += [column_figures, split_figures, whole_figures, checked, problems, warnings, retrieval, origin]
+        for read in readers:
             read(metadata)
-        if not isinstance(metadata["logical_hash"], str):
-            raise TypeError("logical_hash is no text")
+        _text(metadata["logical_hash"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptFile(where, f"is not as stats writes it ({error!r})", "build and release it again") from error
+
+
+def about(metadata: Metadata) -> dict[str, str]:
+    """Return what it is: title, description, source, licence, citation; each a text, which may be empty."""
+    said = metadata.get("dataset") or {}
+    return {name: str(said.get(name) or "") for name in ("title", "description", "source", "licence", "citation")}
+
+
+def prompt(metadata: Metadata) -> Prompt | None:
+    """Return the prompt that is in every sample, where one is."""
+    found = metadata.get("prompt")
+    return Prompt(*(str(found[f"prompt_{part}"]) for part in ("name", "version", "text"))) if found else None
 
 
 def splits(metadata: Metadata) -> dict[str, int]:
@@ -76,7 +125,8 @@ def columns(metadata: Metadata) -> list[Column]:
 
 def distributions(metadata: Metadata) -> dict[str, dict[str, dict[str, int]]]:
     """Return how often each value is there, by column and split, under the names of the classes."""
-    classes = {each.name: each.classes for each in columns(metadata)}
+    classes = {each.name: each.classes for each in columns(metadata) if each.classes}
+    label = next(iter(classes), "label")
     found: dict[str, dict[str, dict[str, int]]] = {}
     parts = metadata.get("splits") or {"": metadata.get("summary", {})}
     for split, part in parts.items():
@@ -84,10 +134,9 @@ def distributions(metadata: Metadata) -> dict[str, dict[str, dict[str, int]]]:
             if not key.endswith(SUFFIX) or not isinstance(counts, dict):
                 continue
             kind = key.removesuffix(SUFFIX)
-            name = "label" if kind in {"class", "label"} else kind
-            names = classes.get(name, ())
-            named = {names[int(at)] if at.isdecimal() and int(at) < len(names) else at: n for at, n in counts.items()}
-            found.setdefault(name, {})[split] = named
+            name = label if kind in {"class", "label"} else kind
+            names = classes.get(name, {})
+            found.setdefault(name, {})[split] = {str(names.get(at, at)): int(number) for at, number in counts.items()}
     return found
 
 
@@ -114,19 +163,71 @@ def whole_figures(metadata: Metadata) -> dict[str, float]:
     return {readable(name): value for name, value in found if isinstance(value, (int, float))}
 
 
+def checked(metadata: Metadata) -> list[str]:
+    """Return what the checks have looked for."""
+    done = metadata.get("checks", {})
+    return [what for name, what in CHECKS.items() if name in done]
+
+
 def problems(metadata: Metadata) -> list[Problem]:
     """Return what the checks have found: repeats, conflicts, leaks between splits, missing values."""
     checks = metadata.get("checks", {})
     found = [
-        Problem("repeats", checks.get("duplicates", {}).get("samples", 0)),
-        Problem("conflicts", checks.get("conflicts", {}).get("samples", 0)),
+        Problem("repeats", int(checks.get("duplicates", {}).get("samples", 0))),
+        Problem("conflicts", int(checks.get("conflicts", {}).get("samples", 0))),
         *(
-            Problem(pair, each["samples"], tuple(each.get("ids", ())))
+            Problem(pair, int(each["samples"]), tuple(map(_text, each.get("ids", ()))))
             for pair, each in checks.get("split_leaks", {}).items()
         ),
-        *(Problem(f"no {column}", number) for column, number in checks.get("missing", {}).items()),
+        *(Problem(f"no {column}", int(number)) for column, number in checks.get("missing", {}).items()),
     ]
     return [each for each in found if each.samples]
+
+
+def warnings(metadata: Metadata) -> list[str]:
+    """Return what stats says of them, in sentences."""
+    return [_text(each) for each in metadata.get("checks", {}).get("warnings", ())]
+
+
+def retrieval(metadata: Metadata) -> Retrieval | None:
+    """Return how well a vector index of it finds answers, where that was measured."""
+    evaluation = metadata.get("evaluation")
+    if not evaluation:
+        return None
+    ways = {way: each for way, each in evaluation.items() if isinstance(each, dict)}
+    found = {
+        kind: {
+            way: {measure: _number(value) for measure, value in each[kind].items()}
+            for way, each in ways.items()
+            if kind in each
+        }
+        for kind in MEASURES
+    }
+    return Retrieval(int(evaluation["questions"]["number"]), {kind: each for kind, each in found.items() if each})
+
+
+def origin(metadata: Metadata) -> Origin:
+    """Return where it comes from."""
+    said = metadata.get("provenance", {})
+    listed = said.get("source_list", {"files": 0, "bytes": 0})
+    return Origin(
+        tuple((_text(each["dataset"]), _text(each["version"])) for each in said.get("parents", ())),
+        int(listed["files"]),
+        int(listed["bytes"]),
+        tuple(
+            (_text(each["name"]), _text(each["sha256"]), tuple(map(_text, each.get("urls", ()))))
+            for each in said.get("sources", ())
+        ),
+        {_text(tool): _text(image) for tool, image in said.get("tools", {}).items()},
+        dict(said.get("params", {})),
+        bool(said.get("sample")),
+    )
+
+
+def training_split(splits: Iterable[str]) -> str:
+    """Return the split that one trains on: the one of that name, or else the first."""
+    names = list(splits)
+    return "train" if "train" in names else next(iter(names), "")
 
 
 def readable(name: str) -> str:
@@ -136,11 +237,28 @@ def readable(name: str) -> str:
 
 def _column(name: str, each: Metadata, is_target: bool) -> Column:
     classes = each.get("classes", ())
-    names = classes.values() if isinstance(classes, dict) else classes
-    shape = "".join(f"[{length}]" for length in each.get("shape", ()))
-    return Column(name, f"{each['dtype']}{shape}", each.get("description", ""), is_target, tuple(map(str, names)))
+    named = classes.items() if isinstance(classes, dict) else zip(classes, classes, strict=True)
+    shape = tuple(map(int, each.get("shape", ())))
+    description = str(each.get("description", ""))
+    return Column(name, _text(each["dtype"]), shape, description, is_target, {str(at): str(n) for at, n in named})
 
 
-def _table(rows: Mapping[str, Mapping[str, float | None]]) -> Table | None:
+def _table(rows: Mapping[str, Mapping[str, Any]]) -> Table | None:
     head = tuple(dict.fromkeys(kind for each in rows.values() for kind in each))
-    return Table(head, {name: tuple(each.get(kind) for kind in head) for name, each in rows.items()}) if rows else None
+    found = {
+        name: tuple(None if each.get(kind) is None else _number(each[kind]) for kind in head)
+        for name, each in rows.items()
+    }
+    return Table(head, found) if rows else None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r:.40} is no number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value

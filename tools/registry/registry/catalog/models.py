@@ -25,7 +25,6 @@ class Use:
 
     model: str
     version: str
-    run_id: str
     context: str
     samples: int | None
 
@@ -58,13 +57,13 @@ def read_uses(root: Path) -> Uses:
 
 
 def _uses(client: "MlflowClient", trained: Trained) -> Iterator[tuple[str, Use]]:
-    run, (said, _) = trained.runs[0].info.run_id, trained.said
+    said, _ = trained.said
     try:
         selections = [selection for selection, _ in read_selections(client, trained)]
     except (CorruptFile, SourceRefused) as error:
         log.warning("%s/%s: which samples it used is left out: %s", trained.model, trained.version, error)
         selections = []
     for each in selections:
-        yield each.tag, Use(trained.model, trained.version, run, each.context, each.samples)
+        yield each.tag, Use(trained.model, trained.version, each.context, each.samples)
     if said and said not in {each.tag for each in selections}:
-        yield said, Use(trained.model, trained.version, run, TRAINING, None)
+        yield said, Use(trained.model, trained.version, TRAINING, None)

@@ -11,9 +11,16 @@ def figure(value: float) -> str:
     return f"{float(text):,.0f}".replace(",", GAP) if "e+" in text else text
 
 
+def exact(value: float) -> str:
+    """Return a number with its thousands apart, and all its digits."""
+    return f"{value:,.12g}".replace(",", GAP)
+
+
 def share(part: float) -> str:
-    """Return a part of one in per cent."""
+    """Return a part of one in per cent; neither nothing nor the whole is said of what is only near it."""
     percent = 100 * part
-    if percent and percent < 0.1:
+    if 0 < percent < 0.1:
         return "<0.1%"
-    return f"{percent:.0f}%" if percent >= 9.95 or not percent else f"{percent:.1f}%"
+    if 99.9 < percent < 100:
+        return ">99.9%"
+    return f"{percent:.1f}%" if 0 < percent < 9.95 or 99.5 <= percent < 100 else f"{percent:.0f}%"

@@ -1,21 +1,24 @@
 """All that a dataset's page shows, put together from git, the data and MLflow; what cannot be had is said instead."""
 
 import dataclasses
+import itertools
+import json
 import logging
 import threading
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
 from stage.errors import StageError
 
-from registry.cards import README
+from registry.cards import CROISSANT, README
 from registry.catalog import facts
 from registry.catalog.charts import Chart, bars, histogram
 from registry.catalog.entries import Entry
 from registry.catalog.models import Use, Uses
 from registry.catalog.profile import Data, Profile, data_of_release, data_of_working_copy, profile
+from registry.catalog.profile.histograms import Histogram
 from registry.catalog.readme import as_html, front_matter
 from registry.catalog.use import Snippet, Source, snippets
 
@@ -36,6 +39,7 @@ class Page:
     form: str
     card: dict[str, Any]  # what its README says to programs
     readme: Markup
+    croissant: bytes  # JSON; empty where there is none
     charts: tuple[Chart, ...]
     retrieval: tuple[Chart, ...]
     problem_chart: Chart | None
@@ -45,29 +49,28 @@ class Page:
     uses_unknown: str
     notes: tuple[str, ...]
 
-    @property
+    @cached_property
     def about(self) -> dict[str, str]:
-        """What it is: title, description, source, licence, citation; each a text, which may be empty."""
-        said = self.entry.metadata.get("dataset", {})
-        found = {name: str(said.get(name, "")) for name in ("title", "description", "source", "licence", "citation")}
+        """What it is, in texts that may be empty but for the title."""
+        found = facts.about(self.entry.metadata)
         return {**found, "title": found["title"] or self.entry.name}
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        return tuple(str(each).replace("-", " ") for each in self.card.get("task_categories") or ())
+        said = self.card.get("task_categories") or []
+        return tuple(str(each).replace("-", " ") for each in (said if isinstance(said, list) else [said]))
 
     @property
     def unit(self) -> str:
         return UNITS.get(self.form, "samples")
 
-    @property
-    def provenance(self) -> dict[str, Any]:
-        nothing = {"parents": [], "sources": [], "tools": {}, "params": {}, "sample": False}
-        return {**nothing, "source_list": {"files": 0, "bytes": 0}, **self.entry.metadata.get("provenance", {})}
+    @cached_property
+    def origin(self) -> facts.Origin:
+        return facts.origin(self.entry.metadata)
 
     @property
     def warnings(self) -> list[str]:
-        return list(self.entry.metadata.get("checks", {}).get("warnings", ()))
+        return facts.warnings(self.entry.metadata)
 
     @cached_property
     def splits(self) -> dict[str, int]:
@@ -89,7 +92,7 @@ class Page:
 
 def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
     """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
-    data, seen, notes = None, Profile((), (), ()), [*entry.left_out]
+    data, seen, notes = None, Profile(), [*entry.left_out]
     try:
         data = _data(entry, remote)
         if data:
@@ -101,13 +104,20 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         log.warning("%s: plots and samples are left out: %s", entry.name, error)
         notes.append(f"The data could not be read, so its plots and samples are left out: {error}")
     text = _readme(entry)
+    try:
+        croissant = _croissant(entry)
+    except ValueError as error:
+        log.warning("%s: its %s is left out: %s", entry.name, CROISSANT, error)
+        croissant = b""
+        notes.append(f"Its {CROISSANT} is no JSON, and left out: {error}")
     source = _source(entry, data, repository)
     return Page(
         entry,
         source.form if source.splits else "",
         front_matter(text),
         as_html(text, f"data/{entry.name}", pages, repository),
-        tuple(_charts(entry, seen)),
+        croissant,
+        tuple(_charts(entry, seen, list(data.splits) if data else [])),
         tuple(_retrieval(entry)),
         _problems(entry),
         seen,
@@ -134,21 +144,36 @@ def _readme(entry: Entry) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
+def _croissant(entry: Entry) -> bytes:
+    release = entry.current.release
+    content = (release.find(CROISSANT) if release else None) or b""
+    json.loads(content or "{}")
+    return content
+
+
 def _source(entry: Entry, data: Data | None, repository: str) -> Source:
     splits = {name: tuple(files) for name, files in data.splits.items()} if data else facts.files(entry.metadata)
     splits = {name: files for name, files in splits.items() if files}
     return Source(entry.name, entry.current.version, repository, splits, entry.metadata)
 
 
-def _charts(entry: Entry, seen: Profile) -> Iterable[Chart]:
+def _charts(entry: Entry, seen: Profile, splits: Sequence[str]) -> Iterable[Chart]:
+    """Yield the charts of columns; those of splits have them all, in one order, so that colours mean the same."""
     shown = set()
     for column, counts in facts.distributions(entry.metadata).items():
         shown.add(column)
         yield bars(column, "values", counts, as_shares=len(counts) > 1)
-    names = dict.fromkeys(each.name for each in seen.histograms if each.name not in shown)
-    for name in names:
-        found = [each for each in seen.histograms if each.name == name]
-        yield histogram(name, found[0].edges, {each.split: each.counts for each in found})
+    series = splits if len(splits) > 1 else [""]
+    for name, found in itertools.groupby(seen.histograms, lambda each: each.name):
+        if name not in shown:
+            edges, of_split = _counts(found)
+            nothing = (0,) * (len(edges) - 1)
+            yield histogram(name, edges, {each: of_split.get(each, nothing) for each in series})
+
+
+def _counts(histograms: Iterable[Histogram]) -> tuple[tuple[float, ...], dict[str, tuple[int, ...]]]:
+    found = list(histograms)
+    return found[0].edges, {each.split: each.counts for each in found}
 
 
 def _problems(entry: Entry) -> Chart | None:
@@ -157,8 +182,6 @@ def _problems(entry: Entry) -> Chart | None:
 
 
 def _retrieval(entry: Entry) -> Iterable[Chart]:
-    evaluation = entry.metadata.get("evaluation") or {}
-    for kind, title in MEASURES.items():
-        ways = {way: each[kind] for way, each in evaluation.items() if isinstance(each, dict) and kind in each}
-        if ways:
-            yield bars(f"{title} found", "measures", ways, as_shares=False)
+    measured = facts.retrieval(entry.metadata)
+    for kind, ways in measured.found.items() if measured else ():
+        yield bars(f"{MEASURES[kind]} found", "measures", ways, as_shares=False)

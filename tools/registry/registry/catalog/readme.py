@@ -21,13 +21,13 @@ def front_matter(text: str) -> dict[str, Any]:
     found = FRONT_MATTER.match(text)
     try:
         values = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: a day that no month has
         return {}
     return values if isinstance(values, dict) else {}
 
 
 def as_html(text: str, folder: str, pages: Container[str], repository: str) -> Markup:
-    """Return a README as HTML, its headings two levels down.
+    """Return a README as HTML, its headings a level down.
 
     A link to another dataset leads to its page, if ``pages`` has it; to another file of the repository, to the
     repository's web address. What leads nowhere else, and pictures, stay as their text.

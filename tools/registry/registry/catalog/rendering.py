@@ -1,6 +1,7 @@
 """The template engine: pages, whose values are escaped, and programs, whose values come quoted."""
 
 import json
+import shlex
 from typing import Any
 
 import yaml
@@ -9,7 +10,7 @@ from markupsafe import Markup
 
 from registry.building.summary import amount
 from registry.catalog.numbers import figure, share
-from registry.lineage.diff_report import first, place, shown_value
+from registry.lineage.diff_report import place, shown_value
 
 _SETTINGS: dict[str, Any] = {
     "loader": PackageLoader("registry.catalog"),
@@ -33,4 +34,4 @@ def as_yaml(value: Any) -> str:
 
 
 HTML.filters.update(figure=figure, amount=amount, share=share, as_json=as_json, as_yaml=as_yaml)
-HTML.filters.update(first_samples=first, place=place, value=shown_value)
+HTML.filters.update(place=place, value=shown_value, quoted=shlex.quote)

@@ -14,11 +14,12 @@ ADDRESS = "127.0.0.1"
 
 
 def find_site(root: Path) -> Path:
-    """Return the folder of the catalogue, or of the demo's where there is no other. Raises InputMissing."""
-    for folder in (root / FOLDER, root / ".demo" / "repo" / FOLDER):
-        if (folder / "index.html").is_file():
-            return folder
-    raise InputMissing(root / FOLDER, "there is no catalogue yet", "make catalog, or make demo")
+    """Return the folder of the catalogue, or of the demo's, whichever was written last. Raises InputMissing."""
+    pages = [folder / FOLDER / "index.html" for folder in (root, root / ".demo" / "repo")]
+    there = [page for page in pages if page.is_file()]
+    if not there:
+        raise InputMissing(root / FOLDER, "there is no catalogue yet", "make catalog, or make demo")
+    return max(there, key=lambda page: page.stat().st_mtime_ns).parent
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
-import tempfile
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from stage.output import replacing_folder
 from stage.progress import progress
 
 from registry.cards import CROISSANT
@@ -36,12 +38,9 @@ class Written:
 
 
 def write_site(root: Path, remote: str) -> Written:
-    """Write ``site/`` anew; it appears once it is whole."""
+    """Write ``site/`` anew; it takes the place of an earlier one once it is whole."""
     started = time.monotonic()
-    parent = root / ".dvc" / "tmp"
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="site-", dir=parent) as scratch:
-        made = Path(scratch) / FOLDER
+    with replacing_folder(root / FOLDER) as made:
         shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
         (made / "datasets").mkdir()
         datasets = sorted(find_datasets(root, "all"), key=lambda each: each.name)
@@ -53,23 +52,22 @@ def write_site(root: Path, remote: str) -> Written:
             def card(dataset: Dataset) -> Card:
                 entry = read_entry(dataset, releases.get(dataset.name, ()), remote)
                 page = make_page(entry, remote, repository, names, uses)
-                pictures = _write_page(page, made / "datasets")
+                pictures = _write_page(page, made / "datasets", names)
                 meter(1)
                 return Card(page, pictures)
 
             cards = in_parallel(card, datasets, meter, THREADS)
-        (made / "index.html").write_text(index(cards), encoding="utf-8")
-        made.chmod(0o755)
-        if (root / FOLDER).exists():
-            (root / FOLDER).rename(Path(scratch) / "before")
-        made.rename(root / FOLDER)
+        elsewhere = {
+            name: [str(each.version) for each, _ in releases[name]] for name in sorted(releases.keys() - names)
+        }
+        _write(made / "index.html", index(cards, elsewhere))
     count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
     return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started)
 
 
-def _write_page(page: Page, folder: Path) -> list[str]:
+def _write_page(page: Page, folder: Path, pages: Container[str]) -> list[str]:
     """Write a page and the files beside it; return the paths of its pictures."""
-    name, release = page.entry.name, page.entry.current.release
+    name = page.entry.name
     beside = folder / name
     beside.mkdir()
     pictures = []
@@ -77,16 +75,20 @@ def _write_page(page: Page, folder: Path) -> list[str]:
         path = beside / f"{number}.{picture.suffix.lstrip('.')}"
         path.write_bytes(picture.data)
         pictures.append(f"{name}/{path.name}")
-    croissant = release.find(CROISSANT) if release else None
-    if croissant:
-        (beside / CROISSANT).write_bytes(croissant)
-    (folder / f"{name}.html").write_text(dataset(page, pictures, croissant), encoding="utf-8")
+    if page.croissant:
+        (beside / CROISSANT).write_bytes(page.croissant)
+    _write(folder / f"{name}.html", dataset(page, pictures, pages))
     return pictures
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="replace")  # JSON may have halves of characters, UTF-8 has none
 
 
 def _repository(root: Path) -> str:
     """Return the git URL that consumers use: that of origin, without a password; or the clone's own path."""
     url = Git(root).run("remote", "get-url", "origin").stdout.decode().strip()
     if re.match(r"[a-z+]+://", url):
-        return shown(url)
+        user = urlsplit(url).username if "ssh" in urlsplit(url).scheme else None  # everybody's, as git@ is
+        return shown(url).replace("://", f"://{user}@", 1) if user else shown(url)
     return str((root / url).resolve()) if url and (root / url).exists() else url or str(root.resolve())

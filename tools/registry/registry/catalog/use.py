@@ -4,14 +4,15 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
 from registry.catalog import facts
+from registry.catalog.profile.captioned import ANNOTATIONS
 from registry.catalog.rendering import TEXT
 from registry.storage.get import RAW
 
-ANNOTATIONS = "/annotations.json"
 CLONE = "a clone of this registry; ENV or DVC_REMOTE says where its data is"
 DVC = "dvc[s3]"
 READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray have a reader for
@@ -29,10 +30,9 @@ PYTORCH = {  # what its program needs beside torch
 
 @dataclasses.dataclass(frozen=True)
 class Snippet:
-    """A text to copy: ``language`` is sh or python, ``needs`` says what must be there."""
+    """A text to copy; ``needs`` says what must be there."""
 
     title: str
-    language: str
     text: str
     needs: str
 
@@ -47,6 +47,10 @@ class Source:
     splits: Mapping[str, tuple[str, ...]]
     metadata: Mapping[str, Any]
 
+    @cached_property
+    def columns(self) -> list[facts.Column]:
+        return facts.columns(self.metadata)
+
     @property
     def tag(self) -> str:
         return f"{self.name}-v{self.version}"
@@ -54,12 +58,12 @@ class Source:
     @property
     def split(self) -> str:
         """The split that one trains on; empty where there is one only."""
-        return next(iter(self.splits)) if len(self.splits) > 1 else ""
+        return facts.training_split(self.splits) if len(self.splits) > 1 else ""
 
     @property
     def file(self) -> str:
         """The first file of it."""
-        return next(iter(self.splits.values()))[0]
+        return self.splits[facts.training_split(self.splits)][0]
 
     @property
     def path(self) -> str:
@@ -74,10 +78,21 @@ class Source:
 
     @property
     def target(self) -> str:
-        """The column that is to be predicted, where one is declared or its name says so."""
-        columns = facts.columns(self.metadata)
-        declared = next((each.name for each in columns if each.is_target), "")
-        return declared or next((each.name for each in columns if each.name == "label"), "")
+        """The column that is to be predicted: the declared one, one with classes, or one of that name."""
+        found = sorted(self.columns, key=lambda each: (not each.is_target, not each.classes, each.name != "label"))
+        return next((each.name for each in found if each.is_target or each.classes or each.name == "label"), "")
+
+    @property
+    def image(self) -> facts.Column | None:
+        """The column that has images."""
+        return next((each for each in self.columns if len(each.shape) > 1), None)
+
+    @property
+    def text(self) -> str:
+        """The column of texts that are labelled, or of that name."""
+        others = [each for each in self.columns if each.name != self.target]
+        texts = [each.name for each in others if each.dtype == "string"]
+        return texts[0] if len(texts) == 1 and self.target else "text" * any(each.name == "text" for each in others)
 
     @property
     def form(self) -> str:
@@ -88,19 +103,18 @@ class Source:
             return "conversations"
         if not self.file.endswith(".parquet"):
             return "table" if self.file.endswith(".csv") and self.target else "rows"
-        columns = {each.name for each in facts.columns(self.metadata)}
-        if "embedding" in columns:
+        if any(each.name == "embedding" for each in self.columns):
             return "vectors"
-        return "images" if "image" in columns else "texts" if "text" in columns else "rows"
+        return "images" if self.image else "texts" if self.text else "rows"
 
 
 def snippets(source: Source) -> Iterator[Snippet]:
     """Yield what fits the form of the release's files."""
     get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
-    yield Snippet("All of it, every byte verified", "sh", get, CLONE)
+    yield Snippet("All of it, every byte verified", get, CLONE)
     place = shlex.quote(f"data/{source.name}/{source.path}")
     command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
-    yield Snippet("DVC", "sh", command, _install(DVC))
+    yield Snippet("DVC", command, _install(DVC))
     arrow = ("pyarrow",) if source.suffix == "parquet" else ()
     pandas = ("pandas", *arrow)
     yield _program("dvc.api", "dvc_api", source, _install(DVC, *(pandas if source.suffix else ())))
@@ -118,8 +132,7 @@ def snippets(source: Source) -> Iterator[Snippet]:
 
 
 def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
-    columns = facts.columns(source.metadata)
-    numbers = {each.name: each.dtype.startswith(NUMBERS) for each in columns}
+    numbers = {each.name: each.dtype.startswith(NUMBERS) for each in source.columns}
     values = {
         "source": source,
         "repo": _quoted(source.repo),
@@ -130,11 +143,13 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "images": _quoted(f"{source.name}/{source.path}/images/"),
         "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
         "target": _quoted(source.target),
+        "image": _quoted(source.image.name if source.image else ""),
+        "text": _quoted(source.text),
         "target_is_text": not numbers.get(source.target, False),
         "all_are_numbers": all(is_number for name, is_number in numbers.items() if name != source.target),
     }
     text = TEXT.get_template(f"programs/{template}.py.jinja").render(values)
-    return Snippet(title, "python", text.strip(), needs)
+    return Snippet(title, text.strip(), needs)
 
 
 def _install(*packages: str) -> str:

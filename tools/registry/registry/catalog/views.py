@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
+from collections.abc import Container
 
 from registry.catalog import facts
 from registry.catalog.page import Page
 from registry.catalog.rendering import HTML
-from registry.lineage.diff_report import KINDS
 
 FACES = 6  # pictures of a dataset in the index
 FILTERS = {"kind": "Kind", "task": "Made for", "licence": "Licence", "state": "State"}
@@ -41,29 +41,30 @@ class Card:
         state = ["released" if current.release else "not released" if self.page.entry.editions else "not built"]
         if self.page.warnings:
             state.append("with warnings")
-        if self.page.provenance["sample"]:
+        if self.page.origin.is_sample:
             state.append("synthetic")
         kind = "table" if self.page.form == "rows" else self.page.form
-        found = {"kind": [kind], "task": [*self.page.tasks], "licence": [self.page.about["licence"]]}
-        return {**{name: list(filter(None, values)) for name, values in found.items()}, "state": state}
+        found = {"kind": [kind], "task": self.page.tasks, "licence": [self.page.about["licence"]], "state": state}
+        return {name: [" ".join(value.split()) for value in values if value] for name, values in found.items()}
 
 
-def index(cards: list[Card]) -> str:
-    """Return the index."""
+def index(cards: list[Card], elsewhere: dict[str, list[str]]) -> str:
+    """Return the index; ``elsewhere`` has the versions of datasets that are released and no longer here."""
     values = {name: sorted({value for card in cards for value in card.filters[name]}) for name in FILTERS}
     filters = {name: (title, values[name]) for name, title in FILTERS.items() if len(values[name]) > 1}
-    return HTML.get_template("index.html").render(cards=cards, filters=filters, up="")
+    return HTML.get_template("index.html").render(cards=cards, filters=filters, elsewhere=elsewhere, up="")
 
 
-def dataset(page: Page, pictures: list[str], croissant: bytes | None) -> str:
-    """Return the page of a dataset; ``croissant`` is its description for programs, which search engines read too."""
+def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:
+    """Return the page of a dataset; it leads to the other ``pages``."""
     metadata = page.entry.metadata
+    measured = facts.retrieval(metadata)
     contents = {
         "checks": "Checks" if page.entry.editions else "",
         "schema": "Columns" if page.entry.editions else "",
         "plots": "Distributions" if page.entry.editions else "",
         "retrieval": "Retrieval" if page.retrieval else "",
-        "samples": "Samples" if page.profile.examples else "",
+        "samples": "Samples" if page.profile.examples or pictures else "",
         "lineage": "Lineage" if page.entry.editions else "",
         "versions": "Versions" if page.entry.editions else "",
         "use": "Use it",
@@ -72,11 +73,14 @@ def dataset(page: Page, pictures: list[str], croissant: bytes | None) -> str:
     return HTML.get_template("dataset.html").render(
         page=page,
         pictures=list(zip(pictures, page.profile.pictures, strict=True)),
-        croissant=json.loads(croissant) if croissant else None,
+        croissant=json.loads(page.croissant or "null"),
+        pages=pages,
         contents={id: name for id, name in contents.items() if name},
+        prompt=facts.prompt(metadata),
         columns=facts.columns(metadata),
+        checked=facts.checked(metadata),
         problems=facts.problems(metadata),
+        questions=measured.questions if measured else 0,
         whole_figures=facts.whole_figures(metadata),
-        kinds=KINDS,
         up="../",
     )

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from stage.errors import CorruptFile
 
+from registry.catalog.facts import training_split
 from registry.catalog.profile.examples import ROWS, Examples, short
 from registry.catalog.profile.histograms import Histogram, Measured, count, edges_of, extents
 from registry.catalog.profile.pictures import Picture, shrunk, size_of
+from registry.catalog.profile.rows import corrupt
 
 ANNOTATIONS = "/annotations.json"
 PICTURES = 24
@@ -41,7 +42,7 @@ def histograms_of(entries: Mapping[str, Sequence[Captioned]]) -> tuple[Histogram
 
 def pictures_of(entries: Mapping[str, Sequence[Captioned]]) -> tuple[Picture, ...]:
     """Return the first images that can be read."""
-    split = "train" if "train" in entries else next(iter(entries), "")
+    split = training_split(entries)
     return tuple(itertools.islice(_pictures(split, entries.get(split, ())), PICTURES))
 
 
@@ -58,7 +59,7 @@ def _entries(file: str, paths: Mapping[str, Path]) -> Iterator[Captioned]:
     try:
         document = json.loads(paths[file].read_bytes())
     except (OSError, ValueError, KeyError, RecursionError) as error:
-        raise CorruptFile(file, f"does not hold what its manifest says: {error}", "get the release again") from error
+        raise corrupt(file, error) from error
     folder = f"{file.removesuffix(ANNOTATIONS)}/images"
     for entry in document if isinstance(document, list) else []:
         match entry:
@@ -85,7 +86,7 @@ def _measured(entries: Sequence[Captioned]) -> Measured:
 def _pictures(split: str, entries: Sequence[Captioned]) -> Iterator[Picture]:
     for each in entries:
         if each.path and (data := shrunk(each.path)):
-            yield Picture(data, ".jpg", split, short(each.caption, CAPTION))
+            yield Picture(data, ".jpg", split, short(each.caption or each.name, CAPTION))
 
 
 def _told(entry: Captioned) -> str:

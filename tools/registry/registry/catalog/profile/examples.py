@@ -11,24 +11,26 @@ from registry.catalog.profile.rows import Rows
 LENGTH = 200  # characters of a value
 VALUES = 3  # numbers of a vector
 ROWS = 5
-COLUMNS = 12
+COLUMNS = 24
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # letters and pictures are made of several with them
 VISIBLE = {"\n": "↵", "\t": " ", "\r": " "}
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """The first samples of a split, as texts."""
+    """The first samples of a split, as texts; ``more`` columns are not among them."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     split: str
+    more: int = 0
 
 
 def examples_of(rows: Rows) -> tuple[Examples, ...]:
     """Return the first rows of each split that has any. Raises CorruptFile."""
-    columns = rows.schema().names[:COLUMNS]
-    found = [Examples(tuple(columns), tuple(_first(rows, split, columns)), split) for split in rows.splits]
+    names = rows.schema().names
+    columns, more = names[:COLUMNS], len(names[COLUMNS:])
+    found = [Examples(tuple(columns), tuple(_first(rows, split, columns)), split, more) for split in rows.splits]
     return tuple(each for each in found if each.rows)
 
 

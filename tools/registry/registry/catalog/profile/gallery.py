@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from registry.catalog.facts import training_split
 from registry.catalog.profile.nested import dimensions, flat, is_image
 from registry.catalog.profile.pictures import Picture, drawn
 from registry.catalog.profile.rows import Rows
@@ -24,9 +25,9 @@ def pictures_of(rows: Rows) -> tuple[Picture, ...]:
     images = [field.name for field in schema if is_image(field.type)]
     if not images or not rows.splits:
         return ()
-    split = "train" if "train" in rows.splits else next(iter(rows.splits))
+    split = training_split(rows.splits)
     labels = [name for name in schema.names if name in rows.classes]
-    captions = _chosen(rows, split, labels) if labels else dict.fromkeys(range(WITHOUT_CLASSES), "")
+    captions = _chosen(rows, split, labels) if labels else {row: f"image {row + 1}" for row in range(WITHOUT_CLASSES)}
     pixels = dict(_read(rows, split, images[0], sorted(captions)))
     return tuple(
         Picture(drawn(pixels[row]), ".png", split, caption) for row, caption in captions.items() if row in pixels
@@ -68,7 +69,8 @@ def _read(rows: Rows, split: str, column: str, wanted: Sequence[int]) -> Iterato
 
 def _pixels(image: pa.Scalar) -> npt.NDArray[Any] | None:
     shape = dimensions(image.values) if image.is_valid else []
-    is_rectangle = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+    is_rectangle = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3})
     if not is_rectangle or not all(shape) or flat(image.values).null_count:
         return None
-    return np.asarray(flat(image.values).to_numpy()).reshape(shape)
+    pixels = np.asarray(flat(image.values).to_numpy()).reshape(shape)
+    return pixels.squeeze(2) if shape[2:] == [1] else pixels

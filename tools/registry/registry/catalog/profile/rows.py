@@ -37,7 +37,7 @@ class Rows:
             try:
                 yield from _batches(file, self.paths[file], self.declared, columns)
             except CORRUPT as error:
-                raise _corrupt(file, error) from error
+                raise corrupt(file, error) from error
 
     def schema(self) -> pa.Schema:
         """Return the columns: those declared, and what else Parquet files have, as the vectors of embedded chunks.
@@ -50,7 +50,7 @@ class Rows:
         try:
             return pq.read_schema(self.paths[file])
         except CORRUPT as error:
-            raise _corrupt(file, error) from error
+            raise corrupt(file, error) from error
 
 
 def _batches(file: str, path: Path, declared: pa.Schema, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -78,5 +78,6 @@ def _rows(footer: pq.FileMetaData, columns: Sequence[str]) -> int:
     return int(max(1, min(ROWS, BLOCK * footer.num_rows // max(1, size))))
 
 
-def _corrupt(file: str, error: Exception) -> CorruptFile:
+def corrupt(file: str, error: Exception) -> CorruptFile:
+    """Return what is raised for a file that cannot be read."""
     return CorruptFile(file, f"does not hold what its manifest says: {error}", "get the release again")

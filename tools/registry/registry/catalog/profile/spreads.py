@@ -18,7 +18,7 @@ GREY = tuple(float(edge) for edge in range(0, 257, 8))
 
 def histograms_of(rows: Rows) -> tuple[Histogram, ...]:
     """Return the histograms of columns that are no classes, by column. Raises CorruptFile."""
-    kinds = {field.name: field.type for field in rows.schema() if field.name not in rows.classes}
+    kinds = _kinds(rows)
     images = [name for name, kind in kinds.items() if is_image(kind)][:1]
     numbers = [name for name, kind in kinds.items() if _is_number(kind)][:NUMBERS]
     texts = [name for name, kind in kinds.items() if _is_text(kind)]
@@ -44,6 +44,15 @@ def histograms_of(rows: Rows) -> tuple[Histogram, ...]:
         for each in itertools.chain.from_iterable(parts)
         if each.name == name
     )
+
+
+def left_out(rows: Rows) -> int:
+    """Return how many columns of numbers there are beyond those measured. Raises CorruptFile."""
+    return max(0, sum(map(_is_number, _kinds(rows).values())) - NUMBERS)
+
+
+def _kinds(rows: Rows) -> dict[str, pa.DataType]:
+    return {field.name: field.type for field in rows.schema() if field.name not in rows.classes}
 
 
 def _measured(batch: pa.RecordBatch) -> Measured:

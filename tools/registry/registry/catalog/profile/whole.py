@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from samples import read_manifest
 
+from registry.catalog import facts
 from registry.catalog.profile import captioned, examples, gallery, spreads
 from registry.catalog.profile.examples import Examples
 from registry.catalog.profile.histograms import Histogram
@@ -19,11 +20,15 @@ from registry.lineage.arrow_types import parse_type
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """What is shown; histograms of the same name follow each other and have the same edges."""
+    """What is shown; histograms of the same name follow each other and have the same edges.
 
-    histograms: tuple[Histogram, ...]
-    pictures: tuple[Picture, ...]
-    examples: tuple[Examples, ...]
+    ``without_histogram`` columns of numbers are too many for one.
+    """
+
+    histograms: tuple[Histogram, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    examples: tuple[Examples, ...] = ()
+    without_histogram: int = 0
 
 
 def profile(
@@ -40,18 +45,7 @@ def profile(
         entries = captioned.entries_of(named, paths)
         return Profile(captioned.histograms_of(entries), captioned.pictures_of(entries), captioned.examples_of(entries))
     declared = pa.schema([(name, parse_type(kind)) for name, kind in read_manifest(manifest).columns])
-    rows = Rows(named, paths, declared, _classes(metadata))
-    return Profile(spreads.histograms_of(rows), gallery.pictures_of(rows), examples.examples_of(rows))
-
-
-def _classes(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the names of classes by column and value, as stats has them."""
-    schema = metadata.get("schema", {})
-    features = dict(schema.get("features", {}))
-    if "name" in schema.get("target", {}):
-        features[schema["target"]["name"]] = schema["target"]
-    return {
-        name: dict(classes) if isinstance(classes, dict) else {each: each for each in classes}
-        for name, feature in features.items()
-        if (classes := feature.get("classes"))
-    }
+    classes = {each.name: each.classes for each in facts.columns(metadata) if each.classes}
+    rows = Rows(named, paths, declared, classes)
+    found = spreads.histograms_of(rows), gallery.pictures_of(rows), examples.examples_of(rows)
+    return Profile(*found, spreads.left_out(rows))

@@ -29,9 +29,13 @@ if (search) {
   };
 
   const restore = () => {
+    if (location.hash === "#main") return; // the way past the head of the page, not a search
     const state = new URLSearchParams(location.hash.slice(1));
     words.value = state.get("q") ?? "";
-    for (const filter of filters) filter.value = state.get(filter.dataset.filter) ?? "";
+    for (const filter of filters) {
+      filter.value = state.get(filter.dataset.filter) ?? "";
+      if (filter.selectedIndex < 0) filter.value = "";
+    }
     show();
   };
 
@@ -43,12 +47,6 @@ if (search) {
     show();
     words.focus();
   });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && !event.target.closest("input, select, textarea")) {
-      event.preventDefault();
-      words.focus();
-    }
-  });
   addEventListener("hashchange", restore);
   restore();
 }
@@ -56,12 +54,22 @@ if (search) {
 // Only this machine, https and files let scripts copy.
 for (const block of navigator.clipboard ? document.querySelectorAll(".code") : []) {
   const button = document.createElement("button");
+  const say = (word) => {
+    button.textContent = word;
+    button.setAttribute("aria-label", `${word}: ${block.dataset.title}`);
+  };
   button.type = "button";
-  button.textContent = "Copy";
+  say("Copy");
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(block.querySelector("code").textContent);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    const code = block.querySelector("code");
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      say("Copied");
+    } catch {
+      getSelection().selectAllChildren(code); // which the keyboard copies
+      say("Selected");
+    }
+    setTimeout(say, 2000, "Copy");
   });
   block.append(button);
 }
