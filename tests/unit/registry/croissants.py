@@ -6,9 +6,8 @@ import mlcroissant
 
 
 def records(found: mlcroissant.Dataset, name: str) -> list[dict[str, Any]]:
-    """Return the records of a set, by the names of their fields without the split; white space in those is ``_``."""
-    split = f"{name}/split"
-    return [plain({key: value for key, value in each.items() if key != split}) for each in found.records(name)]
+    """Return the records of a set, by the names of their fields; white space in those is ``_``."""
+    return [plain(record) for record in found.records(name)]
 
 
 def plain(value: Any) -> Any:

@@ -58,7 +58,7 @@ def keys_of(found: Description) -> dict[str, Any]:
     if found.counts:
         samples = sum(found.counts.values())
         keys["size_categories"] = [next((name for bound, name in SIZES.items() if samples < bound), LARGER)]
-    if found.files and not found.are_documents:  # datasets reads no Markdown files
+    if found.files and not found.are_documents:  # datasets cannot load Markdown
         parts = [{"split": _name(file.split), "path": file.path} for file in found.files]
         keys["configs"] = [{"config_name": "default", "data_files": parts}]
         keys["dataset_info"] = {

@@ -10,17 +10,12 @@ from typing import Any
 from registry.cards.context import CONTEXT
 from registry.cards.description import Description, File, describe, is_url
 from registry.cards.licences import spdx_url
-from registry.cards.records import document_records, file_records, identifier, image_records, split_records
+from registry.cards.records import Ids, Records
 from registry.datasets import Dataset
 from registry.releasing.versions import Version
 
-FORMATS = {
-    ".csv": ["text/csv"],
-    ".json": ["application/json"],
-    ".parquet": ["application/x-parquet"],
-    ".md": ["text/markdown", "text/plain"],  # as what it is, and as what readers of plain text take
-}
-OTHER = ["text/plain"]
+FORMATS = {".csv": "text/csv", ".json": "application/json", ".parquet": "application/x-parquet"}
+OTHER = "text/plain"  # Markdown too: mlcroissant reads no text/markdown
 
 
 def croissant_of(dataset: Dataset, version: Version) -> bytes:
@@ -28,25 +23,36 @@ def croissant_of(dataset: Dataset, version: Version) -> bytes:
 
     Raises UsageError for a params.yaml that cannot be read.
     """
-    found = describe(dataset)
+    found, ids = describe(dataset), Ids()
+    files = {file.path: ids(file.path) for file in found.files}
+    sets = {folder: ids(folder) for folder in _folders(found)}
     document = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": found.title,
         "description": found.text,
-        "license": spdx_url(found.licence),
+        "license": _licence(found.licence),
         "url": found.source if is_url(found.source) else "",
         "creator": _creators(found),
         "citeAs": found.citation or _citation(found, version),
         "inLanguage": list(found.card.languages),
         "keywords": [*found.card.tasks, *found.card.tags],
         "version": str(version),
-        "distribution": [*(_file(file) for file in found.files), *_sets(found)],
-        "recordSet": _records(found),
+        "distribution": [
+            *(_file(file, files[file.path]) for file in found.files),
+            *(_set(found, folder, name) for folder, name in sets.items()),
+        ],
+        "recordSet": _records(found, ids, {**files, **sets}),
     }
     kept = {key: value for key, value in document.items() if value}
     return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _licence(words: str) -> str | dict[str, str]:
+    """Return the page of a licence, or for other words a work of that name: schema.org takes no text there."""
+    page = spdx_url(words)
+    return page if not page or is_url(page) else {"@type": "sc:CreativeWork", "name": words}
 
 
 def _creators(found: Description) -> list[dict[str, str]]:
@@ -61,10 +67,10 @@ def _citation(found: Description, version: Version) -> str:
     return ". ".join(part for part in parts if part)
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: File, name: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
-        "@id": identifier(file.path),
+        "@id": name,
         "name": PurePosixPath(file.path).name,
         "contentUrl": file.path,
         "contentSize": f"{file.size} B",
@@ -73,40 +79,43 @@ def _file(file: File) -> dict[str, Any]:
     }
 
 
-def _sets(found: Description) -> list[dict[str, Any]]:
-    """Return the sets of files that records are read from."""
+def _folders(found: Description) -> list[str]:
+    """Return the folders of the sets of files that records are read from."""
+    return ["raw"] if found.are_documents else [_images(file) for file in found.files if _is_annotations(file)]
+
+
+def _set(found: Description, folder: str, name: str) -> dict[str, Any]:
+    includes, kind = [f"{folder}/*"], "image/jpeg"
     if found.are_documents:
         endings = sorted({PurePosixPath(file.path).suffix for file in found.files})
-        return [_set("raw", [f"raw/*{ending}" for ending in endings], _format(found.files[0].path))]
-    folders = [f"{PurePosixPath(file.path).parent}/images" for file in found.files if _is_annotations(file)]
-    return [_set(folder, [f"{folder}/*"], ["image/jpeg"]) for folder in folders]
+        # A * of mlcroissant goes into folders, and its ** is one at least; other readers need both for the same files.
+        includes = [f"{folder}/{part}{ending}" for ending in endings for part in ("*", "**/*")]
+        kind = _format(found.files[0].path)
+    return {"@type": "cr:FileSet", "@id": name, "name": folder, "encodingFormat": kind, "includes": includes}
 
 
-def _set(folder: str, includes: list[str], formats: list[str]) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileSet",
-        "@id": identifier(folder),
-        "name": folder,
-        "encodingFormat": formats,
-        "includes": includes,
-    }
-
-
-def _records(found: Description) -> list[dict[str, Any]]:
+def _records(found: Description, ids: Ids, files: dict[str, str]) -> list[dict[str, Any]]:
+    records = Records(ids)
     if found.are_documents:
-        return [document_records("samples", "raw", found.columns)]
-    sets = [split_records(list(found.counts))] if "" not in found.counts else []
+        return [records.documents(ids("samples"), "raw", files["raw"], found.columns)]
+    names = {file.path: ids(file.split or "samples") for file in found.files}  # before others take one
+    sets = [records.splits(list(found.counts))] if "" not in found.counts else []
     for file in found.files:
-        name = file.split or "samples"
-        sets.append(file_records(name, file.path, found.columns))
+        sets.append(records.file(names[file.path], file.path, files[file.path], found.columns))
         if _is_annotations(file):
-            sets.append(image_records(f"{name}-images", f"{PurePosixPath(file.path).parent}/images"))
+            folder = _images(file)
+            sets.append(records.images(ids(f"{names[file.path]}-images"), folder, files[folder]))
     return sets
+
+
+def _images(annotations: File) -> str:
+    """Return the folder of the images that annotations are of."""
+    return f"{PurePosixPath(annotations.path).parent}/images"
 
 
 def _is_annotations(file: File) -> bool:
     return PurePosixPath(file.path).name == "annotations.json"
 
 
-def _format(path: str) -> list[str]:
+def _format(path: str) -> str:
     return FORMATS.get(PurePosixPath(path).suffix, OTHER)
