@@ -1,8 +1,10 @@
 """release: what it refuses, what it leaves behind, and that a tag never moves (faults V1, V4-V12)."""
 
 import dataclasses
+import errno
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conftest import git
+from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
 from registry.releasing.bootstrap import bootstrap
@@ -19,7 +22,7 @@ from registry.releasing.release import Released, release
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
 from registry.storage.objects import find_faults
-from registry.storage.remotes import pull
+from registry.storage.remotes import pull, push
 from registry.storage.store import open_store
 from stage.errors import StageError
 from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
@@ -78,9 +81,32 @@ def test_long_work_says_how_far_it_is(
         make(clone, "1.0.0")
         shutil.rmtree(clone / ".dvc" / "cache")
         pull(dataset(clone), clone, "local")
-    for label in ("sending greetings to local", "reading greetings-v1.0.0 back", "verifying greetings"):
+    for label in (
+        "checking greetings",
+        "sending greetings to local",
+        "reading greetings-v1.0.0 back",
+        "verifying greetings",
+    ):
         assert f"{label}: 100 % of " in caplog.text
     assert "greetings: fetching what is not here from local" in caplog.text
+
+
+def test_a_large_object_is_told_of_as_it_goes(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "a disk that links nothing")
+
+    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    with dvc_repository(clone) as repo:  # whose modules are not to be imported before
+        monkeypatch.setattr("dvc_objects.fs.system.reflink", refuse)
+        monkeypatch.setattr("dvc_objects.fs.utils.COPY_PBAR_MIN_SIZE", 0)
+        monkeypatch.setattr("dvc_objects.fs.utils.LOCAL_CHUNK_SIZE", 100)
+        assert repo
+    with caplog.at_level("INFO"):
+        done = push(dataset(clone), clone, "local")
+    shares = re.findall(r"sending greetings to local: (\d+) % of", caplog.text)
+    assert len(shares) > done.moved and shares == sorted(shares, key=int) and shares[-1] == "100"
 
 
 def test_a_release_is_tagged_and_whole_and_leaves_the_clone_clean(world: Path, clone: Path) -> None:

@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from stage.errors import ChecksumMismatch, PushFailed, ReleaseRefused
+from stage.progress import progress
 
 from registry.building.pipeline import dvc_repository
 from registry.datasets import WORKSPACE, Dataset
@@ -25,6 +27,7 @@ OWN = (
     "evaluation.json",
 )
 OWN_FOLDERS = ("sample", "prompts")
+BLOCK = 1 << 20  # bytes
 UNFINISHED = {
     "MERGE_HEAD": "a merge is not finished",
     "rebase-merge": "a rebase is not finished",
@@ -120,9 +123,10 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
         if stale := repo.status(targets=[str(dataset.pipeline)]):
             stage = next(iter(stale)).rpartition(":")[2]
             raise ReleaseRefused(dataset.name, f"stage {stage} is not current", f"make dataset DS={dataset.name}")
-    for name, wanted in metadata["files"].items():
-        with (dataset.folder / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != wanted["sha256"]:
+    size = sum((dataset.folder / name).stat().st_size for name in metadata["files"])
+    with progress(f"checking {dataset.name}", size, "bytes") as advance:
+        for name, wanted in metadata["files"].items():
+            if _sha256(dataset.folder / name, advance) != wanted["sha256"]:
                 fix = f"remove it, then make dataset DS={dataset.name}"
                 raise ChecksumMismatch(dataset.folder / name, "is not what metadata.json says", fix)
     from samples import logical_hash  # lazy: it takes as long to import as all else here
@@ -131,6 +135,15 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
         fix = f"remove it, then make dataset DS={dataset.name}"
         raise ChecksumMismatch(dataset.folder / "samples.parquet", "has another logical hash than metadata.json", fix)
     return metadata
+
+
+def _sha256(path: Path, advance: Callable[[int], None]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            advance(len(block))
+    return digest.hexdigest()
 
 
 def _check_tree(git: Git, dataset: Dataset) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import fcntl
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from stage.errors import ReleaseRefused, TagExists, UsageError, VerificationFailed
@@ -189,7 +189,7 @@ def _read_back(release: Release, store: Store, root: Path) -> int:
 def _faults(release: Release, store: Store) -> list[Fault]:
     total = sum(output.size for output in release.outputs if not output.in_git)
     with progress(f"reading {release.tag} back", total, "bytes") as advance:
-        return find_faults(release, store, _in_turn(advance))
+        return find_faults(release, store, advance)
 
 
 def _check_clean_clone(git: Git, branch: Branch, draft: Release) -> None:
@@ -255,16 +255,3 @@ def _alone(root: Path, name: str) -> Iterator[None]:
             log.info("waiting for another release of %s in this clone", name)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _in_turn(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """Let threads take turns at the progress."""
-    import threading
-
-    turn = threading.Lock()
-
-    def count(amount: int) -> None:
-        with turn:
-            advance(amount)
-
-    return count

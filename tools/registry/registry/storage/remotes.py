@@ -22,6 +22,7 @@ from stage.progress import progress
 
 from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset
+from registry.storage.objects import Meter
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -204,14 +205,26 @@ def _listed(folder: Object, content: bytes, cache: Any) -> Iterator[Object]:
 
 def _send(store: Any, filesystem: Any, objects: list[Object], advance: Callable[[int], None]) -> None:
     """Send objects, several at a time, and give up at the first that fails: DVC would try every other before."""
+    from fsspec import Callback  # lazy: it comes with DVC
 
-    def send(each: Object) -> int:
-        store.add(str(each.cached), filesystem, each.md5, check_exists=False)
-        return each.cached.stat().st_size
+    meter = Meter(advance)
+
+    def send(each: Object) -> None:
+        size, done = each.cached.stat().st_size, 0
+
+        def told(_: int | None, value: int, **__: Any) -> None:
+            nonlocal done
+            if (more := min(value, size) - done) > 0:  # a storage that begins again tells of fewer than before
+                done += more
+                meter(more)
+
+        whole = Callback()
+        whole.branched = lambda *_, **__: Callback(hooks={"told": told})  # what DVC tells of the bytes of one file
+        store.add(str(each.cached), filesystem, each.md5, check_exists=False, callback=whole)
+        told(size, size)  # folders tell of large files alone
 
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for size in pool.map(send, objects):
-            advance(size)
+        list(pool.map(send, objects))
 
 
 def _lacking(store: Any, objects: list[Object]) -> list[Object]:
