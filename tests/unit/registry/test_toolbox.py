@@ -1,9 +1,13 @@
 """What the registry knows of the tools: their hash, their images, what data/images.yaml says."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import environ
 from registry.runtime.images import read_images, refresh_images
 from registry.runtime.toolbox import Tool, find_tools, repository
 
@@ -99,3 +103,16 @@ def test_repository_is_found_from_below(root: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="not inside a data registry"):
         repository()
+
+
+def test_images_are_named_before_they_are_built(tree: Path, tmp_path: Path) -> None:
+    docker = tmp_path / "programs" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\n[ $1 = version ] || echo at work\n")
+    docker.chmod(0o755)
+    known = {**environ(tree, REGISTRY_ROOT=str(tree)), "PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-c", "from registry.cli import cli; cli()", "images"]
+    done = subprocess.run(command, env=known, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    built = done.stdout.splitlines()
+    assert done.stderr == f"building {', '.join(built)}; new ones take minutes\nat work\n" and len(built) == 6

@@ -154,6 +154,7 @@ def images(no_build: bool) -> None:
         log.warning("No Docker engine answers: data/images.yaml is current, no image was built.")
         return
     built = {**read_images(root), "registry": find_tools(root)["registry"].image()}
+    log.info("building %s; new ones take minutes", ", ".join(built.values()))
     build_images(root, built)
     click.echo("\n".join(built.values()))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 EVERY = 5.0  # seconds between two lines
 PIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*==", re.MULTILINE)
 SEEN = re.compile(r"^(?:Collecting|Processing|Ignoring) ", re.MULTILINE)
+IGNORED = re.compile(r"^Ignoring ", re.MULTILINE)  # for another system or Python
 
 
 def install_lock(pip: list[str], lock: Path, environment: Path, name: str, every: float = EVERY) -> None:
@@ -29,8 +30,8 @@ def install_lock(pip: list[str], lock: Path, environment: Path, name: str, every
             subprocess.Popen(command, stdout=stdout, stderr=stderr) as process,
         ):
             while _runs(process, every):
-                done = _done(said.read_text(errors="replace"), _installed(environment) - before)
-                _say(f"{name}: {done} of {total} packages, {time.monotonic() - started:.0f} s")
+                done = _done(said.read_text(errors="replace"), _installed(environment) - before, total)
+                _say(f"{name}: {done} packages, {time.monotonic() - started:.0f} s")
         if process.returncode:
             _say(complaints.read_text(errors="replace").rstrip())
             raise subprocess.CalledProcessError(process.returncode, command)
@@ -44,11 +45,11 @@ def _runs(process: subprocess.Popen[bytes], patience: float) -> bool:
     return False
 
 
-def _done(said: str, installed: int) -> str:
+def _done(said: str, installed: int, total: int) -> str:
     """Return what pip has done, by what it has said and, once it installs, by what is there."""
     if "\nInstalling collected packages" in said:
-        return f"installed {installed}"
-    return f"fetched {len(SEEN.findall(said))}"
+        return f"installed {installed} of {total - len(IGNORED.findall(said))}"
+    return f"fetched {len(SEEN.findall(said))} of {total}"
 
 
 def _installed(environment: Path) -> int:
