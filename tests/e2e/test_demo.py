@@ -1,36 +1,14 @@
 """make demo, as a newcomer types it, and the catalogue that it ends in."""
 
-import dataclasses
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import environ, git, make_clone
+from conftest import git
 from e2e.browser import chromium, problems, watched
+from e2e.conftest import Demo
 from playwright.sync_api import Browser, expect
-
-
-@dataclasses.dataclass(frozen=True)
-class Shown:
-    """What a demo printed, and where."""
-
-    clone: Path
-    told: str  # stderr
-    said: str  # stdout
-
-    @property
-    def site(self) -> str:
-        return f"{(self.clone / '.demo' / 'repo' / 'site').as_uri()}/"
-
-
-@pytest.fixture(scope="module")
-def demo(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    clone = make_clone(root, tmp_path_factory.mktemp("demo") / "clone")
-    made = subprocess.run(["make", "demo"], cwd=clone, env=environ(root), text=True, capture_output=True)
-    assert made.returncode == 0, made.stderr
-    return Shown(clone, made.stderr, made.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +17,7 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Shown, root: Path) -> None:
+def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Demo, root: Path) -> None:
     for path in root.glob("data/*/dvc.yaml"):
         assert f"{path.parent.name}-v1.0.0: released" in demo.said
         assert re.search(rf"{path.parent.name}-v1\.0\.0: \d+ files, .* all verified", demo.said)
@@ -49,34 +27,36 @@ def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Shown, root: 
     assert "model     wine-regressor/1: was given it for training" in demo.said
     assert "1. fetcher" in demo.said, "the search finds who fetches"
     assert "test.parquet: the bytes that were released" in demo.told
-    assert f"  {demo.site}index.html\n" in demo.said and "make catalog-serve" in demo.said
+    assert f"  {(demo.site / 'index.html').as_uri()}\n" in demo.said and "make catalog-serve" in demo.said
     assert git(demo.clone, "status", "--porcelain") == ""
     assert git(demo.clone / ".demo/repo", "status", "--porcelain") == ""
 
 
-def test_it_says_what_it_does_and_how_long_each_step_took(demo: Shown) -> None:
+def test_it_says_what_it_does_and_how_long_each_step_took(demo: Demo) -> None:
     titles = re.findall(r"^\[(\d+)/(\d+)\] \S", demo.told, re.MULTILINE)
     assert [int(number) for number, _ in titles] == [*range(1, len(titles) + 1)]
     assert {int(of) for _, of in titles} == {len(titles)}
     assert len(re.findall(r"^\(\d+\.\d s\)$", demo.told, re.MULTILINE)) == len(titles)
 
 
-def test_its_output_has_no_escape_codes_where_nobody_sees_colours(demo: Shown) -> None:
+def test_its_output_has_no_escape_codes_where_nobody_sees_colours(demo: Demo) -> None:
     assert "\x1b" not in demo.told + demo.said
 
 
-def test_its_catalogue_is_whole_quiet_and_for_everybody(demo: Shown, browser: Browser, root: Path) -> None:
-    pages, wrong = problems(browser, demo.site)
+def test_its_catalogue_is_whole_quiet_and_for_everybody(demo: Demo, browser: Browser, root: Path) -> None:
+    site = f"{demo.site.as_uri()}/"
+    pages, wrong = problems(browser, site)
     assert wrong == []
     names = sorted(path.parent.name for path in root.glob("data/*/dvc.yaml"))
-    assert set(pages) == {*(f"{demo.site}datasets/{name}.html" for name in names), f"{demo.site}index.html"}
+    assert set(pages) == {*(f"{site}datasets/{name}.html" for name in names), f"{site}index.html"}
 
 
-def test_its_catalogue_tells_of_the_model_and_of_what_has_changed(demo: Shown, browser: Browser) -> None:
-    with watched(browser, demo.site) as (page, wrong):
-        page.goto(f"{demo.site}datasets/wine-quality.html")
+def test_its_catalogue_tells_of_the_model_and_of_what_has_changed(demo: Demo, browser: Browser) -> None:
+    site = f"{demo.site.as_uri()}/"
+    with watched(browser, site) as (page, wrong):
+        page.goto(f"{site}datasets/wine-quality.html")
         expect(page.locator("#lineage")).to_contain_text("wine-regressor/1 training on 48 samples of 1.0.0")
-        page.goto(f"{demo.site}datasets/emotion.html")
+        page.goto(f"{site}datasets/emotion.html")
         changes = page.locator("#versions .versions > li").first.locator(".chips li")
         assert changes.all_inner_texts() == ["2 added", "1 removed", "2 changed"]
         expect(page.locator(".hero")).to_contain_text("synthetic samples")

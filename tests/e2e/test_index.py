@@ -195,6 +195,7 @@ def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded:
         embedded.run("make", "dataset", f"DS={INDEX}")
 
 
+@pytest.mark.slow
 def test_the_release_is_built_again_and_vectors_compared(embedded: World) -> None:
     embedded.run("make", "release", f"DS={INDEX}", "VERSION=1.0.0")
     said = embedded.run("make", "verify", f"DS={INDEX}", "REBUILD=1")

@@ -75,10 +75,8 @@ def test_a_fault_at_any_call_of_the_writing_leaves_the_old_or_the_new(folder: Pa
 
 
 @needs_strace
-@pytest.mark.parametrize(
-    "kind",
-    ["images", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("text", "conversations", "documents"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["images", "text", "conversations", "documents"])
 def test_a_fault_while_another_kind_is_written_leaves_the_old_or_the_new(folder: Path, kind: str):
     data_sets.lay_small(kind)
     every_fault(of_kind(kind), exhaustive=False)

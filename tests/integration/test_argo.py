@@ -236,6 +236,7 @@ def test_of_two_at_once_one_releases(forge: Forge, alone_by_mutex: bool) -> None
     assert [each.phase for each in outcomes].count("Succeeded") >= 1 + alone_by_mutex
 
 
+@pytest.mark.slow
 def test_embeddings_are_made_of_a_release_and_read_once_they_are_one(forge: Forge, stack: Stack) -> None:
     """What a fresh store lacks is built again, though dvc.lock has it; then the index of that release."""
     readmes, index = "opencloudhub-readmes", "opencloudhub-readmes-embeddings"

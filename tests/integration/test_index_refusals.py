@@ -186,6 +186,7 @@ def test_a_session_that_the_administrator_ends_is_tried_again(embeddings, index)
     assert index.tables(chosen.relation) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_the_server(tmp_path, tmp_path_factory):
     """A server whose disk has room for itself, and not for the load."""
     if os.geteuid():

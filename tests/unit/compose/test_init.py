@@ -16,6 +16,7 @@ def test_storage_that_does_not_answer_yet_is_asked_again(root: Path, monkeypatch
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # a reserved port: closed
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)  # its client tries a few times itself
     asked: list[int] = []
     again = init.make_buckets.retry_with(
         stop=tenacity.stop_after_attempt(2),
