@@ -137,6 +137,7 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "source": source,
         "repo": _quoted(source.repo),
         "split": _quoted(source.split),
+        "part": _quoted(source.split.replace("-", "_") or "train"),  # the card's name of it, for datasets takes no dash
         "place": _quoted(f"data/{source.name}/{source.file}"),
         "file": _quoted(f"{source.name}/{source.file}"),
         "folder": _quoted(f"{source.name}/{source.path}"),
