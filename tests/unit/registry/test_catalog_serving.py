@@ -60,7 +60,7 @@ def test_no_other_machine_reaches_it(clone: Path) -> None:
         assert server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_the_catalogue_of_the_repository_comes_before_that_of_the_demo(clone: Path) -> None:
+def test_of_the_catalogue_and_that_of_the_demo_the_later_one_is_shown(clone: Path) -> None:
     with pytest.raises(InputMissing) as none:
         find_site(clone)
     assert str(none.value) == f"{clone / 'site'}: there is no catalogue yet; fix: make catalog, or make demo"
@@ -69,7 +69,10 @@ def test_the_catalogue_of_the_repository_comes_before_that_of_the_demo(clone: Pa
     (clone / "site").mkdir()  # without an index it is none
     assert find_site(clone) == demo
     (clone / "site" / "index.html").touch()
+    os.utime(demo / "index.html", (1, 1))
     assert find_site(clone) == clone / "site"
+    os.utime(clone / "site" / "index.html", (0, 0))
+    assert find_site(clone) == demo
 
 
 def test_without_a_catalogue_the_command_says_how_to_make_one(clone: Path) -> None:

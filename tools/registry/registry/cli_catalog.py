@@ -24,7 +24,7 @@ def catalog(remote: str) -> None:
 @click.option("--port", envvar="PORT", show_envvar=True, type=click.IntRange(0, 65535), default=8080, show_default=True)
 @talk
 def catalog_serve(port: int) -> None:
-    """Serve the catalogue, or the demo's, to browsers on this machine, until Ctrl-C."""
+    """Serve the catalogue or the demo's, whichever is newer, to browsers on this machine, until Ctrl-C."""
     from registry.catalog.serving import ADDRESS, find_site, serving
 
     folder = find_site(repository())

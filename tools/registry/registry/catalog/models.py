@@ -42,6 +42,7 @@ def read_uses(root: Path) -> Uses:
     if not os.environ.get("MLFLOW_TRACKING_URI") and not embedded_file(root).is_file():
         return Uses({}, "MLflow was not asked: there are no records of it here, and MLFLOW_TRACKING_URI is not set.")
     uri = tracking_uri(root)
+    log.info("catalogue: asking MLflow which models used which release")
     found: dict[str, list[Use]] = {}
     try:
         with connected(uri) as client:
