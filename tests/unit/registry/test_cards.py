@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from datasets import ClassLabel, Features, List, NamedSplit, Value
+from datasets import ClassLabel, Features, List, NamedSplit, Value, load_dataset
 from registry.cards.card import card_of, write_card
 from registry.cards.front_matter import END, START
 from registry.cli import cli
@@ -103,6 +103,16 @@ def test_a_split_has_a_name_that_datasets_takes(tmp_path: Path) -> None:
     assert part == {"split": "held_out", "path": "processed/held-out/held-out.parquet"}
     assert split == {"name": "held_out", "num_bytes": 80, "num_examples": 7}
     NamedSplit(split["name"])  # raises ValueError for others
+
+
+def test_texts_of_a_csv_file_are_texts_whatever_they_say(tmp_path: Path) -> None:
+    (tmp_path / "words.csv").write_text("word,weight\nNA,1.5\nNone,\n")
+    columns = [{"name": "word", "type": "string"}, {"name": "weight", "type": "float64"}]
+    metadata = {"summary": {"num_samples": 2}, "files": {"words.csv": {"sha256": "a" * 64, "bytes": 27}}}
+    dataset = make(tmp_path, metadata=metadata, columns=columns)
+    (tmp_path / "README.md").write_bytes(card_of(dataset))
+    found = load_dataset(str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert found.to_list() == [{"word": "NA", "weight": 1.5}, {"word": "None", "weight": None}]
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,15 @@ def test_the_program_of_pandas_reads_a_file_of_any_name(tmp_path: Path) -> None:
     assert done.stdout.split() == ["a", "b", "0", "1.5", "2"]
 
 
+def test_texts_of_a_csv_file_are_texts_whatever_they_say(tmp_path: Path) -> None:
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "a.csv").write_text("a,b\nNA,1.5\nNone,\n")
+    program = programs(source("a.csv", {"a": "string", "b": "double"}))["pandas"].text
+    command = [sys.executable, "-c", f"{program}\nprint(data.isna().sum().to_dict())"]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=True)
+    assert done.stdout.splitlines()[-1] == "{'a': 0, 'b': 1}"
+
+
 def test_programs_of_torch_take_texts_and_what_has_no_label(chunk_embed: Path, tmp_path: Path) -> None:
     pixels = pa.array([[[0, 255], [51, 0]]] * 3, pa.list_(pa.list_(pa.uint8())))
     parquet("images", tmp_path, image=pixels)

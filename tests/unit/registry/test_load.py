@@ -202,3 +202,9 @@ def test_vectors_come_along_though_no_sample_has_them(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "embedding": vectors}), tmp_path / "x.parquet")
     found = read_table(["x.parquet"], {"x.parquet": tmp_path / "x.parquet"}, [["id", "string"]])
     assert found.column_names == ["id", "embedding"] and found["embedding"].type == vectors.type
+
+
+def test_a_text_of_megabytes_in_a_csv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"text\nshort\n{'word ' * 700_000}\n")
+    found = read_table(["a.csv"], {"a.csv": tmp_path / "a.csv"}, [["text", "string"]])
+    assert [len(text) for text in found["text"].to_pylist()] == [5, 3_500_000]

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pyarrow as pa
 from stage.errors import UsageError
 from stage.output import replacing
 
@@ -60,12 +61,20 @@ def keys_of(found: Description) -> dict[str, Any]:
         keys["size_categories"] = [next((name for bound, name in SIZES.items() if samples < bound), LARGER)]
     if found.files and not found.are_documents:  # datasets cannot load Markdown
         parts = [{"split": _name(file.split), "path": file.path} for file in found.files]
-        keys["configs"] = [{"config_name": "default", "data_files": parts}]
+        keys["configs"] = [{"config_name": "default", "data_files": parts, **_csv(found)}]
         keys["dataset_info"] = {
             "features": [feature(column) for column in found.columns],
             "splits": [_split(found, split) for split in found.counts],
         }
     return {key: value for key, value in keys.items() if value}
+
+
+def _csv(found: Description) -> dict[str, Any]:
+    """Return how datasets is to read CSV files with texts: "None" and "NA" are texts, and only a number can lack."""
+    numbers = [column.name for column in found.columns if not pa.types.is_string(column.type)]
+    if len(numbers) == len(found.columns) or not all(file.path.endswith(".csv") for file in found.files):
+        return {}
+    return {"keep_default_na": False, **({"na_values": {name: [""] for name in numbers}} if numbers else {})}
 
 
 def _split(found: Description, split: str) -> dict[str, Any]:

@@ -143,6 +143,7 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "folder": _quoted(f"{source.name}/{source.path}"),
         "images": _quoted(f"{source.name}/{source.path}/images/"),
         "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
+        "options": _csv(numbers) if source.suffix == "csv" else "",
         "target": _quoted(source.target),
         "image": _quoted(source.image.name if source.image else ""),
         "text": _quoted(source.text),
@@ -151,6 +152,14 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
     }
     text = TEXT.get_template(f"programs/{template}.py.jinja").render(values)
     return Snippet(title, text.strip(), needs)
+
+
+def _csv(numbers: Mapping[str, bool]) -> str:
+    """Return how pandas is to read a CSV file with texts: "None" and "NA" are texts, and only a number can lack."""
+    if all(numbers.values()):
+        return ""
+    lack = {name: [""] for name, is_number in numbers.items() if is_number}
+    return ", keep_default_na=False" + (f", na_values={json.dumps(lack, ensure_ascii=False)}" if lack else "")
 
 
 def _install(*packages: str) -> str:

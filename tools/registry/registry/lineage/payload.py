@@ -11,6 +11,8 @@ from stage.errors import CorruptFile
 
 from registry.lineage.arrow_types import parse_type
 
+BLOCK = 1 << 22  # bytes of CSV read at once: stats lets no row be longer
+
 
 def read_table(files: Iterable[str], paths: Mapping[str, Path], columns: list[list[str]]) -> pa.Table:
     """Return the samples of files in their order, with the columns that the manifest declares.
@@ -44,7 +46,7 @@ def _read(file: str, paths: Mapping[str, Path], schema: pa.Schema) -> pa.Table:
     if file.endswith(".csv"):
         options = pa_csv.ConvertOptions(column_types=schema, strings_can_be_null=False)
         parse = pa_csv.ParseOptions(newlines_in_values=True)
-        return pa_csv.read_csv(path, parse_options=parse, convert_options=options)
+        return pa_csv.read_csv(path, pa_csv.ReadOptions(block_size=BLOCK), parse, options)
     if file.endswith("/annotations.json"):
         return _annotated(file, paths, schema)
     name = file.partition("/")[2]  # below raw/
