@@ -399,6 +399,11 @@ def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
     assert versions.first.locator(".chips li").all_inner_texts() == ["3 added", "2 removed", "1 changed"]
     versions.first.locator("summary").click()
     expect(versions.first).to_contain_text("71 samples before, 72 now")
+    changed = versions.first.locator("h4", has_text="changed").locator("+ ul .values")
+    assert changed.all_inner_texts() == ["label\nfear → joy"], "what differs and no more"
+    added = versions.first.locator("h4", has_text="added").locator("+ ul .values").first
+    expect(added.locator("ins")).to_have_count(2)
+    expect(added.locator("del")).to_have_count(0)
 
 
 def test_releases_of_what_is_gone_are_named(page: Page) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from registry.building.summary import amount
 from registry.catalog.numbers import figure, share
-from registry.lineage.diff_report import place, shown_value
+from registry.lineage.diff_report import shown_value
 
 _SETTINGS: dict[str, Any] = {
     "loader": PackageLoader("registry.catalog"),
@@ -34,4 +34,4 @@ def as_yaml(value: Any) -> str:
 
 
 HTML.filters.update(figure=figure, amount=amount, share=share, as_json=as_json, as_yaml=as_yaml)
-HTML.filters.update(place=place, value=shown_value, quoted=shlex.quote)
+HTML.filters.update(value=shown_value, quoted=shlex.quote)

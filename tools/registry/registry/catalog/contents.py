@@ -1,0 +1,61 @@
+"""What stands in samples that a version has changed: a few rows of a release's files, as texts."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from samples import read_manifest
+
+from registry.catalog import facts
+from registry.catalog.profile.captioned import ANNOTATIONS, entries_of
+from registry.catalog.profile.examples import shown
+from registry.catalog.profile.rows import Rows
+from registry.lineage.arrow_types import parse_type
+from registry.lineage.loading import fetched
+from registry.releasing.releases import Release
+
+Place = tuple[str, int]  # a file and a row of it
+Contents = dict[Place, dict[str, str]]  # by column, in their order
+MOST = 1 << 26  # bytes of files that are fetched for a few rows
+
+
+def contents_of(release: Release, manifest: Path, places: Iterable[Place], remote: str) -> Contents:
+    """Return the values of samples; none where their files are large.
+
+    Raises CorruptFile for a file that cannot be read, and what fetching an object raises.
+    """
+    wanted = {file: {row for _, row in found} for file, found in itertools.groupby(sorted(places), lambda at: at[0])}
+    size = sum(each.size for each in release.outputs if any(_is_in(file, each.path) for file in wanted))
+    if not wanted or size > MOST:
+        return {}
+    described = read_manifest(manifest)
+    paths = fetched(release, described, list(wanted), remote).items
+    declared = pa.schema([(name, parse_type(kind)) for name, kind in described.columns])
+    classes = {each.name: each.classes for each in facts.columns(release.metadata) if each.classes}
+    read = Rows({file: [file] for file in wanted}, paths, declared, classes)
+    return {
+        (file, row): values
+        for file, rows in wanted.items()
+        for row, values in (_captions(file, paths) if file.endswith(ANNOTATIONS) else _values(read, file, rows))
+        if row in rows
+    }
+
+
+def _is_in(file: str, output: str) -> bool:
+    return file == output or file.startswith(f"{output}/")
+
+
+def _values(read: Rows, file: str, rows: set[int]) -> Iterator[tuple[int, dict[str, str]]]:
+    first, names = 0, read.declared.names
+    for batch in read.read(file, names):
+        for row in sorted(each for each in rows if first <= each < first + batch.num_rows):
+            yield row, {name: shown(batch[name][row - first], read.classes.get(name, {})) for name in names}
+        first += batch.num_rows
+        if first > max(rows):
+            break
+
+
+def _captions(file: str, paths: Mapping[str, Path]) -> Iterator[tuple[int, dict[str, str]]]:
+    for row, each in enumerate(entries_of({file: [file]}, paths)[file]):
+        yield row, {"image": each.name, "caption": each.caption}
