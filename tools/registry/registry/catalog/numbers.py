@@ -11,9 +11,9 @@ def figure(value: float) -> str:
     return f"{float(text):,.0f}".replace(",", GAP) if "e+" in text else text
 
 
-def exact(value: float) -> str:
-    """Return a number with its thousands apart, and all its digits."""
-    return f"{value:,.12g}".replace(",", GAP)
+def exact(value: float, digits: int = 12) -> str:
+    """Return a number with its thousands apart, and all its digits, or so many that count."""
+    return f"{value:,.{digits}g}".replace(",", GAP)
 
 
 def share(part: float) -> str:

@@ -1,6 +1,7 @@
 """The template engine: pages, whose values are escaped, and programs, whose values come quoted."""
 
 import json
+import math
 import shlex
 from typing import Any
 
@@ -9,8 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from registry.building.summary import amount
-from registry.catalog.numbers import figure, share
+from registry.catalog.numbers import exact, figure, share
 from registry.lineage.diff_report import shown_value
+from registry.lineage.drift import Change
 
 _SETTINGS: dict[str, Any] = {
     "loader": PackageLoader("registry.catalog"),
@@ -33,5 +35,20 @@ def as_yaml(value: Any) -> str:
     return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip()
 
 
+def sides(change: Change) -> tuple[str, str]:
+    """Return what a value was and is: of numbers six digits, or as many as it takes to tell them apart."""
+    before, after = change.before, change.after
+    for digits in (6, 12, 17):
+        texts = _side(before, digits), _side(after, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _side(value: Any, digits: int) -> str:
+    is_fraction = isinstance(value, float) and math.isfinite(value)
+    return exact(value, digits) if is_fraction else shown_value(value)
+
+
 HTML.filters.update(figure=figure, amount=amount, share=share, as_json=as_json, as_yaml=as_yaml)
-HTML.filters.update(value=shown_value, quoted=shlex.quote)
+HTML.filters.update(sides=sides, quoted=shlex.quote)
