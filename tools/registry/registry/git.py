@@ -5,7 +5,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -98,8 +98,9 @@ class Reading(Git):
         with self._turn:
             if not self._process or not self._process.stdin or not self._process.stdout or "\n" in name:
                 return super().show(revision, path)
-            self._process.stdin.write(f"{name}\n".encode())
-            self._process.stdin.flush()
+            with suppress(BrokenPipeError):  # it has ended; so it answers nothing
+                self._process.stdin.write(f"{name}\n".encode())
+                self._process.stdin.flush()
             line = self._process.stdout.readline()
             head = self._HEAD.fullmatch(line)
             content = self._process.stdout.read(int(head["size"]) + 1)[:-1] if head else b""
