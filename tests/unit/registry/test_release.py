@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from conftest import git
 from registry.building.pipeline import dvc_repository
+from registry.building.scratch import is_scratch
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
 from registry.releasing.bootstrap import bootstrap
@@ -304,6 +305,14 @@ def test_tags_that_are_only_here_elsewhere_other_or_lightweight(world: Path, clo
 def test_sample_data_is_refused(clone: Path) -> None:
     build(clone, "greetings", ROWS, sample=True)
     refused(40, "greetings: is synthetic sample data", lambda: make(clone, "1.0.0"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_one"),
+    [(".demo/repo", True), (".demo/sample/repo", True), (".demo/repo/.local/rebuilt/repo", False), ("repo", False)],
+)
+def test_but_for_that_in_a_scratch_copy(tmp_path: Path, folder: str, is_one: bool) -> None:
+    assert is_scratch(tmp_path / folder) is is_one
 
 
 def test_local_data_does_not_go_with_a_public_tag(clone: Path) -> None:

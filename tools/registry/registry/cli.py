@@ -12,7 +12,7 @@ from stage.options import talk
 from registry.building.new import make_dataset_folder
 from registry.building.pipeline import StageFailed, reproduce
 from registry.building.refresh import has_upstream, refresh
-from registry.building.scratch import make_scratch, run_in
+from registry.building.scratch import SAMPLE, make_scratch, run_in
 from registry.building.summary import summary
 from registry.cli_argo import argo, workflow
 from registry.cli_cards import cards
@@ -50,7 +50,7 @@ cli = Tool(
     type=click.Choice(["auto", "upstream", "sample"]),
     default="auto",
     show_default=True,
-    help="upstream: what sources.csv names; sample: the bundled one, in .demo/; auto: that, if no source answers.",
+    help="upstream: as sources.csv names it; sample: the bundled one, in .demo/sample/; auto: that, if no source answers.",
 )
 @talk
 def dataset(name: str, source: str) -> None:
@@ -79,16 +79,17 @@ def dataset(name: str, source: str) -> None:
             if error.code != NetworkFailed.code or source == "upstream" or not each.sample_sources.exists():
                 raise
             log.warning("No source of %s answered, so data/ stays as it was.", each.name)
-            log.warning("Building its bundled SYNTHETIC sample in .demo/ instead; SOURCE=upstream makes this an error.")
+            log.warning("Building its bundled SYNTHETIC sample in .demo/sample/ instead (SOURCE=upstream: an error).")
             samples.append(each)
         else:
             write_card(each)
             steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
             click.echo(summary(each, stages, root, steps))
     if samples:
-        clone = make_scratch(root)
+        clone = make_scratch(root, root / SAMPLE)
         for each in samples:
             run_in(clone, "tools/run", "registry", "dataset", each.name)
+        log.info("All this is in %s, where its commands work.", clone.relative_to(root))
 
 
 @cli.command("refresh")

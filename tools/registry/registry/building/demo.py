@@ -14,7 +14,7 @@ import click
 from stage.errors import InputMissing, VerificationFailed
 
 from registry.building import upstream
-from registry.building.scratch import commit, make_scratch, run_in
+from registry.building.scratch import WORLD, commit, make_scratch, run_in
 from registry.catalog.serving import ADDRESS
 from registry.catalog.site import FOLDER
 from registry.datasets import find_datasets
@@ -49,10 +49,11 @@ class _Clone:
     """The scratch clone, and what is done in it."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = root / ".demo" / "repo"
-        self.consumer = root / ".demo" / "consumer"
+        world = root / WORLD
+        self.folder = world / "repo"
+        self.consumer = world / "consumer"
         # As a URL: DVC would take a path inside this repository for the repository itself.
-        self.origin = (root / ".demo" / "origin.git").as_uri()
+        self.origin = (world / "origin.git").as_uri()
 
     def make(self, *targets: str) -> None:
         """Run make with each of the targets and its variables, as a person would."""
@@ -111,7 +112,10 @@ def _steps(root: Path, has_index: bool) -> list[tuple[str, Callable[[], object]]
     names = [each.name for each in datasets if each.sample_sources.exists()]
     indexes = [each.name for each in datasets if each.parent] if has_index else []
     return [
-        ("Copy the repository to .demo/repo, with synthetic samples for data", partial(make_scratch, root)),
+        (
+            "Copy the repository to .demo/repo, with synthetic samples for data",
+            partial(make_scratch, root, root / WORLD),
+        ),
         (f"Build a dataset, {DATASET}: fetch, process, measure", partial(clone.make, f"dataset DS={DATASET}")),
         ("Build it again: nothing has changed, nothing is done", partial(clone.make, f"dataset DS={DATASET}")),
         ("Build the others", partial(clone.make, "dataset DS=all")),

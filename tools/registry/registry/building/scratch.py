@@ -1,4 +1,4 @@
-"""A scratch copy of the repository in ``.demo/``, where sample data is built and nothing else is touched."""
+"""A scratch copy of the repository below ``.demo/``, where sample data is built and nothing else is touched."""
 
 import os
 import re
@@ -9,6 +9,9 @@ from pathlib import Path
 from registry.datasets import find_datasets
 from registry.runtime.toolbox import repository
 
+WORLD = Path(".demo")  # the demo's
+SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
+
 # What is said to this run, and not to those in the scratch world.
 LEADS_OUT = re.compile(
     "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_DATA_VERSION)$"
@@ -17,13 +20,12 @@ LEADS_OUT = re.compile(
 IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
 
 
-def make_scratch(root: Path) -> Path:
-    """Make ``.demo/`` anew, and return the clone in it.
+def make_scratch(root: Path, world: Path) -> Path:
+    """Make the folder ``world`` anew, and return the clone in it, ``repo``.
 
     It holds a bare origin, a folder remote and a clone of the working tree as it stands, whose datasets take the
     bundled samples for their sources.
     """
-    world = root / ".demo"
     shutil.rmtree(world, ignore_errors=True)
     clone = world / "repo"
     copy_working_tree(root, clone)
@@ -46,6 +48,11 @@ def make_scratch(root: Path) -> Path:
     _git(clone, "remote", "add", "origin", str(world / "origin.git"))
     commit(clone, "Scratch copy with sample data")
     return clone
+
+
+def is_scratch(root: Path) -> bool:
+    """Say whether a repository is a scratch copy, whose samples may be released."""
+    return WORLD.name in {folder.name for folder in root.parents[:2]}
 
 
 def copy_working_tree(root: Path, target: Path) -> None:

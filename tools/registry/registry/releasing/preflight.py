@@ -10,6 +10,7 @@ from stage.errors import ChecksumMismatch, PushFailed, ReleaseRefused
 from stage.progress import progress
 
 from registry.building.pipeline import dvc_repository
+from registry.building.scratch import is_scratch
 from registry.datasets import WORKSPACE, Dataset
 from registry.git import Git, GitFailed
 
@@ -114,7 +115,7 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
         raise ReleaseRefused(dataset.name, "is not built", f"make dataset DS={dataset.name}")
     dataset.check_lock()
     metadata = dataset.metadata()
-    if metadata["provenance"]["sample"] and root.parent.name != ".demo":
+    if metadata["provenance"]["sample"] and not is_scratch(root):
         raise ReleaseRefused(dataset.name, "is synthetic sample data", "build it from its sources, then release")
     if dataset.parent == WORKSPACE:
         fix = "name a released version in params.yaml, section registry, and build it again"
