@@ -1,6 +1,8 @@
 """make demo, as a newcomer types it, and the catalogue that it ends in."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,17 @@ def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Demo, root: P
     assert git(demo.clone / ".demo/repo", "status", "--porcelain") == ""
 
 
+def test_commands_work_in_its_clone_as_they_are(demo: Demo, tmp_path: Path) -> None:
+    assert "\nThe commands on its pages work in its clone: cd .demo/repo\n" in demo.said
+    bare = {name: os.environ[name] for name in ("PATH", "HOME")}
+    for arguments in (["get", "DS=emotion", "VERSION=1.0.0", f"OUT={tmp_path / 'got'}"], ["show", "DS=emotion"]):
+        made = subprocess.run(
+            ["make", *arguments], cwd=demo.clone / ".demo/repo", env=bare, text=True, capture_output=True
+        )
+        assert made.returncode == 0 and "environment" not in made.stderr, made.stderr
+    assert (tmp_path / "got/processed/test/test.parquet").is_file()
+
+
 def test_it_says_what_it_does_and_how_long_each_step_took(demo: Demo) -> None:
     titles = re.findall(r"^\[(\d+)/(\d+)\] \S", demo.told, re.MULTILINE)
     assert [int(number) for number, _ in titles] == [*range(1, len(titles) + 1)]
@@ -55,7 +68,8 @@ def test_its_catalogue_tells_of_the_model_and_of_what_has_changed(demo: Demo, br
     site = f"{demo.site.as_uri()}/"
     with watched(browser, site) as (page, wrong):
         page.goto(f"{site}datasets/wine-quality.html")
-        expect(page.locator("#lineage")).to_contain_text("wine-regressor/1 training on 48 samples of 1.0.0")
+        expect(page.locator("#lineage")).to_contain_text("training on 48 samples of 1.0.0")
+        expect(page.locator("#lineage")).to_contain_text("make explain MODEL=wine-regressor/1 IDS=samples.csv")
         page.goto(f"{site}datasets/emotion.html")
         changes = page.locator("#versions .versions > li").first.locator(".chips li")
         assert changes.all_inner_texts() == ["2 added", "1 removed", "2 changed"]

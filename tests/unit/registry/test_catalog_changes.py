@@ -31,7 +31,7 @@ def values(of: Change) -> dict[str, list[tuple[tuple[str, str | None, str | None
     return {kind: [each.values for each in found.first] for kind, found in of.kinds.items()}
 
 
-def test_of_a_changed_sample_what_differs_and_of_others_all_of_it(world: World) -> None:
+def test_of_a_changed_sample_its_key_and_what_differs_and_of_others_all_of_it(world: World) -> None:
     train = [("hello", "joy"), ("go away", "fear"), ("oh", "joy"), ("new", "love")]
     found = change(world, "greetings", greetings(), greetings(train, VAL[:1]))
     assert values(found) == {
@@ -40,15 +40,15 @@ def test_of_a_changed_sample_what_differs_and_of_others_all_of_it(world: World) 
             (("text", "hello", None), ("label", "love", None)),
             (("text", "no", None), ("label", "anger", None)),
         ],
-        "changed": [(("label", "anger", "fear"),)],
+        "changed": [(("text", "go away", "go away"), ("label", "anger", "fear"))],
     }
     (sample,) = found.kinds["changed"].first
-    assert sample == Sample(sample.id, "processed/train/train.parquet row 1", (("label", "anger", "fear"),))
+    assert sample == Sample(sample.id, "processed/train/train.parquet row 1", values(found)["changed"][0])
 
 
-def test_a_sample_that_moved_has_nothing_that_differs(world: World) -> None:
+def test_of_a_sample_that_moved_its_key(world: World) -> None:
     found = change(world, "greetings", greetings(), greetings([*TRAIN[:2], TRAIN[3]], [*VAL, TRAIN[2]]))
-    assert values(found)["moved"] == [()]
+    assert values(found)["moved"] == [(("text", "oh", "oh"),)]
 
 
 def test_of_tables_images_with_captions_and_documents(world: World) -> None:
@@ -59,7 +59,7 @@ def test_of_tables_images_with_captions_and_documents(world: World) -> None:
     found = change(world, "notes", notes(), notes({"a_README.md": "# A\n\nSecond.\n"}))
     assert values(found) == {
         "removed": [(("name", "b_README.md", None), ("text", "# B↵", None))],
-        "changed": [(("text", "# A↵↵First.↵", "# A↵↵Second.↵"),)],
+        "changed": [(("name", "a_README.md", "a_README.md"), ("text", "# A↵↵First.↵", "# A↵↵Second.↵"))],
     }
 
 

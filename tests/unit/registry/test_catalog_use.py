@@ -97,6 +97,7 @@ def test_columns_are_known_by_what_they_are_and_not_by_their_names() -> None:
     of.metadata["schema"]["features"]["emotion"]["classes"] = ["joy", "fear"]
     assert (of.form, of.target) == ("texts", "emotion")
     assert {"tweet", "emotion"} <= strings(programs(of)["PyTorch"].text)
+    assert 'names = ["joy", "fear"]' in programs(of)["PyTorch"].text, "the same numbers in every split"
 
 
 def test_what_nothing_reads_is_got_and_no_more() -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from samples import read_manifest
 from stage.errors import StageError
 
 from registry.catalog.contents import Contents, Place, contents_of
@@ -13,13 +15,13 @@ from registry.lineage.drift import Change as ValueChange
 from registry.releasing.releases import Release
 from registry.storage.manifests import fetch_manifest
 
-Value = tuple[str, str | None, str | None]  # a column, what was in it and what is, None where there is no sample
+Value = tuple[str, str | None, str | None]  # a column, what was in it and what is; None where there is no sample
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A sample, where it is, and which of its values differ."""
+    """A sample, where it is, and its values; where it was changed, those that differ, and its key."""
 
     id: str
     place: str
@@ -61,16 +63,17 @@ def change_between(before: Release, after: Release, remote: str) -> Change:
         return Change(since, str(error))
     found = [(kind, each, *_sides(each, kind)) for kind in KINDS for each in first(getattr(diff, kind))]
     try:
+        key = read_manifest(manifests[1]).key
         was = contents_of(before, manifests[0], [there for *_, there, _ in found if there], remote)
         is_now = contents_of(after, manifests[1], [here for *_, here in found if here], remote)
     except StageError as error:
         log.warning("%s: the values that changed since %s are left out: %s", after.tag, since, error)
-        was, is_now = {}, {}
+        key, was, is_now = [], {}, {}
     kinds = {
         kind: Kind(
             len(samples),
             tuple(
-                Sample(each["sample_id"], place(each, kind), _values(was, there, is_now, here))
+                Sample(each["sample_id"], place(each, kind), _values(was, there, is_now, here, key))
                 for of, each, there, here in found
                 if of == kind
             ),
@@ -89,10 +92,12 @@ def _sides(each: dict[str, Any], kind: str) -> tuple[Place | None, Place | None]
     return (each["file_before"], each["row_before"]), here
 
 
-def _values(was: Contents, there: Place | None, is_now: Contents, here: Place | None) -> tuple[Value, ...]:
-    """Return what differs in a sample, or all of one that was not there or is no more; nothing if it is not known."""
+def _values(
+    was: Contents, there: Place | None, is_now: Contents, here: Place | None, key: Sequence[str]
+) -> tuple[Value, ...]:
+    """Return what differs in a sample, and the key that it is known by; nothing where that is not known."""
     if (there and there not in was) or (here and here not in is_now):
         return ()
     before, after = was[there] if there else {}, is_now[here] if here else {}
     values = [(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])]
-    return tuple(each for each in values if each[1] != each[2])
+    return tuple(each for each in values if each[1] != each[2] or each[0] in key)

@@ -1,8 +1,9 @@
 """What stands in samples that a version has changed: a few rows of a release's files, as texts."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from samples import read_manifest
@@ -20,19 +21,26 @@ Contents = dict[Place, dict[str, str]]  # by column, in their order
 MOST = 1 << 26  # bytes of files that are fetched for a few rows
 
 
-def contents_of(release: Release, manifest: Path, places: Iterable[Place], remote: str) -> Contents:
+def contents_of(release: Release, manifest: Path, places: Sequence[Place], remote: str) -> Contents:
     """Return the values of samples; none where their files are large.
 
     Raises CorruptFile for a file that cannot be read, and what fetching an object raises.
     """
-    wanted = {file: {row for _, row in found} for file, found in itertools.groupby(sorted(places), lambda at: at[0])}
-    size = sum(each.size for each in release.outputs if any(_is_in(file, each.path) for file in wanted))
-    if not wanted or size > MOST:
+    files = sorted({file for file, _ in places})
+    size = sum(each.size for each in release.outputs if any(_is_in(file, each.path) for file in files))
+    if size > MOST:
         return {}
-    described = read_manifest(manifest)
-    paths = fetched(release, described, list(wanted), remote).items
-    declared = pa.schema([(name, parse_type(kind)) for name, kind in described.columns])
-    classes = {each.name: each.classes for each in facts.columns(release.metadata) if each.classes}
+    paths = fetched(release, read_manifest(manifest), files, remote).items
+    return values_at(paths, manifest, release.metadata, places)
+
+
+def values_at(
+    paths: Mapping[str, Path], manifest: Path, metadata: Mapping[str, Any], places: Iterable[Place]
+) -> Contents:
+    """Return the values of samples from files that are here. Raises CorruptFile for one that cannot be read."""
+    wanted = {file: {row for _, row in found} for file, found in itertools.groupby(sorted(places), lambda at: at[0])}
+    declared = pa.schema([(name, parse_type(kind)) for name, kind in read_manifest(manifest).columns])
+    classes = {each.name: each.classes for each in facts.columns(metadata) if each.classes}
     read = Rows({file: [file] for file in wanted}, paths, declared, classes)
     return {
         (file, row): values

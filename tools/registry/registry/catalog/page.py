@@ -15,6 +15,7 @@ from stage.errors import StageError
 from registry.cards import CROISSANT, README
 from registry.catalog import facts
 from registry.catalog.charts import Chart, bars, histogram
+from registry.catalog.copies import Copy, copies_of
 from registry.catalog.entries import Entry
 from registry.catalog.models import Use, Uses
 from registry.catalog.profile import Data, Profile, data_of_release, data_of_working_copy, profile
@@ -44,8 +45,9 @@ class Page:
     retrieval: tuple[Chart, ...]
     problem_chart: Chart | None
     profile: Profile
+    copies: dict[str, list[Copy]]  # by the id of a sample that is a problem
     snippets: tuple[Snippet, ...]
-    uses: tuple[tuple[str, Use], ...]  # by version
+    uses: dict[str, list[tuple[str, Use]]]  # by model; each with the version that it used
     uses_unknown: str
     notes: tuple[str, ...]
 
@@ -93,13 +95,16 @@ class Page:
 def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
     """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
     data, seen, notes = None, Profile(), [*entry.left_out]
+    copies: dict[str, list[Copy]] = {}
     try:
         data = _data(entry, remote)
         if data:
             with _ALONE:
                 seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
+            for problem in facts.problems(entry.metadata):
+                copies |= copies_of(data, entry.metadata, problem.ids)
         elif entry.editions:
-            notes.append(f"The data is not here, so its plots and samples are left out: make pull DS={entry.name}.")
+            notes.append(f"The data is not here, so its plots and samples are left out: make dataset DS={entry.name}.")
     except StageError as error:
         log.warning("%s: plots and samples are left out: %s", entry.name, error)
         notes.append(f"The data could not be read, so its plots and samples are left out: {error}")
@@ -121,15 +126,20 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         tuple(_retrieval(entry)),
         _problems(entry),
         seen,
+        copies,
         tuple(snippets(source)) if entry.current.release and source.splits else (),
-        tuple((each.version, use) for each in entry.editions if each.release for use in _of(uses, each.release.tag)),
+        _by_model(entry, uses),
         uses.unknown,
         tuple(notes),
     )
 
 
-def _of(uses: Uses, tag: str) -> Iterable[Use]:
-    return uses.by_tag.get(tag, ())
+def _by_model(entry: Entry, uses: Uses) -> dict[str, list[tuple[str, Use]]]:
+    found: dict[str, list[tuple[str, Use]]] = {}
+    for edition in entry.editions:
+        for use in uses.by_tag.get(edition.release.tag, ()) if edition.release else ():
+            found.setdefault(f"{use.model}/{use.version}", []).append((edition.version, use))
+    return found
 
 
 def _data(entry: Entry, remote: str) -> Data | None:

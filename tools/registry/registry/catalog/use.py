@@ -83,6 +83,11 @@ class Source:
         return next((each.name for each in found if each.is_target or each.classes or each.name == "label"), "")
 
     @property
+    def classes(self) -> list[str]:
+        """The names of the target's classes, in their order; empty where they are not declared."""
+        return next((list(each.classes.values()) for each in self.columns if each.name == self.target), [])
+
+    @property
     def image(self) -> facts.Column | None:
         """The column that has images."""
         return next((each for each in self.columns if len(each.shape) > 1), None)
@@ -147,6 +152,7 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "target": _quoted(source.target),
         "image": _quoted(source.image.name if source.image else ""),
         "text": _quoted(source.text),
+        "classes": json.dumps(source.classes, ensure_ascii=False),
         "target_is_text": not numbers.get(source.target, False),
         "all_are_numbers": all(is_number for name, is_number in numbers.items() if name != source.target),
     }

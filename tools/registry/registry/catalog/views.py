@@ -30,8 +30,12 @@ class Card:
         page, metadata = self.page, self.page.entry.metadata
         found = [page.entry.name, *page.about.values(), page.form, *page.tasks]
         for column in facts.columns(metadata):
-            found += [column.name, column.description, *column.classes]
-        found += [each.version for each in page.entry.editions]
+            found += [column.name, column.description, *column.classes.values()]
+        found += (
+            [each.version for each in page.entry.editions]
+            + page.warnings
+            + [each.what for each in facts.problems(metadata)]
+        )
         return " ".join(found).lower()
 
     @property
@@ -76,6 +80,7 @@ def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:
         croissant=json.loads(page.croissant or "null"),
         pages=pages,
         contents={id: name for id, name in contents.items() if name},
+        parent=page.entry.dataset.parent.rpartition("-v")[0],
         prompt=facts.prompt(metadata),
         columns=facts.columns(metadata),
         checked=facts.checked(metadata),
