@@ -43,7 +43,7 @@ def got(released: Path, names: list[str], tmp_path_factory: pytest.TempPathFacto
     """Each release as somebody else gets it."""
     out = tmp_path_factory.mktemp("got")
     found = {name: out / name for name in names}
-    store = open_store(Git(released), "HEAD", "demo")
+    store = open_store(Git(released), "HEAD", "local")
     for name, folder in found.items():
         get(Release(Git(released), name, Version(1, 0, 0)), store, folder)
     return found
@@ -72,7 +72,7 @@ def name(request: pytest.FixtureRequest, got: dict[str, Path]) -> str:
 def samples(released: Path, name: str, split: str) -> list[dict[str, Any]]:
     """Return the samples of a split as registry.load gives them."""
     chosen = None if split == "samples" else split
-    found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(released), remote="demo").to_pylist()
+    found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(released), remote="local").to_pylist()
     return found
 
 

@@ -68,7 +68,7 @@ def folder(released: Path, pages: Pages, known: dict[str, str], tmp_path_factory
     place = tmp_path_factory.mktemp("use")
     git(place, "clone", "-q", str(released.parent / "origin.git"), "clone")
     script = "\n".join(programs[GET] for programs in pages.values())
-    made = {**known, "DVC_REMOTE": "demo", "RUNTIME": "host"}
+    made = {**known, "RUNTIME": "host"}
     subprocess.run(["sh", "-ec", script], cwd=place / "clone", env=made, check=True)
     (place / "empty").mkdir()
     for name in pages:
@@ -115,7 +115,7 @@ def expected(released: Path, names: list[str]) -> dict[str, Rows]:
     """The rows of each release that its programs read."""
     chosen = {name: NAMES[name][0] for name in names}
     return {
-        name: load(name, split=split, repo=str(released), remote="demo").to_pylist() for name, split in chosen.items()
+        name: load(name, split=split, repo=str(released), remote="local").to_pylist() for name, split in chosen.items()
     }
 
 

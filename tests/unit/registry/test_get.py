@@ -167,9 +167,10 @@ def test_rotten_object_is_named_and_leaves_no_file(
     out = tmp_path / "out"
     done = registry.run("get", "pictures", "1.0.0", str(out))
     assert done.returncode == 42
+    elsewhere = "DVC_REMOTE=… names another remote; or " * (what == "missing")
     assert done.stderr.splitlines()[-1] == (
         f"error: pictures-v1.0.0 data/pictures/{path}: object {md5} is {what} on local; "
-        "fix: make repair, in a clone that can build it"
+        f"fix: {elsewhere}make repair, in a clone that can build it"
     )
     right = wanted(registry, "pictures")
     got = {name: body for name, body in tree(out).items() if not name.endswith(".part")} if out.exists() else {}

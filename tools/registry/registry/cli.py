@@ -50,7 +50,7 @@ cli = Tool(
     type=click.Choice(["auto", "upstream", "sample"]),
     default="auto",
     show_default=True,
-    help="upstream: as sources.csv names it; sample: the bundled one, in .demo/sample/; auto: that, if no source answers.",
+    help="upstream: as in sources.csv; sample: the bundled one, in .demo/sample/; auto: that, if no source answers.",
 )
 @talk
 def dataset(name: str, source: str) -> None:

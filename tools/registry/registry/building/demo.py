@@ -144,6 +144,8 @@ Done in {seconds:.0f} s, all of it in .demo/. Now look at the catalogue, in a br
   {page.as_uri()}
   make catalog-serve       the same at http://{ADDRESS}:8080/
 
+The commands on its pages work in its clone: cd .demo/repo
+
 Next, with real data: make dataset DS={TRAINED_ON}"""
 
 

@@ -7,14 +7,13 @@ import subprocess
 from pathlib import Path
 
 from registry.datasets import find_datasets
-from registry.runtime.toolbox import repository
 
 WORLD = Path(".demo")  # the demo's
 SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
 
 # What is said to this run, and not to those in the scratch world.
 LEADS_OUT = re.compile(
-    "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_DATA_VERSION)$"
+    "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_REMOTE|DVC_DATA_VERSION)$"
     "|(MAKEFLAGS|MAKELEVEL|MFLAGS|GNUMAKEFLAGS)$|PGVECTOR_|MLFLOW_|AWS_"
 )
 IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
@@ -34,13 +33,12 @@ def make_scratch(root: Path, world: Path) -> Path:
             shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
             for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
                 (dataset.folder / built).unlink(missing_ok=True)
+    # What commands use without a word: the remote `local`, at an address that holds for clones of it too.
     config = clone / ".dvc" / "config"
-    remote = f"""
-['remote "demo"']
-    url = {world / "remote"}
-    verify = true
-"""
-    config.write_text(config.read_text().replace("remote = minikube", "remote = demo") + remote)
+    text = config.read_text().replace("remote = minikube", "remote = local")
+    config.write_text(text.replace("url = ../.local/dvcstore", f"url = {world / 'remote'}"))
+    ready = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs"))
+    (clone / ".venvs").symlink_to(ready.absolute())  # its tools have the same locks
     _git(world, "init", "-q", "--bare", "-b", "main", "origin.git")
     _git(clone, "init", "-q", "-b", "main")
     for key, value in IDENTITY.items():
@@ -71,7 +69,7 @@ def commit(clone: Path, message: str) -> None:
 
 
 def run_in(folder: Path, *command: str, **variables: str) -> None:
-    """Run a command in the scratch world: without a mirror, for its sources are here, and with ready environments.
+    """Run a command in the scratch world, without a mirror, for its sources are here.
 
     Nothing that leads out of it reaches the command: neither services nor another registry.
     Raises CalledProcessError where it fails.
@@ -80,8 +78,6 @@ def run_in(folder: Path, *command: str, **variables: str) -> None:
     environ |= {
         "ENV": "local",
         "SOURCE": "upstream",
-        "DVC_REMOTE": "demo",
-        "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(repository() / ".venvs")),
         **variables,
     }
     subprocess.run(command, cwd=folder, env=environ, check=True)

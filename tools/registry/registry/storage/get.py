@@ -93,10 +93,11 @@ def _items(release: Release, store: Store) -> list[Item]:
 def _named(release: Release, store: Store, item: Item) -> Iterator[None]:
     """Say whose object it is that the store lacks, or has with other bytes."""
     where, fix = f"{release.tag} {shown(f'{release.folder}/{item.path}')}", "make repair, in a clone that can build it"
+    other = f"DVC_REMOTE=… names another remote; or {fix}"
     try:
         yield
     except Absent as error:
-        raise VerificationFailed(where, f"object {item.md5} is missing on {store.remote}", fix) from error
+        raise VerificationFailed(where, f"object {item.md5} is missing on {store.remote}", other) from error
     except ChecksumMismatch as error:
         raise VerificationFailed(where, f"object {item.md5} is damaged on {store.remote}", fix) from error
 
