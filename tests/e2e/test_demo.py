@@ -25,7 +25,7 @@ def test_it_shows_the_whole_journey_and_touches_nothing_else(demo: Demo, root: P
         assert re.search(rf"{path.parent.name}-v1\.0\.0: \d+ files, .* all verified", demo.said)
     for text in ("nothing to do", "emotion-v1.1.0: released", "emotion 1.0.0 -> 1.1.0", '{"model": "wine-regressor/1"'):
         assert text in demo.said
-    assert "training  48 of the 60 samples of wine-quality-v1.0.0" in demo.said
+    assert "training   48 of the 60 samples of wine-quality-v1.0.0" in demo.said
     assert "model     wine-regressor/1: was given it for training" in demo.said
     assert "1. fetcher" in demo.said, "the search finds who fetches"
     assert "test.parquet: the bytes that were released" in demo.told

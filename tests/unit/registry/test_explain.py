@@ -71,12 +71,14 @@ def test_the_selection_that_was_logged(world: World, client: MlflowClient, tmp_p
     assert max(map(len, result.output.splitlines())) <= 80
     for line in (
         "regressor/1",
-        f"  run       {found.run_id}",
-        "  release   wines-v1.0.0 (its run's tag dvc_data_version)",
-        "  training  2 of the 5 samples of wines-v1.0.0, named by rows",
-        f"  identity  {release.logical_hash}",
+        f"  run        {found.run_id}",
+        "  release    wines-v1.0.0 (its run's tag dvc_data_version)",
+        "  training   2 of the 5 samples of wines-v1.0.0, named by rows",
+        "  validation 1 of the 5 samples of wines-v1.0.0, named by rows",
+        f"  identity   {release.logical_hash}",
     ):
-        assert line in result.output.splitlines()
+        assert result.output.splitlines().count(line) == 1
+    assert "  samples    3 samples written to /" in result.output and "IDS=FILE" not in result.output
     with (tmp_path / "ids.csv").open() as file:
         table = [row for row in csv.DictReader(file) if row["context"] == "training"]
     assert [(row["sample_id"], row["file"], row["row"]) for row in table] == [
@@ -97,6 +99,7 @@ def test_without_a_selection_all_of_it_with_a_note(where: str, world: World, cli
     assert found.said_in == where.removesuffix("s")
     text = run("classifier/1").output
     assert "its run has logged no selection, so any of the 6 samples of" in text
+    assert text.endswith("\n  samples   IDS=FILE writes every one, with its file and row\n")
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -95,7 +95,7 @@ def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) ->
         found = explain(client, root, model, remote)
     if ids:
         write_ids(found, ids)
-    click.echo(json.dumps(document(found), ensure_ascii=False) if as_json else as_text(found))
+    click.echo(json.dumps(document(found), ensure_ascii=False) if as_json else as_text(found, ids))
 
 
 @click.command("whohas")

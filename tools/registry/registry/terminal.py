@@ -8,22 +8,22 @@ WIDTH = 80
 INDENT = 12
 
 
-def row(label: str, text: str) -> list[str]:
+def row(label: str, text: str, indent: int = INDENT) -> list[str]:
     """Return a text behind its label, wrapped; none where there is no text. Control characters become spaces."""
     return textwrap.wrap(
         printable(text),
         WIDTH,
-        initial_indent=f"  {label:<{INDENT - 3}} ",
-        subsequent_indent=" " * INDENT,
+        initial_indent=f"  {label:<{indent - 3}} ",
+        subsequent_indent=" " * indent,
         break_on_hyphens=False,
     )
 
 
-def rows(label: str, texts: Iterable[str]) -> list[str]:
+def rows(label: str, texts: Iterable[str], indent: int = INDENT) -> list[str]:
     """Return a line or more for each text, the label before the first."""
     found: list[str] = []
     for text in texts:
-        found += row("" if found else label, text)
+        found += row("" if found else label, text, indent)
     return found
 
 

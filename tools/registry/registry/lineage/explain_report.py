@@ -1,5 +1,6 @@
 """Where a model comes from, as people and programs read it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from stage.output import replacing
 from registry.lineage.explain import NOT_LOGGED, Explanation
 from registry.lineage.selection import ALL
 from registry.lineage.training import VERSION
-from registry.terminal import row, rows
+from registry.terminal import INDENT, row, rows
+
+LONGEST = 20  # of the names of contexts that a column is made for
 
 
 def write_ids(explanation: Explanation, path: Path) -> None:
@@ -34,26 +37,31 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
     return {**vars(explanation), "parts": parts}
 
 
-def as_text(explanation: Explanation) -> str:
-    """Return a summary for a terminal."""
+def as_text(explanation: Explanation, written: Path | None = None) -> str:
+    """Return a summary for a terminal; ``written`` is the file that ``write_ids`` has made."""
+    indent = max(INDENT, *(min(len(part.context), LONGEST) + 3 for part in explanation.parts))
+    labelled, listed = partial(row, indent=indent), partial(rows, indent=indent)
     sources = [f"{each['name']}, sha256 {each['sha256'][:16]}…" for each in explanation.provenance.get("sources", [])]
     lines = [
         f"{explanation.model}/{explanation.version}",
-        *row("run", explanation.run_id),
-        *row("release", f"{explanation.release} (its run's {explanation.said_in} {VERSION})"),
-        *row("image", explanation.image),
-        *row("workflow", explanation.workflow),
-        *rows("sources", sources),
+        *labelled("run", explanation.run_id),
+        *labelled("release", f"{explanation.release} (its run's {explanation.said_in} {VERSION})"),
+        *labelled("image", explanation.image),
+        *labelled("workflow", explanation.workflow),
+        *listed("sources", sources),
     ]
-    for part in explanation.parts:
-        named = {NOT_LOGGED: "which is unknown", ALL: "all that there are"}.get(part.how, f"named by {part.how}")
+    for number, part in enumerate(explanation.parts, 1):
+        named = "all that there are" if part.how == ALL else f"named by {part.how}"
         split = f" in split {part.split}" if part.split else ""
-        lines += row(part.context, f"{len(part.samples)} of the {part.of} samples of {part.tag}, {named}{split}")
+        said = f"{len(part.samples)} of the {part.of} samples of {part.tag}, {named}{split}"
         if part.how == NOT_LOGGED:
-            lines[-1:] = row(
-                part.context,
+            said = (
                 f"its run has logged no selection, so any of the {part.of} samples of {part.tag} may have been used; "
-                "registry.log_dataset logs it",
+                "registry.log_dataset logs it"
             )
-        lines += row("identity", part.logical_hash)
-    return "\n".join([*lines, *row("samples", "IDS=FILE writes every one, with its file and row")])
+        lines += labelled(part.context, said)
+        if part.logical_hash not in {other.logical_hash for other in explanation.parts[number:]}:
+            lines += labelled("identity", part.logical_hash)
+    count = sum(len(part.samples) for part in explanation.parts)
+    hint = f"{count} samples written to {written}" if written else "IDS=FILE writes every one, with its file and row"
+    return "\n".join([*lines, *labelled("samples", hint)])
