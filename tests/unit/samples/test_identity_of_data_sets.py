@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import samples.checks
 import samples.manifest
 import samples.ranges
 from hypothesis import given, settings
@@ -65,6 +66,8 @@ def naive_duplicates(manifest):
         sum(map(len, conflicts)),
         len(conflicts),
         {label: sorted(leaks[label]) for label in sorted(leaks)},
+        sorted(row["sample_id"].hex() for row in rows if counts[row["content_hash"]] > 1)[: samples.checks.NAMED],
+        sorted(row["sample_id"].hex() for group in conflicts for row in group)[: samples.checks.NAMED],
     )
 
 
@@ -74,12 +77,16 @@ def naive_duplicates(manifest):
     memory=st.sampled_from([1, 2, 7, 1 << 20]),
     group=st.sampled_from([1, 4, 1 << 16]),
     key=st.sampled_from([(), ("text",)]),
+    named=st.sampled_from([1, 3, 100]),
 )
-def test_both_agree_with_the_naive_version_however_many_parts_are_read(rows, memory, group, key, tmp_path_factory):
+def test_both_agree_with_the_naive_version_however_many_parts_are_read(
+    rows, memory, group, key, named, tmp_path_factory
+):
     path = tmp_path_factory.mktemp("naive") / "m.parquet"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(samples.manifest, "ROWS", group)
         patched.setattr(samples.ranges, "ROWS_IN_MEMORY", memory)
+        patched.setattr(samples.checks, "NAMED", named)
         write_manifest(path, SCHEMA, rows, key)
         assert logical_hash(path) == naive_logical_hash(path)
         assert find_duplicates(path) == naive_duplicates(path)
@@ -127,20 +134,23 @@ def test_the_logical_hash_knows_all_else(schema, rows, path):
 def test_a_sample_in_two_splits_is_a_leak_into_the_later(path):
     write_manifest(path, SCHEMA, [("train", "a", 1), ("train", "b", 1), ("val", "a", 1), ("test", "a", 1)])
     ids = [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
-    assert find_duplicates(path) == Duplicates(
-        samples=2, groups=1, leaks={"test in train": [ids[3]], "test in val": [ids[3]], "val in train": [ids[2]]}
-    )
+    leaks = {"test in train": [ids[3]], "test in val": [ids[3]], "val in train": [ids[2]]}
+    equal = sorted([ids[0], ids[2], ids[3]])
+    assert find_duplicates(path) == Duplicates(samples=2, groups=1, leaks=leaks, equal_ids=equal)
 
 
 def test_a_key_in_two_splits_is_a_leak_and_with_two_contents_a_conflict(path):
     write_manifest(path, SCHEMA, [("train", "a", 1), ("train", "b", 1), ("train", "b", 2), ("val", "a", 3)], ["text"])
     ids = [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
-    assert find_duplicates(path) == Duplicates(conflicting=4, conflicts=2, leaks={"val in train": [ids[3]]})
+    assert find_duplicates(path) == Duplicates(
+        conflicting=4, conflicts=2, leaks={"val in train": [ids[3]]}, conflicting_ids=sorted(ids)
+    )
 
 
 def test_duplicates_within_a_split_are_no_leak(path):
     write_manifest(path, SCHEMA, [("train", "a", 1)] * 3)
-    assert find_duplicates(path) == Duplicates(samples=2, groups=1, leaks={})
+    ids = sorted(value.hex() for value in pq.read_table(path)["sample_id"].to_pylist())
+    assert find_duplicates(path) == Duplicates(samples=2, groups=1, leaks={}, equal_ids=ids)
 
 
 def test_a_manifest_without_samples_has_both(path):

@@ -128,8 +128,9 @@ def test_one_image_with_two_captions_is_a_conflict_and_in_two_splits_a_leak(fold
     image, caption = TRAIN[0]
     lay_conversations({"train": [*TRAIN, (image, "an elbow")], "test": [*TEST, (image, caption)]})
     found = measured("conversations")["checks"]
-    assert found["duplicates"] == {"samples": 1, "groups": 1}
-    assert found["conflicts"] == {"samples": 3, "groups": 1}
+    assert found["duplicates"] == {"samples": 1, "groups": 1, "ids": sorted([ids()[0], ids()[-1]])}
+    of_image = sorted([ids()[0], ids()[len(TRAIN)], ids()[-1]])
+    assert found["conflicts"] == {"samples": 3, "groups": 1, "ids": of_image}
     assert found["split_leaks"] == {"test in train": {"samples": 1, "ids": [ids()[5]]}}
     assert found["warnings"] == [
         "1 of 6 samples repeat an earlier one",

@@ -132,8 +132,8 @@ def test_duplicates_conflicts_and_leaks_are_told_by_the_image(folder: Path):
     train = [(one, 0), (one, 0), (two, 1), (two, 2), (three, 0)]
     lay_images({"train": train, "val": [(three, 1), (one, 0), (pixels(9), 2)]})
     found = measured("images")["checks"]
-    assert found["duplicates"] == {"samples": 2, "groups": 1}
-    assert found["conflicts"] == {"samples": 4, "groups": 2}
+    assert found["duplicates"] == {"samples": 2, "groups": 1, "ids": sorted(ids()[place] for place in (0, 1, 6))}
+    assert found["conflicts"] == {"samples": 4, "groups": 2, "ids": sorted(ids()[2:6])}
     assert found["split_leaks"] == {"val in train": {"samples": 2, "ids": sorted(ids()[5:7])}}
     assert found["warnings"] == [
         "2 of 8 samples repeat an earlier one",

@@ -10,6 +10,7 @@ import pyarrow as pa
 from samples.manifest import read_manifest
 from samples.ranges import Rows, by_first_byte, fixed_width
 
+NAMED = 100  # samples of those that repeat or conflict
 KIND = np.dtype([("key", "S32"), ("content", "S32"), ("split", np.int32), ("id", "V16")])
 
 
@@ -19,7 +20,8 @@ class Duplicates:
 
     ``samples`` repeat the content of an earlier one, ``groups`` is in how many groups of equals they are.
     ``conflicting`` samples share their key with one of other content, in ``conflicts`` groups: one text, two labels.
-    ``leaks`` has, by "test in train", the ids in hex of the samples of test whose key train has too.
+    ``leaks`` has, by "test in train", the ids in hex of the samples of test whose key train has too. Of those that have
+    an equal, and of those that conflict, the least ids are named, at most ``NAMED``.
     """
 
     samples: int = 0
@@ -27,12 +29,16 @@ class Duplicates:
     conflicting: int = 0
     conflicts: int = 0
     leaks: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    equal_ids: list[str] = dataclasses.field(default_factory=list)
+    conflicting_ids: list[str] = dataclasses.field(default_factory=list)
 
 
 def find_duplicates(path: Path) -> Duplicates:
     """Count the samples of a manifest whose content, or key, occurs more than once."""
     samples = groups = conflicting = conflicts = 0
     leaks: dict[str, list[str]] = {}
+    equal_ids: list[str] = []
+    conflicting_ids: list[str] = []
     splits: list[str] = []
     key = "key_hash" if read_manifest(path).key else "content_hash"
 
@@ -56,10 +62,20 @@ def find_duplicates(path: Path) -> Duplicates:
         contents = np.add.reduceat(_first(rows["content"]), starts)
         conflicting += int(of_key[contents > 1].sum())
         conflicts += int((contents > 1).sum())
+        equal_ids = _least(equal_ids, rows[np.repeat(of_content > 1, of_content)])
+        conflicting_ids = _least(conflicting_ids, rows[np.repeat(contents > 1, of_key)])
         apart = np.minimum.reduceat(rows["split"], starts) != np.maximum.reduceat(rows["split"], starts)
         for start, size in zip(starts[apart], of_key[apart], strict=True):
             _add_leaks(leaks, rows[start : start + size], splits)
-    return Duplicates(samples, groups, conflicting, conflicts, {label: sorted(leaks[label]) for label in sorted(leaks)})
+    leaked = {label: sorted(leaks[label]) for label in sorted(leaks)}
+    return Duplicates(samples, groups, conflicting, conflicts, leaked, equal_ids, conflicting_ids)
+
+
+def _least(known: list[str], rows: Rows) -> list[str]:
+    """Return the least of the ids that are known and those of rows, in their order."""
+    halves = rows["id"].copy().view(">u8").reshape(-1, 2)
+    least = halves[np.lexsort((halves[:, 1], halves[:, 0]))[:NAMED]]
+    return sorted([*known, *(each.tobytes().hex() for each in least)])[:NAMED]
 
 
 def _add_leaks(leaks: dict[str, list[str]], group: Rows, splits: list[str]) -> None:

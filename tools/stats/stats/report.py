@@ -59,8 +59,8 @@ def write_report(
             **figures,
             "checks": {
                 "schema": "as declared",
-                "duplicates": {"samples": duplicates.samples, "groups": duplicates.groups},
-                "conflicts": {"samples": duplicates.conflicting, "groups": duplicates.conflicts},
+                "duplicates": _counted(duplicates.samples, duplicates.groups, duplicates.equal_ids),
+                "conflicts": _counted(duplicates.conflicting, duplicates.conflicts, duplicates.conflicting_ids),
                 "split_leaks": {
                     label: {"samples": len(ids), "ids": ids[:LISTED]} for label, ids in duplicates.leaks.items()
                 },
@@ -75,6 +75,10 @@ def write_report(
         },
     )
     return Summary(output.as_posix(), manifest.rows, duplicates.samples, len(told), identity)
+
+
+def _counted(samples: int, groups: int, ids: list[str]) -> dict[str, Any]:
+    return {"samples": samples, "groups": groups, **({"ids": ids} if ids else {})}
 
 
 def described(column: Column) -> dict[str, Any]:

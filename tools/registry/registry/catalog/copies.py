@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +28,42 @@ class Copy:
     values: Mapping[str, str]
 
 
-def copies_of(data: Data, metadata: Mapping[str, Any], ids: Sequence[str]) -> dict[str, list[Copy]]:
-    """Return the samples that share the key of each of the first samples, itself among them, in the manifest's order.
+def copies_of(data: Data, metadata: Mapping[str, Any], problems: Sequence[Sequence[str]]) -> dict[str, list[Copy]]:
+    """Return the samples that share the key of a sample, itself among them, in the manifest's order.
 
+    Of the ids of each problem, the first ones are chosen that have a key of their own.
     Raises CorruptFile for a file that cannot be read.
     """
-    wanted = [bytes.fromhex(each) for each in ids[:FIRST] if ID.fullmatch(each)]
     key = "key_hash" if read_manifest(data.manifest).key else "content_hash"
-    keys = {each["sample_id"].hex(): each[key] for each in _found(data.manifest, "sample_id", wanted, [key])}
+    wanted = {bytes.fromhex(id) for ids in problems for id in ids if ID.fullmatch(id)}
+    known = {each["sample_id"].hex(): each[key] for each in _found(data.manifest, "sample_id", wanted, [key])}
+    chosen = {id: known[id] for ids in problems for id in _apart(ids, known)}
     same: dict[bytes, list[dict[str, Any]]] = {}
-    for each in _found(data.manifest, key, list(keys.values()), ["split", "file", "row"]):
+    for each in _found(data.manifest, key, set(chosen.values()), ["split", "file", "row"]):
         if len(of_key := same.setdefault(each[key], [])) < MOST:
             of_key.append(each)
     places = [(each["file"], each["row"]) for of_key in same.values() for each in of_key]
     values = values_at(data.paths, data.manifest, metadata, places)
     return {
         id: [Copy(each["split"], each["row"], values.get((each["file"], each["row"]), {})) for each in same[of_id]]
-        for id, of_id in keys.items()
+        for id, of_id in chosen.items()
     }
 
 
-def _found(manifest: Path, column: str, wanted: Sequence[bytes], others: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _apart(ids: Sequence[str], known: Mapping[str, bytes]) -> list[str]:
+    """Return the first ids that have a key each."""
+    found: dict[bytes, str] = {}
+    for id in ids:
+        if id in known:
+            found.setdefault(known[id], id)
+    return list(found.values())[:FIRST]
+
+
+def _found(manifest: Path, column: str, wanted: Collection[bytes], others: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a manifest that have one of some values, a batch in memory at a time."""
     if not wanted:
         return
     with pq.ParquetFile(manifest, page_checksum_verification=True) as file:
         for batch in file.iter_batches(columns=[column, *others]):
-            chosen = pc.is_in(batch[column], value_set=pa.array(wanted, batch[column].type))
+            chosen = pc.is_in(batch[column], value_set=pa.array(list(wanted), batch[column].type))
             yield from batch.filter(chosen).to_pylist()

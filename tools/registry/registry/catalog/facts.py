@@ -8,7 +8,8 @@ from stage.errors import CorruptFile
 
 Metadata = Mapping[str, Any]
 SUFFIX = "_distribution"
-CHECKS = {"duplicates": "repeats", "conflicts": "conflicts", "split_leaks": "leaks between splits", "missing": "gaps"}
+REPEATED = {"duplicates": "repeats", "conflicts": "conflicts"}
+CHECKS = {**REPEATED, "split_leaks": "leaks between splits", "missing": "gaps"}
 MEASURES = ("by_source", "by_concepts")
 
 
@@ -173,15 +174,15 @@ def problems(metadata: Metadata) -> list[Problem]:
     """Return what the checks have found: repeats, conflicts, leaks between splits, missing values."""
     checks = metadata.get("checks", {})
     found = [
-        Problem("repeats", int(checks.get("duplicates", {}).get("samples", 0))),
-        Problem("conflicts", int(checks.get("conflicts", {}).get("samples", 0))),
-        *(
-            Problem(pair, int(each["samples"]), tuple(map(_text, each.get("ids", ()))))
-            for pair, each in checks.get("split_leaks", {}).items()
-        ),
+        *(_problem(what, checks[name]) for name, what in REPEATED.items() if name in checks),
+        *(_problem(pair, each) for pair, each in checks.get("split_leaks", {}).items()),
         *(Problem(f"no {column}", int(number)) for column, number in checks.get("missing", {}).items()),
     ]
     return [each for each in found if each.samples]
+
+
+def _problem(what: str, each: Metadata) -> Problem:
+    return Problem(what, int(each["samples"]), tuple(map(_text, each.get("ids", ()))))
 
 
 def warnings(metadata: Metadata) -> list[str]:

@@ -101,8 +101,7 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         if data:
             with _ALONE:
                 seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
-            for problem in facts.problems(entry.metadata):
-                copies |= copies_of(data, entry.metadata, problem.ids)
+            copies = copies_of(data, entry.metadata, [each.ids for each in facts.problems(entry.metadata)])
         elif entry.editions:
             notes.append(f"The data is not here, so its plots and samples are left out: make dataset DS={entry.name}.")
     except StageError as error:
