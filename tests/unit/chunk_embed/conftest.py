@@ -51,7 +51,11 @@ class Desk:
         return self
 
     def start(
-        self, *command: str, settings: dict[str, object] | None = None, **variables: str
+        self,
+        *command: str,
+        settings: dict[str, object] | None = None,
+        stderr: int = subprocess.PIPE,
+        **variables: str,
     ) -> subprocess.Popen[str]:
         """Start the tool as ``tools/run`` does."""
         section = {"model": MODEL, "revision": REVISION, **(settings or {})}
@@ -64,7 +68,7 @@ class Desk:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def run(self, *command: str, given: str = "", **more: object) -> subprocess.CompletedProcess[str]:

@@ -1,15 +1,19 @@
 import os
 import pty
+import re
 import subprocess
 import sys
+import termios
 
+import pytest
 from click.testing import CliRunner
 from unit.stage import toy
 
 
-def on_a_terminal(*arguments: str, term: str = "xterm") -> tuple[str, str]:
+def on_a_terminal(*arguments: str, term: str = "xterm", columns: int = 80) -> tuple[str, str]:
     """Run the toy with its stderr on a pseudo-terminal; return stdout and what the terminal showed."""
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
     command, known = [sys.executable, toy.__file__, *arguments], {**os.environ, "TERM": term}
     process = subprocess.Popen(command, env=known, stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
@@ -33,6 +37,22 @@ def test_a_terminal_shows_a_bar_and_stdout_stays_empty():
     assert "counting" in shown
     assert "[####################################]  100%" in shown
     assert "25 % of 4 rows" not in shown
+
+
+@pytest.mark.parametrize("columns", [0, 40, 80, 200])  # 0: a terminal that does not say
+@pytest.mark.parametrize("label", ["counting", "getting opencloudhub-readmes-embeddings-v1.0.0", "reading " + "x" * 99])
+def test_a_bar_fits_its_terminal(label: str, columns: int):
+    shown = on_a_terminal("work", "0", "--label", label, columns=columns)[1]
+    lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]", "", line) for line in shown.replace("\n", "\r").split("\r")]
+    assert max(map(len, lines)) + len("  1d 00:00:00") < (columns or 80)  # the time left, where it is shown
+    assert f"{label}  [#" in shown or (f"{label[:8]}" in shown and "…  [#" in shown)
+
+
+def test_labels_are_not_cut_for_a_longer_bar():
+    assert (
+        "getting opencloudhub-readmes-embeddings-v1.0.0  [#"
+        in on_a_terminal("work", "0", "--label", "getting opencloudhub-readmes-embeddings-v1.0.0")[1]
+    )
 
 
 def test_a_dumb_terminal_shows_plain_lines():

@@ -98,12 +98,13 @@ def hold(folder: Path) -> None:
 @tool.command()
 @click.argument("every", type=float)
 @click.argument("total", type=int, default=4)
+@click.option("--label", default="counting")
 @talk
-def work(every: float, total: int) -> None:
+def work(every: float, total: int, label: str) -> None:
     """Report progress."""
     with (
         patch.object(stage_progress, "EVERY", every),
-        stage_progress.progress("counting", total, "rows") as advance,
+        stage_progress.progress(label, total, "rows") as advance,
     ):
         for _ in range(4):
             advance(1)

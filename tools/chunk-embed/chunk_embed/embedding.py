@@ -126,8 +126,8 @@ def _embed_new(
     batches = token_batches([len(ids) for ids in texts], settings.batch_tokens)
     waiting: list[bytes] = []
     with (
-        pace(len(new), sum(map(len, texts))) as advance,
         closing(run_batches(engine, model, settings, folder, texts, batches)) as done,
+        pace(len(new), sum(map(len, texts))) as advance,  # after what loading the model says
     ):
         for number, vectors in done:
             places = batches[number]

@@ -31,7 +31,10 @@ def choose_engine(settings: EmbedSettings, chunks: int) -> str:
 def run_batches(
     engine: str, model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
 ) -> Generator[tuple[int, Vectors]]:
-    """Yield the number of each batch and its vectors, in any order; ``texts`` are token numbers."""
+    """Yield the number of each batch and its vectors, in any order; ``texts`` are token numbers.
+
+    The model of this process is loaded before the first is asked for.
+    """
     if engine == "ray":
         from chunk_embed.ray_engine import run_on_ray
 
@@ -44,5 +47,4 @@ def _run_here(
 ) -> Generator[tuple[int, Vectors]]:
     encoder = load_encoder(model, settings, cache)
     log.info("embedding in this process, with %s", encoder.name)
-    for number, batch in enumerate(batches):
-        yield number, encoder.encode([texts[place] for place in batch])
+    return ((number, encoder.encode([texts[place] for place in batch])) for number, batch in enumerate(batches))

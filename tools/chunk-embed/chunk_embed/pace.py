@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import click
-from stage.progress import shows_bars
+from stage.progress import fitted, shows_bars
 
 log = logging.getLogger(__name__)
 EVERY: Final = 10.0  # seconds between lines
@@ -34,13 +34,12 @@ def pace(chunks: int, tokens: int) -> Iterator[Callable[[int, int], None]]:
         return (done_tokens - first_tokens) / max(time.monotonic() - begun, 1e-3)
 
     def told() -> str:
-        return f"{done} of {chunks} chunks, {rate():.0f} tokens/s"
+        return f"{done} of {chunks} chunks" + f", {rate():.0f} tokens/s" * bool(rate())
 
     if shows_bars():
         bar: Any
-        with click.progressbar(
-            length=max(tokens, 1), label="embedding", file=sys.stderr, item_show_func=lambda _: told()
-        ) as bar:
+        line = fitted("embedding", len(f"  {chunks} of {chunks} chunks, 999999 tokens/s"))
+        with click.progressbar(length=max(tokens, 1), file=sys.stderr, item_show_func=lambda _: told(), **line) as bar:
 
             def move(more: int, more_tokens: int) -> None:
                 count(more, more_tokens)

@@ -40,8 +40,7 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
         known = ", ".join(name.replace("_", "-") for name in fields)
         raise UsageError(where, f"unknown key {unknown[0].replace('_', '-')}", f"use one of: {known}")
     for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in given:
+        if name not in given and field.default is field.default_factory is dataclasses.MISSING:
             raise UsageError(where, f"{name.replace('_', '-')} is missing", f"add {name.replace('_', '-')}:")
     return kind(
         **{name: _cast(hints[name], value, f"{where}.{name.replace('_', '-')}") for name, value in given.items()}
@@ -52,8 +51,6 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
         return _cast(next(option for option in arguments if option is not type(None)), value, where)
-    if hint is Any:
-        return value
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return build(typing.cast(type, hint), value, where)
     if origin is tuple and isinstance(value, list):
@@ -62,7 +59,7 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
         return {str(key): _cast(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
-    if hint in (str, int, float, bool) and type(value) is hint:
+    if hint is Any or (hint in (str, int, float, bool) and type(value) is hint):
         return value
     expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
     raise UsageError(where, f"{value!r} is not a {expected}", f"write a {expected}")

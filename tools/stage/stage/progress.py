@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -18,6 +19,16 @@ def shows_bars() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and log.isEnabledFor(logging.INFO)
 
 
+def fitted(label: str, more: int = 0) -> dict[str, Any]:
+    """Return what a bar needs to fit the line of the terminal, with ``more`` columns beside what click says itself.
+
+    A line that is too long goes on in the next one, where each update leaves it.
+    """
+    room = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - more - len("  []  100%  1d 00:00:00 ")
+    short = label if len(label) <= room - 5 else f"{label[: max(room - 6, 0)]}…"
+    return {"label": short, "width": min(36, max(5, room - len(short)))}
+
+
 @contextmanager
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the amount done since its last call; ``total`` and amounts are in ``unit``.
@@ -25,7 +36,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
     Where ``total`` is 0, for nobody knows it, or too low, plain lines have the amount alone.
     """
     if total and shows_bars():
-        with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        with click.progressbar(length=total, file=sys.stderr, **fitted(label)) as bar:
             yield bar.update
         return
     done, last = 0, time.monotonic()
