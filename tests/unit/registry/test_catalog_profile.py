@@ -402,6 +402,7 @@ def test_of_many_columns_the_first_are_shown_and_the_rest_counted(folder: Folder
     found = folder.profile()
     assert (found.examples[0].columns, found.examples[0].more) == (tuple(list(columns)[:24]), 6)
     assert (len(found.histograms), found.without_histogram) == (24, 6)
+    assert found.examples[0].numbers == set(columns)
 
 
 def test_splits_without_rows_have_nothing_to_show(folder: Folder) -> None:

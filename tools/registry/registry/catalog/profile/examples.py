@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from registry.catalog.profile.nested import dimensions, innermost, is_list
+from registry.catalog.profile.nested import dimensions, innermost, is_list, is_number
 from registry.catalog.profile.rows import Rows
 
 LENGTH = 200  # characters of a value
@@ -18,19 +18,21 @@ VISIBLE = {"\n": "↵", "\t": " ", "\r": " "}
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """The first samples of a split, as texts; ``more`` columns are not among them."""
+    """The first samples of a split, as texts; ``more`` columns are not among them, ``numbers`` are columns of those."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     split: str
     more: int = 0
+    numbers: frozenset[str] = frozenset()
 
 
 def examples_of(rows: Rows) -> tuple[Examples, ...]:
     """Return the first rows of each split that has any. Raises CorruptFile."""
-    names = rows.schema().names
-    columns, more = names[:COLUMNS], len(names[COLUMNS:])
-    found = [Examples(tuple(columns), tuple(_first(rows, split, columns)), split, more) for split in rows.splits]
+    schema = rows.schema()
+    columns, more = schema.names[:COLUMNS], len(schema.names[COLUMNS:])
+    numbers = frozenset(each.name for each in schema if is_number(each.type) and each.name not in rows.classes)
+    found = [Examples(tuple(columns), tuple(_first(rows, each, columns)), each, more, numbers) for each in rows.splits]
     return tuple(each for each in found if each.rows)
 
 

@@ -1,4 +1,4 @@
-"""Lists of lists, as images and vectors are."""
+"""Types of columns: lists of lists, as images and vectors are, and numbers."""
 
 from typing import Any
 
@@ -19,6 +19,12 @@ def innermost(kind: pa.DataType) -> pa.DataType:
 def is_image(kind: pa.DataType) -> bool:
     """Say whether a type is that of images: lines of bytes, or lines of colours of bytes."""
     return is_list(kind) and is_list(kind.value_type) and bool(pa.types.is_uint8(innermost(kind)))
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether a type is that of single numbers, or of truth values."""
+    is_one = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(is_one or pa.types.is_decimal(kind) or pa.types.is_boolean(kind))
 
 
 def flat(column: pa.Array) -> pa.Array:

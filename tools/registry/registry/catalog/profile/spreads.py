@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from registry.catalog.profile.histograms import Histogram, Measured, count, edges_of, extents
-from registry.catalog.profile.nested import flat, is_image, is_list
+from registry.catalog.profile.nested import flat, is_image, is_list, is_number
 from registry.catalog.profile.rows import Rows
 
 NUMBERS = 24  # columns of numbers that are measured
@@ -20,7 +20,7 @@ def histograms_of(rows: Rows) -> tuple[Histogram, ...]:
     """Return the histograms of columns that are no classes, by column. Raises CorruptFile."""
     kinds = _kinds(rows)
     images = [name for name, kind in kinds.items() if is_image(kind)][:1]
-    numbers = [name for name, kind in kinds.items() if _is_number(kind)][:NUMBERS]
+    numbers = [name for name, kind in kinds.items() if is_number(kind)][:NUMBERS]
     texts = [name for name, kind in kinds.items() if _is_text(kind)]
 
     def measured(split: str, columns: Sequence[str]) -> Iterator[Measured]:
@@ -48,7 +48,7 @@ def histograms_of(rows: Rows) -> tuple[Histogram, ...]:
 
 def left_out(rows: Rows) -> int:
     """Return how many columns of numbers there are beyond those measured. Raises CorruptFile."""
-    return max(0, sum(map(_is_number, _kinds(rows).values())) - NUMBERS)
+    return max(0, sum(map(is_number, _kinds(rows).values())) - NUMBERS)
 
 
 def _kinds(rows: Rows) -> dict[str, pa.DataType]:
@@ -68,11 +68,6 @@ def _numbers(column: pa.Array) -> pa.Array:
     if pa.types.is_boolean(column.type):
         return column.cast(pa.uint8())
     return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    return bool(is_number or pa.types.is_decimal(kind) or pa.types.is_boolean(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
