@@ -8,12 +8,12 @@
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
-	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -nE -e 's/^([a-z-]+):.*## /\1\t/p' -e '$$s/.*/make help-all lists every target/p' Makefile | expand -t 15
 
 help-all: # Every target
-	@sed -nE 's/^([a-z-]+):.*# /\1\t/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*# /\1\t/p' Makefile | expand -t 18
 
-demo: ## Everything, end to end, on sample data: no Docker, no network
+demo: ## All of it, on samples (the first run installs packages)
 	@tools/run registry demo
 
 dataset: ## Build a dataset: make dataset DS=wine-quality [SOURCE=sample]
@@ -25,58 +25,58 @@ new: ## A folder for a new dataset: make new DS=my-data KIND=table
 refresh: # Look for changes upstream: writes sources.csv for review
 	@tools/run registry refresh
 
-release: ## Release it: make release DS=emotion VERSION=1.1.0 (or BUMP=auto)
+release: ## Release it: make release DS=emotion VERSION=1.1.0
 	@tools/run registry release
 
 bootstrap: # Build every dataset and release it as 1.0.0
 	@tools/run registry bootstrap
 
-get: ## Fetch a release, verified: make get DS=emotion VERSION=1.1.0 OUT=dir
+get: ## Fetch it, verified: make get DS=emotion VERSION=1.1.0 OUT=dir
 	@tools/run registry get
 
 verify: ## Read a release back, every byte: make verify DS=... or ALL=1
 	@tools/run registry verify
 
-repair: # Mend what a release has lost on the remote: make repair DS=... VERSION=...
+repair: # Mend what it has lost: make repair DS=... VERSION=...
 	@tools/run registry repair
 
-doctor: # Look at tools, clone, remote and services, and say how to mend them
+doctor: ## Look at this machine, and say how to mend it
 	@tools/run registry doctor
 
-show: # What a dataset or a version is, and its versions: make show DS=emotion [VERSION=1.1.0]
+show: ## What a dataset is, and its versions: make show DS=emotion
 	@tools/run registry show
 
-diff: # Two versions, to the row: make diff DS=emotion A=1.0.0 [B=1.1.0] [FORMAT=markdown]
+diff: ## Two versions, to the row: make diff DS=emotion A=1.0.0 B=1.1.0
 	@tools/run registry diff
 
-explain: # What a model was trained on: make explain MODEL=wine-regressor/3
+explain: ## What a model learnt from: make explain MODEL=wine-regressor/3
 	@tools/run registry explain
 
-whohas: # Releases and models that have a sample: make whohas SAMPLE=... (id, text, file:PATH, row:JSON)
+whohas: ## Releases and models with a sample: make whohas SAMPLE="a text"
 	@tools/run registry whohas
 
-catalog: ## Write the catalogue, a web site of all datasets: site/index.html
+catalog: ## Write the catalogue, a web site of all datasets
 	@tools/run registry catalog
 
-catalog-serve: # Serve it to browsers on this machine: make catalog-serve [PORT=8080]
+catalog-serve: ## Serve it to browsers on this machine [PORT=8080]
 	@tools/run registry catalog-serve
 
-cards: # Write the generated part of the datasets' cards, README.md: make cards [DS=emotion]
+cards: # Write the generated part of the cards, README.md [DS=emotion]
 	@tools/run registry cards
 
-load: # Load a vector index into the database: make load [VERSION=1.0.0]
+load: # Load an index into the database: make load [VERSION=1.0.0]
 	@tools/run registry load
 
-switch: # Let readers see a release of the vector index: make switch [VERSION=1.0.0]
+switch: # Let readers see a release of it: make switch [VERSION=1.0.0]
 	@tools/run registry switch
 
 rollback: # Let them see the one before again
 	@tools/run registry rollback
 
-search: ## Search the vector index: make search Q="how do I deploy with Argo"
+search: ## Search the index: make search Q="how do I deploy with Argo"
 	@tools/run registry search
 
-evaluate: # Measure how well it answers the questions that it should: make evaluate
+evaluate: # Measure how well it answers the questions that it should
 	@tools/run registry evaluate
 
 push: ## Send its data to the remote: make push DS=... [ENV=docker]
@@ -88,13 +88,13 @@ pull: ## Fetch it from there, and verify every byte
 images: ## Build the tools' container images
 	@tools/run registry images
 
-minikube-apply: # Install images, manifests and templates in minikube (KUBE_CONTEXT=... another cluster)
+minikube-apply: # Install it in minikube (KUBE_CONTEXT=... another cluster)
 	@tools/run registry minikube apply
 
-minikube-forward: # Lead ports of this machine to MinIO, pgvector and MLflow of the cluster, until Ctrl-C
+minikube-forward: # Lead ports of this machine to its services, until Ctrl-C
 	@tools/run registry minikube forward
 
-minikube-smoke: # Run the pipeline of wine-quality in the cluster, and read its release back
+minikube-smoke: # Run a pipeline in the cluster, and read its release back
 	@tools/run registry minikube smoke
 
 workflows: # Write the datasets' Argo workflows from their DVC stages
@@ -106,13 +106,13 @@ test: ## Everything that can be tested on this machine
 lint: ## Style and types
 	@tools/run tests pytest tests/repo -k "style or types"
 
-faults: # Every fault, in full: kills, full disks, fuzz (up to 40 minutes)
+faults: # Every fault: kills, full disks, fuzz (up to 40 minutes)
 	@tools/run tests pytest tests -m slow -n logical --dist loadfile
 
 bench: # Speed and memory against the obvious way, as ratios
 	@tools/run tests python tests/bench
 
-prompts: # Register the datasets' prompts in MLflow: make prompts [PIN=name/version]
+prompts: # Register prompts in MLflow: make prompts [PIN=name/version]
 	@tools/run registry prompts
 
 lock: # Write the tools' locks from their pyproject.toml
