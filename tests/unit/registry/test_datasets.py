@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from registry.building.summary import size, summary
+from conftest import git
+from registry.building.summary import next_step, size, summary
 from registry.datasets import find_datasets
 from stage.errors import ReleaseRefused, UsageError
 
@@ -27,6 +28,9 @@ def tree(tmp_path: Path) -> Path:
             "logical_hash": "0123456789abcdef" * 4,
         }
         (folder / "metadata.json").write_text(json.dumps(metadata))
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "As built")
     return tmp_path
 
 
@@ -46,7 +50,7 @@ def test_other_names_are_refused_with_the_known_ones(tree: Path, name: str) -> N
 
 def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
     apples, pears = find_datasets(tree, "all")
-    said = summary(apples, {"stats": 1.25}, tree, ["make help"])
+    said = summary(apples, {"stats": 1.25}, tree)
     assert said.splitlines() == [
         "apples",
         "  built     stats 1.2 s",
@@ -56,9 +60,22 @@ def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
         "  files     data/apples/raw  1.5 kB",
         f"            data/apples/metadata.json  {size(apples.folder / 'metadata.json')}",
         "  identity  0123456789abcdef (logical hash)",
-        "  next      make help",
+        "  next      make release DS=apples VERSION=1.0.0",
     ]
-    assert "SYNTHETIC SAMPLE" in summary(pears, {}, tree, []) and "nothing to do" in summary(pears, {}, tree, [])
+    assert "SYNTHETIC SAMPLE" in summary(pears, {}, tree) and "nothing to do" in summary(pears, {}, tree)
+
+
+def test_the_next_step_is_one_that_has_something_to_say(tree: Path) -> None:
+    apples, pears = find_datasets(tree, "all")
+    git(tree, "tag", "apples-v1.0.0")
+    assert next_step(apples, tree) == "git log data/apples"
+    assert next_step(pears, tree) == "make release DS=pears VERSION=1.0.0"
+    (pears.folder / "dvc.lock").write_text("stages: {}\n")
+    assert next_step(pears, tree) == "git diff data/pears"
+    assert next_step(apples, tree) == "git log data/apples"
+    (pears.folder / "new.txt").write_text("git diff does not show what git does not track")
+    git(tree, "commit", "-q", "-m", "Built again", "data/pears/dvc.lock")
+    assert next_step(pears, tree) == "make release DS=pears VERSION=1.0.0"
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,7 @@ def dataset(name: str, source: str) -> None:
             samples.append(each)
         else:
             write_card(each)
-            steps = [f"git diff data/{each.name}"] if stages else [f"git log data/{each.name}"]
-            click.echo(summary(each, stages, root, steps))
+            click.echo(summary(each, stages, root))
     if samples:
         clone = make_scratch(root, root / SAMPLE)
         for each in samples:

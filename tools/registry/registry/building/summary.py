@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry.datasets import Dataset
+from registry.git import Git
+from registry.releasing.versions import released
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def summary(dataset: Dataset, stages: dict[str, float], root: Path, next_steps: list[str]) -> str:
+def summary(dataset: Dataset, stages: dict[str, float], root: Path) -> str:
     """Return the summary of a build, whose stages took so many seconds, for a terminal of 80 columns."""
     found = dataset.metadata()
     built = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items())
@@ -19,9 +21,17 @@ def summary(dataset: Dataset, stages: dict[str, float], root: Path, next_steps: 
         *(("checks", warning) for warning in found["checks"]["warnings"] or ["nothing to report"]),
         *(("files", f"{path.relative_to(root)}  {size(path)}") for path in dataset.outputs()),
         ("identity", f"{found['logical_hash'][:16]} (logical hash)"),
-        *(("next", step) for step in next_steps),
+        ("next", next_step(dataset, root)),
     ]
     return "\n".join([dataset.name, *_aligned(lines)])
+
+
+def next_step(dataset: Dataset, root: Path) -> str:
+    """Return the command that has most to say after a build."""
+    git, folder = Git(root), f"data/{dataset.name}"
+    if git("diff", "--name-only", "--", folder):
+        return f"git diff {folder}"
+    return f"git log {folder}" if released(git, dataset.name) else f"make release DS={dataset.name} VERSION=1.0.0"
 
 
 def size(path: Path) -> str:
