@@ -389,6 +389,7 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     expect(page.locator("h1")).to_have_text("half ?")
     page.goto(f"{site}datasets/fresh.html")
     expect(page.locator("#use")).to_contain_text("make release DS=fresh")
+    assert page.locator("#use summary").all_inner_texts() == ["pandas", "PyTorch", "Ray Data", "Hugging Face"]
     page.goto(f"{site}datasets/planned.html")
     expect(page.locator("#use")).to_contain_text("make dataset DS=planned")
 

@@ -1,6 +1,7 @@
 """The programs that the catalogue offers, of every form of data and whatever its names hold."""
 
 import ast
+import dataclasses
 import json
 import os
 import shlex
@@ -107,6 +108,15 @@ def test_what_nothing_reads_is_got_and_no_more() -> None:
         ["All of it, every byte verified", "DVC", "dvc.api", "registry.load"],
     )
     assert "file.read()" in programs(of)["dvc.api"].text
+
+
+def test_what_is_not_released_is_read_where_it_is_built() -> None:
+    of = dataclasses.replace(source("processed/a.csv", {"a": "double", "label": "string"}), is_released=False)
+    found = programs(of)
+    assert list(found) == ["pandas", "PyTorch", "Ray Data", "Hugging Face"]
+    assert found["pandas"].needs.startswith("the folder data/things, in this clone; ")
+    assert "data/things/processed/a.csv" in strings(found["pandas"].text)
+    assert "./data/things" in strings(found["Hugging Face"].text)
 
 
 def test_of_several_splits_the_one_to_train_on_is_read() -> None:

@@ -126,7 +126,7 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         _problems(entry),
         seen,
         copies,
-        tuple(snippets(source)) if entry.current.release and source.splits else (),
+        tuple(snippets(source)) if source.splits else (),
         _by_model(entry, uses),
         uses.unknown,
         tuple(notes),
@@ -163,7 +163,8 @@ def _croissant(entry: Entry) -> bytes:
 def _source(entry: Entry, data: Data | None, repository: str) -> Source:
     splits = {name: tuple(files) for name, files in data.splits.items()} if data else facts.files(entry.metadata)
     splits = {name: files for name, files in splits.items() if files}
-    return Source(entry.name, entry.current.version, repository, splits, entry.metadata)
+    is_released = entry.current.release is not None
+    return Source(entry.name, entry.current.version, repository, splits, entry.metadata, is_released)
 
 
 def _charts(entry: Entry, seen: Profile, splits: Sequence[str]) -> Iterable[Chart]:

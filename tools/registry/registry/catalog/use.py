@@ -39,13 +39,17 @@ class Snippet:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A release as a consumer names it, and its files below the dataset's folder by split, in order."""
+    """A release as a consumer names it, and its files below the dataset's folder by split, in order.
+
+    One that is not released is read where it is built.
+    """
 
     name: str
     version: str
     repo: str
     splits: Mapping[str, tuple[str, ...]]
     metadata: Mapping[str, Any]
+    is_released: bool = True
 
     @cached_property
     def columns(self) -> list[facts.Column]:
@@ -54,6 +58,11 @@ class Source:
     @property
     def tag(self) -> str:
         return f"{self.name}-v{self.version}"
+
+    @property
+    def folder(self) -> str:
+        """Where its files are: what the first command gets, or in the clone."""
+        return self.name if self.is_released else f"data/{self.name}"
 
     @property
     def split(self) -> str:
@@ -115,25 +124,32 @@ class Source:
 
 def snippets(source: Source) -> Iterator[Snippet]:
     """Yield what fits the form of the release's files."""
-    get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
-    yield Snippet("All of it, every byte verified", get, CLONE)
-    place = shlex.quote(f"data/{source.name}/{source.path}")
-    command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
-    yield Snippet("DVC", command, _install(DVC))
-    arrow = ("pyarrow",) if source.suffix == "parquet" else ()
-    pandas = ("pandas", *arrow)
-    yield _program("dvc.api", "dvc_api", source, _install(DVC, *(pandas if source.suffix else ())))
-    package = "the package registry; tools/registry/README.md says how to install it (In a training)"
-    yield _program("registry.load", "load", source, package)
+    if source.is_released:
+        yield from _of_release(source)
     if not source.suffix and source.form != "documents":
         return
-    got = f"the folder {source.name}, from the first command; "
+    arrow = ("pyarrow",) if source.suffix == "parquet" else ()
+    pandas = ("pandas", *arrow)
+    got = f"the folder {source.folder}, {'from the first command' if source.is_released else 'in this clone'}; "
     yield _program("pandas", "pandas", source, got + _install(*pandas))
     torch = ("torch", *PYTORCH[source.form], *(arrow if source.form == "rows" else ()))
     yield _program("PyTorch", f"pytorch/{source.form}", source, got + _install(*torch))
     yield _program("Ray Data", "ray", source, got + _install("ray[data]"))
     pillow = ("pillow",) if source.form == "conversations" else ()
     yield _program("Hugging Face", "huggingface", source, got + _install("datasets", *pillow))
+
+
+def _of_release(source: Source) -> Iterator[Snippet]:
+    """Yield what needs nothing but the registry."""
+    get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
+    yield Snippet("All of it, every byte verified", get, CLONE)
+    place = shlex.quote(f"data/{source.name}/{source.path}")
+    command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
+    yield Snippet("DVC", command, _install(DVC))
+    readers = ("pandas", "pyarrow") if source.suffix == "parquet" else ("pandas",) if source.suffix else ()
+    yield _program("dvc.api", "dvc_api", source, _install(DVC, *readers))
+    package = "the package registry; tools/registry/README.md says how to install it (In a training)"
+    yield _program("registry.load", "load", source, package)
 
 
 def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
@@ -144,9 +160,9 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "split": _quoted(source.split),
         "part": _quoted(source.split.replace("-", "_") or "train"),  # the card's name of it, for datasets takes no dash
         "place": _quoted(f"data/{source.name}/{source.file}"),
-        "file": _quoted(f"{source.name}/{source.file}"),
-        "folder": _quoted(f"{source.name}/{source.path}"),
-        "images": _quoted(f"{source.name}/{source.path}/images/"),
+        "file": _quoted(f"{source.folder}/{source.file}"),
+        "folder": _quoted(f"{source.folder}/{source.path}"),
+        "images": _quoted(f"{source.folder}/{source.path}/images/"),
         "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
         "options": _csv(numbers) if source.suffix == "csv" else "",
         "target": _quoted(source.target),
