@@ -59,7 +59,10 @@ def texts(seed: int, version: int) -> Version:
     checks = {
         "conflicts": {"samples": 2, "groups": 1},
         "split_leaks": {"val in train": {"samples": 3, "ids": ids}},
-        "warnings": ["2 of 70 samples share their text with one that differs", "samples of val that train has too: 3"],
+        "warnings": [
+            "2 of 70 samples have the same text as another that differs",
+            "samples of val that are in train too: 3",
+        ],
     }
     figures = {split: {"word_count_mean": 7.5, "word_count_max": 18 + version} for split in ("train", "val")}
     return Version(made, {"schema": {"features": features}, "checks": checks, "metrics": figures})

@@ -134,8 +134,8 @@ def test_one_image_with_two_captions_is_a_conflict_and_in_two_splits_a_leak(fold
     assert found["split_leaks"] == {"test in train": {"samples": 1, "ids": [ids()[5]]}}
     assert found["warnings"] == [
         "1 of 6 samples repeat an earlier one",
-        "3 of 6 samples share their image with one that differs",
-        "samples of test that train has too, by their image: 1",
+        "3 of 6 samples have the same image as another that differs",
+        "samples of test that are in train too, by their image: 1",
     ]
 
 

@@ -137,8 +137,8 @@ def test_duplicates_conflicts_and_leaks_are_told_by_the_image(folder: Path):
     assert found["split_leaks"] == {"val in train": {"samples": 2, "ids": sorted(ids()[5:7])}}
     assert found["warnings"] == [
         "2 of 8 samples repeat an earlier one",
-        "4 of 8 samples share their image with one that differs",
-        "samples of val that train has too, by their image: 2",
+        "4 of 8 samples have the same image as another that differs",
+        "samples of val that are in train too, by their image: 2",
     ]
 
 

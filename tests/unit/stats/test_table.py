@@ -111,7 +111,7 @@ def test_duplicates_and_leaks_between_splits_are_reported(folder: Path):
     assert found["split_leaks"] == {"test in train": {"samples": 2, "ids": sorted(ids[4:])}}
     assert found["warnings"] == [
         "3 of 6 samples repeat an earlier one",
-        "samples of test that train has too: 2",
+        "samples of test that are in train too: 2",
     ]
 
 

@@ -136,10 +136,10 @@ def test_duplicates_two_labels_of_a_text_and_leaks_are_told_by_the_text(folder: 
     }
     assert found["warnings"] == [
         "4 of 11 samples repeat an earlier one",
-        "4 of 11 samples share their text with one that differs",
-        "samples of test that train has too, by their text: 1",
-        "samples of test that val has too, by their text: 2",
-        "samples of val that train has too, by their text: 1",
+        "4 of 11 samples have the same text as another that differs",
+        "samples of test that are in train too, by their text: 1",
+        "samples of test that are in val too, by their text: 2",
+        "samples of val that are in train too, by their text: 1",
     ]
 
 

@@ -91,7 +91,7 @@ def _repetitions(found: Duplicates, manifest: Manifest) -> Iterator[str]:
     if found.samples:
         yield f"{found.samples} of {manifest.rows} samples repeat an earlier one"
     if found.conflicting:
-        yield f"{found.conflicting} of {manifest.rows} samples share their {key} with one that differs"
+        yield f"{found.conflicting} of {manifest.rows} samples have the same {key} as another that differs"
     for label, ids in found.leaks.items():
         leaked, _, other = label.partition(" in ")
-        yield f"samples of {leaked} that {other} has too{f', by their {key}' if key else ''}: {len(ids)}"
+        yield f"samples of {leaked} that are in {other} too{f', by their {key}' if key else ''}: {len(ids)}"
