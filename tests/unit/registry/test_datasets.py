@@ -46,6 +46,7 @@ def test_other_names_are_refused_with_the_known_ones(tree: Path, name: str) -> N
     with pytest.raises(UsageError) as refused:
         find_datasets(tree, name)
     assert refused.value.fix == "use one of: apples, pears, all"
+    assert refused.value.what == (f"no dataset {name!r}" if name else "is missing")
 
 
 def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:

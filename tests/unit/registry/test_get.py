@@ -141,6 +141,7 @@ def test_other_machine_needs_the_url_alone(registry: Registry, tmp_path: Path) -
         (["letters", "1.0.0", "--repo", "--upload-pack=touch pwn"], 12, "--upload-pack=touch pwn: "),
         (["letters", "1.0.0", "--repo", "ext::sh -c touch% pwn"], 12, "ext::sh -c touch% pwn: transport 'ext' not all"),
         (["letters", "1.0.0", "--repo", ".", "--remote", "x"], 2, "DVC_REMOTE: no remote 'x'; fix: use one of: local"),
+        (["", "1.0.0"], 2, "DS: is missing; fix: use one of: letters, "),
         (["letters", "3.0.0"], 2, "VERSION: letters 3.0.0 is not released; fix: use one of: 1.0.0, latest"),
     ],
 )

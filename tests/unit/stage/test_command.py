@@ -111,6 +111,14 @@ def test_no_command_shows_the_help_on_stderr_and_exits_2():
     assert result.stderr.splitlines()[-1] == "error: toy: no command given; fix: toy --help"
 
 
+@pytest.mark.parametrize(("started_as", "way"), [("toy", "tools/run "), ("/opt/venv/bin/toy", "")])
+def test_how_to_see_the_help_goes_by_how_it_was_started(started_as: str, way: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.argv", [started_as])
+    shown = [CliRunner().invoke(toy.tool, arguments, prog_name="toy").stderr for arguments in (["make"], [])]
+    assert shown[0] == f"error: toy make: missing argument 'OUTPUT'; fix: see {way}toy make --help\n"
+    assert shown[1].splitlines()[-1] == f"error: toy: no command given; fix: {way}toy --help"
+
+
 def test_help_is_no_failure():
     result = run("make", "--help")
     assert result.exit_code == 0

@@ -67,7 +67,8 @@ def find_datasets(root: Path, name: str, all_of_them: bool = True) -> list[Datas
     if name == "all" and all_of_them:
         return sorted(known.values(), key=lambda each: (bool(each.parent), each.name))
     if not NAME.fullmatch(name) or name not in known:
-        raise UsageError("DS", f"no dataset {name!r}", f"use one of: {', '.join(known)}{', all' * all_of_them}")
+        what = f"no dataset {name!r}" if name else "is missing"
+        raise UsageError("DS", what, f"use one of: {', '.join(known)}{', all' * all_of_them}")
     return [known[name]]
 
 

@@ -26,6 +26,8 @@ class Tool(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a subcommand, print what it returns as JSON, and exit with the code of the outcome."""
         log_to_stderr()
+        # Where tools/run starts a tool from its sources, there is no such program on PATH.
+        way = "tools/run " * (sys.argv[0] == self.name)
         try:
             with _sigterm_raised():
                 result = super().main(*args, **{**extra, "standalone_mode": False})
@@ -34,11 +36,11 @@ class Tool(click.Group):
                 sys.exit(result if isinstance(result, int) else 0)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
-            fail(UsageError(error.ctx.command_path, "no command given", f"{error.ctx.command_path} --help"))
+            fail(UsageError(error.ctx.command_path, "no command given", f"{way}{error.ctx.command_path} --help"))
         except click.ClickException as error:
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else self.name
             message = error.format_message().rstrip(".")
-            fail(UsageError(where, message[:1].lower() + message[1:], f"see {where} --help"))
+            fail(UsageError(where, message[:1].lower() + message[1:], f"see {way}{where} --help"))
         except StageError as error:
             fail(error)
         except (OSError, MemoryError) as error:

@@ -56,7 +56,10 @@ def released(git: Git, name: str = "") -> dict[str, list[Version]]:
 
 def chosen(git: Git, name: str, version: str) -> Version:
     """Return the version that a person means: a number, or ``latest``. Raises UsageError where it is not released."""
-    return choose(released(git, name).get(name, []), name, version)
+    known = released(git, name)
+    if not name:
+        raise UsageError("DS", "is missing", f"use one of: {', '.join(known)}" if known else "make release")
+    return choose(known.get(name, []), name, version)
 
 
 def choose(known: list[Version], name: str, version: str) -> Version:
