@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,44 @@ def test_a_network_may_depend_on_what_is_asked_for(
     tool = Tool("probe", tmp_path, (), wanted, ("HUB", "OFFLINE"), (), False)
     command = docker_command(tool, "image", [], tmp_path, environ)
     assert command[command.index("--network") + 1] == network
+
+
+def interrupted(tree: Path, before: str) -> tuple[int, str]:
+    """Interrupt tools/run once it has said a line; return its exit code and the rest that it says."""
+    known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
+    with subprocess.Popen(
+        [tree / "tools/run", "probe"],
+        env=known,
+        text=True,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's jobs ignore it
+    ) as process:
+        assert process.stderr and process.stderr.readline() == f"{before}\n"
+        process.send_signal(signal.SIGINT)
+        return process.wait(), process.stderr.read()
+
+
+WAITING = "import sys, time; print('there', file=sys.stderr, flush=True); time.sleep(60)"
+
+
+def test_an_interrupt_while_a_tool_is_loaded_prints_no_traceback(tree: Path) -> None:
+    (tree / "tools/probe/probe/cli.py").write_text(WAITING)
+    refresh_images(tree)
+    assert interrupted(stamped(tree), "there") == (-signal.SIGINT, "")
+
+
+def test_a_tool_at_work_hears_an_interrupt(tree: Path) -> None:
+    (tree / "tools/probe/probe/cli.py").write_text(
+        f"def cli():\n    try:\n        {WAITING}\n    except KeyboardInterrupt:\n        sys.exit('heard')\n"
+    )
+    refresh_images(tree)
+    assert interrupted(stamped(tree), "there") == (1, "heard\n")
+
+
+def test_an_interrupt_while_an_environment_is_made_is_one_line(tree: Path) -> None:
+    shutil.rmtree(tree / ".venvs/probe")
+    told = interrupted(tree, "probe: making its environment (once)")
+    assert told == (130, "error: probe: interrupted; fix: run it again\n")
 
 
 @pytest.fixture

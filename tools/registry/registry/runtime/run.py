@@ -18,6 +18,19 @@ from registry.runtime.virtualenvs import INDEX, NotAtHand, virtualenv
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")  # on the host
 
+# Until the tool itself can say that it was interrupted, Ctrl-C ends it without a word, and without a traceback.
+LAUNCHER = """\
+import signal, sys
+caught = signal.getsignal(signal.SIGINT)
+if caught is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.path[:0] = {folders}
+sys.argv[0] = {name!r}
+from {module}.cli import cli
+signal.signal(signal.SIGINT, caught)
+cli()
+"""
+
 
 def main(arguments: list[str]) -> NoReturn:
     """Replace this process by the tool, or end with one error line."""
@@ -38,6 +51,8 @@ def main(arguments: list[str]) -> NoReturn:
     except NotAtHand as error:
         fix = f"PIP_EXTRA_INDEX_URL={INDEX}, or PIP_FIND_LINKS=a folder that has the wheel"
         _fail(10, name, str(error), fix)
+    except KeyboardInterrupt:
+        _fail(130, name, "interrupted", "run it again")
     except subprocess.CalledProcessError as error:
         command = " ".join(str(part) for part in error.cmd[:3])
         _fail(1, name, f"{command} ... failed with exit {error.returncode}", "see the lines above")
@@ -90,7 +105,7 @@ def _launcher(tool: Tool) -> str:
     """Return the program that a console script would be, for code that is run from where it is."""
     folders = [str(package) for package in tool.packages]
     module = tool.name.replace("-", "_")
-    return f"import sys; sys.path[:0] = {folders}; sys.argv[0] = {tool.name!r}; from {module}.cli import cli; cli()"
+    return LAUNCHER.format(folders=folders, name=tool.name, module=module)
 
 
 def _current_image(tool: Tool, root: Path) -> str:
