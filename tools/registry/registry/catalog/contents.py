@@ -1,4 +1,4 @@
-"""What stands in samples that a version has changed: a few rows of a release's files, as texts."""
+"""What stands in some samples: a few rows of the files of a dataset, as texts."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
