@@ -20,6 +20,7 @@ EXIT_CODES = {
     "PushFailed": 41,
     "VerificationFailed": 42,
     "TagExists": 43,
+    "Incomplete": 45,
     "DiskFull": 50,
     "OutOfMemory": 51,
 }

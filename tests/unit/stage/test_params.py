@@ -147,7 +147,7 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path, content: bytes):
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
         section(path, "tool")
-    assert str(caught.value).startswith(f"{path}: not valid YAML: ")
+    assert str(caught.value).startswith(f"{path}: invalid YAML: ")
     assert str(caught.value).endswith("; fix: correct the file")
     assert "\n" not in str(caught.value)
 

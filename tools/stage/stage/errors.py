@@ -2,6 +2,8 @@
 
 import errno
 
+from stage.redaction import one_line
+
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
@@ -12,8 +14,8 @@ class StageError(Exception):
     code = 1
 
     def __init__(self, where: object, what: str, fix: str) -> None:
-        self.where, self.what, self.fix = str(where), what, fix
-        super().__init__(f"{where}: {what}; fix: {fix}".replace("\n", " "))
+        self.where, self.what, self.fix = one_line(str(where), 600), one_line(what), one_line(fix)
+        super().__init__(f"{self.where}: {self.what}; fix: {self.fix}")
 
 
 # fmt: off
@@ -34,6 +36,7 @@ class ReleaseRefused(StageError): code = 40
 class PushFailed(StageError): code = 41
 class VerificationFailed(StageError): code = 42
 class TagExists(StageError): code = 43
+class Incomplete(StageError): code = 45
 class DiskFull(StageError): code = 50
 class OutOfMemory(StageError): code = 51
 # fmt: on

@@ -11,6 +11,7 @@ import click
 
 from stage import params
 from stage.errors import UsageError
+from stage.redaction import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -55,5 +56,12 @@ def settings(section: str, *names: str) -> Callable[[F], F]:
 
 
 def log_to_stderr() -> None:
-    """Send log records to stderr, one plain line each."""
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO, force=True)
+    """Send log records to stderr, one plain line each, without control characters and secrets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+class _OneLine(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record))

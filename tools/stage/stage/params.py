@@ -1,12 +1,14 @@
 """Read settings: one section of a ``params.yaml``, checked against a frozen dataclass."""
 
 import dataclasses
+import reprlib
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stage.errors import UsageError
+from stage.foreign import read_bytes, read_yaml
 
 T = TypeVar("T")
 
@@ -16,12 +18,7 @@ def section(path: Path, name: str) -> dict[str, Any]:
 
     Raises UsageError where the file is not a mapping of mappings.
     """
-    import yaml  # lazy: many runs have no params file, and its import takes as long as click's
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or no such date
-        raise UsageError(path, f"not valid YAML: {error}", "correct the file") from error
+    document = read_yaml(read_bytes(path, error=UsageError), path, error=UsageError, fix="correct the file") or {}
     value = document.get(name, {}) if isinstance(document, dict) else None
     if not isinstance(value, dict):
         raise UsageError(path, f"section {name} must be a mapping", f"write {name}: followed by indented keys")
@@ -62,4 +59,4 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
     if hint is Any or (hint in (str, int, float, bool) and type(value) is hint):
         return value
     expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
-    raise UsageError(where, f"{value!r} is not a {expected}", f"write a {expected}")
+    raise UsageError(where, f"{reprlib.repr(value)} is not a {expected}", f"write a {expected}")

@@ -1,0 +1,37 @@
+"""Text from elsewhere as one line that is safe to show: no control characters, no secrets of URLs, bounded."""
+
+import re
+
+LIMIT = 2000  # characters
+HIDDEN = "***"
+SECRETS = (
+    # The user part of a web address is a token as often as a name; with ssh:// and the like the name stays.
+    (re.compile(r"(?<=http://)[^/\s@'\"]+(?=@)|(?<=https://)[^/\s@'\"]+(?=@)"), HIDDEN),
+    (re.compile(r"(?<=://)([^/\s:@'\"]*):[^/\s@'\"]*(?=@)"), rf"\1:{HIDDEN}"),
+    (re.compile(r"(?<![\w/:])([^\s/:@'\"=(]+):[^\s/@'\"]+@(?!sha256:)(?=[\w\[])"), rf"\1:{HIDDEN}@"),  # u:pw@host:x.git
+    (
+        re.compile(
+            r"(?i)([?&;](?:x-amz-[\w-]+|awsaccesskeyid|[\w-]*(?:token|key|secret|signature|password|passwd|pwd|sig))=)"
+            r"[^&;\s'\"#]+"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+)
+
+
+def redacted(text: str) -> str:
+    """Return a text without the passwords and tokens of the URLs in it."""
+    if "@" in text or "=" in text:
+        for pattern, replacement in SECRETS:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def one_line(text: str, limit: int = LIMIT) -> str:
+    """Return a text on one line of at most ``limit`` characters, redacted; control characters become escapes."""
+    if len(text) > 4 * limit:  # nobody reads it; and the patterns need not go over gigabytes
+        text = f"{text[: 2 * limit]} … {text[-limit:]}"
+    text = redacted(" ".join(text.splitlines()))
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text if len(text) <= limit else f"{text[: limit - limit // 4]} … {text[-limit // 4 :]}"
