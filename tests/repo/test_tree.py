@@ -16,8 +16,8 @@ STAGES = [name for name in TOOLS if name != "registry"]
 DATASETS = sorted(path.parent for path in ROOT.glob("data/*/dvc.yaml"))
 TOP = (
     "tools compose data .dvc Makefile docker-compose.yml docker-compose.minikube.yml .github tests README.md "
-    "pyproject.toml LICENSE CHANGELOG.md CONTRIBUTING.md .gitignore .dockerignore .dvcignore .pre-commit-config.yaml "
-    ".ci .env.docker .env.minikube .devcontainer"
+    "pyproject.toml LICENSE CHANGELOG.md CONTRIBUTING.md .gitattributes .gitignore .dockerignore .dvcignore "
+    ".pre-commit-config.yaml .ci .env.docker .env.minikube .devcontainer"
 )
 
 
