@@ -13,49 +13,7 @@ from conftest import environ
 from registry.runtime.containers import docker_command
 from registry.runtime.images import refresh_images
 from registry.runtime.toolbox import Tool
-
-PROBE = """\
-import json, os, sys
-def cli(): print(json.dumps({"env": dict(os.environ), "argv": sys.argv, "cwd": os.getcwd()}))
-"""
-
-
-@pytest.fixture
-def tree(root: Path, tmp_path: Path) -> Path:
-    """A repository with one tool, `probe`, that tells what it was given; its environment needs nothing."""
-    tree = tmp_path / "tree"
-    for name in ("run", "registry"):
-        copy = shutil.copy if name == "run" else shutil.copytree
-        (tree / "tools").mkdir(parents=True, exist_ok=True)
-        copy(root / "tools" / name, tree / "tools" / name)
-    (tree / "tools/registry/requirements.lock").unlink()
-    for folder, env in (("tools/probe", '["PROBE_PATH", "PROBE_SECRET"]'), ("tests", '["*"]')):
-        (tree / folder / "probe").mkdir(parents=True)
-        (tree / folder / "requirements.lock").write_text("")
-        (tree / folder / "pyproject.toml").write_text(
-            f'[tool.data-registry]\nshared = []\nnetwork = false\nenv = {env}\npaths = ["PROBE_PATH"]\n'
-        )
-    (tree / "tools/probe/probe/cli.py").write_text(PROBE)
-    (tree / "tools/probe/Dockerfile").write_text("FROM scratch\n")
-    (tree / "data").mkdir()
-    refresh_images(tree)
-    made = tree / ".venvs" / "probe"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
-    return tree
-
-
-def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs"), **variables}
-    command = [str(tree / "tools/run"), *arguments]
-    return subprocess.run(command, cwd=cwd or tree, env=known, text=True, capture_output=True)
-
-
-def stamped(tree: Path) -> Path:
-    from registry.runtime.toolbox import read_tool
-    from registry.runtime.virtualenvs import _stamp
-
-    (tree / ".venvs/probe/.stamp").write_text(_stamp(read_tool(tree / "tools/probe")))
-    return tree
+from unit.run.probe import run, stamped
 
 
 def test_tool_gets_its_arguments_its_folder_and_only_declared_variables(tree: Path, tmp_path: Path) -> None:
@@ -163,8 +121,8 @@ def test_container_has_as_few_rights_as_can_be(tmp_path: Path) -> None:
         "--network none",
         "--pids-limit",
         f"--user {os.getuid()}:{os.getgid()}",
-        f"--volume {tmp_path}:/data",
-        f"--volume {mirror}:/mnt/PROBE_PATH:ro --env PROBE_PATH=/mnt/PROBE_PATH",
+        f"--mount type=bind,source={tmp_path},target=/data ",
+        f"--mount type=bind,source={mirror},target=/mnt/PROBE_PATH,readonly --env PROBE_PATH=/mnt/PROBE_PATH",
         "--env PROBE_SECRET ",
     ):
         assert part in text

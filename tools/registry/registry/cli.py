@@ -9,6 +9,7 @@ from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
+from registry.building.images import build_images
 from registry.building.new import make_dataset_folder
 from registry.building.pipeline import StageFailed, reproduce
 from registry.building.refresh import has_upstream, refresh
@@ -26,7 +27,7 @@ from registry.cli_submit import pins_command, review, submit
 from registry.datasets import find_datasets, waiting_for
 from registry.git import Git
 from registry.options import REMOTE
-from registry.runtime.containers import build_images, engine_answers
+from registry.runtime.containers import engine_answers
 from registry.runtime.images import read_images, refresh_images
 from registry.runtime.toolbox import find_tools, repository
 from registry.storage import remotes
@@ -87,7 +88,11 @@ def dataset(name: str, source: str) -> None:
     if samples:
         clone = make_scratch(root, root / SAMPLE)
         for each in samples:
-            run_in(clone, "tools/run", "registry", "dataset", each.name)
+            try:
+                run_in(clone, "tools/run", "registry", "dataset", each.name)
+            except subprocess.CalledProcessError as error:
+                code = error.returncode if error.returncode > 0 else 128 - error.returncode
+                raise StageFailed(each, code) from error
         log.info("All this is in %s, where its commands work.", clone.relative_to(root))
 
 

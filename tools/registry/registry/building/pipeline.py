@@ -130,7 +130,8 @@ def _exit_code(error: BaseException) -> int:
     """Return the exit code of the stage that failed; DVC has it only in the text of its error."""
     cause: BaseException | None = error
     while cause:
-        if found := re.search(r"exited with (\d+)$", str(cause)):
-            return int(found[1])
+        if found := re.search(r"exited with (-?\d+)$", str(cause)):
+            code = int(found[1])
+            return code if code > 0 else 128 - code  # as a shell says that a signal ended it
         cause = cause.__cause__
     return 1

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from configobj import ConfigObj
+
 from registry.datasets import find_datasets
 
 WORLD = Path(".demo")  # the demo's
@@ -34,9 +36,10 @@ def make_scratch(root: Path, world: Path) -> Path:
             for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
                 (dataset.folder / built).unlink(missing_ok=True)
     # What commands use without a word: the remote `local`, at an address that holds for clones of it too.
-    config = clone / ".dvc" / "config"
-    text = config.read_text().replace("remote = minikube", "remote = local")
-    config.write_text(text.replace("url = ../.local/dvcstore", f"url = {world / 'remote'}"))
+    config = ConfigObj(str(clone / ".dvc" / "config"), encoding="utf-8")  # which quotes as DVC reads
+    config["core"]["remote"] = "local"
+    config['remote "local"']["url"] = str(world / "remote")
+    config.write()
     ready = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs"))
     (clone / ".venvs").symlink_to(ready.absolute())  # its tools have the same locks
     _git(world, "init", "-q", "--bare", "-b", "main", "origin.git")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from stage.errors import InputMissing, ReleaseRefused
 
-from registry.runtime.containers import build_images, has_image
+from registry.building.images import build_images
+from registry.runtime.containers import has_image
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from registry.runtime.containers import build_images, docker_command, engine_answers, has_image
+from registry.runtime.containers import build_images, docker_command, engine_answers, engine_features, has_image
 from registry.runtime.environ import NETWORK, forwarded_host, inside_network, load_environment, through_forwards
+from registry.runtime.failure import CannotRun
 from registry.runtime.images import read_images
 from registry.runtime.toolbox import Tool, find_tools, read_tool
+from registry.runtime.variables import declared, on_host
 from registry.runtime.virtualenvs import INDEX, NotAtHand, virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
-ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")  # on the host
 
 # Until the tool itself can say that it was interrupted, Ctrl-C ends it without a word, and without a traceback.
 LAUNCHER = """\
@@ -48,6 +49,8 @@ def main(arguments: list[str]) -> NoReturn:
         _fail(2, "tools/run", f"no tool {name}", f"use one of: {', '.join(tools)}")
     try:
         run(tools[name], rest, root)
+    except CannotRun as error:
+        _fail(error.code, error.where, error.what, error.fix)
     except NotAtHand as error:
         fix = f"PIP_EXTRA_INDEX_URL={INDEX}, or PIP_FIND_LINKS=a folder that has the wheel"
         _fail(10, name, str(error), fix)
@@ -63,8 +66,8 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
     if tool.database and _is_at_work(arguments) and _is_embedded():
         itself = str(root / "tools" / "run")
         os.execv(itself, [itself, "registry", "with-services", "--", itself, tool.name, *arguments])
-    environ = _passed_on(tool, root)
     if tool.in_container:
+        environ = declared(tool, root)
         image = _current_image(tool, root)
         embedded = tool.database and environ.get("PGVECTOR_HOST", "").startswith("/")  # a socket of this machine
         if _runtime() == "container" and not embedded:
@@ -76,19 +79,25 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
             host = ""
             if os.environ.get("ENV") == "minikube":
                 environ, host = through_forwards(environ), forwarded_host(os.environ)
-            command = docker_command(tool, image, arguments, Path.cwd(), environ, network, host)
+            features = engine_features()
+            command = docker_command(tool, image, arguments, Path.cwd(), environ, network, host, features)
             os.execvpe("docker", command, {**os.environ, **environ})
     programs = virtualenv(tool, root) / "bin"
     if tool.name == "tests":
-        command = [str(programs / arguments[0]), *arguments[1:]]
+        command = _program(programs, arguments)
     else:
         command = [str(programs / "python"), "-P", "-c", _launcher(tool), *arguments]
-    if tool.env == ("*",):
-        environ = {**os.environ, "REGISTRY_ROOT": str(root), "PATH": f"{programs}:{os.environ['PATH']}"}
-        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # our environments have none yet, and would be slow for ever
-    else:
-        environ |= {name: os.environ[name] for name in ALWAYS if name in os.environ}
-    os.execve(command[0], command, environ)
+    os.execve(command[0], command, on_host(tool, root, programs))
+
+
+def _program(programs: Path, arguments: list[str]) -> list[str]:
+    """Return the command of a program of the tests' environment."""
+    if not arguments:
+        _fail(2, "tools/run tests", "no program given", "tools/run tests pytest tests/unit")
+    path = programs / arguments[0]
+    if not path.is_file():
+        _fail(2, "tools/run tests", f"no program {arguments[0]}", f"use one in {programs}")
+    return [str(path), *arguments[1:]]
 
 
 def _is_at_work(arguments: list[str]) -> bool:
@@ -121,17 +130,6 @@ def _runtime() -> str:
     if chosen not in {"", "container", "host"}:
         _fail(2, "RUNTIME", f"{chosen!r} is unknown", "RUNTIME=container or RUNTIME=host")
     return chosen or ("container" if engine_answers() else "host")
-
-
-def _passed_on(tool: Tool, root: Path) -> dict[str, str]:
-    """Return the variables that a tool declares; a relative path among them starts at the repository's root."""
-    environ: dict[str, str] = {}
-    for name in tool.env:
-        value = os.environ.get(name)
-        if value is not None:
-            is_path = name in tool.paths and value and "://" not in value
-            environ[name] = str((root / value).resolve()) if is_path else value
-    return environ
 
 
 def _fail(code: int, where: str, what: str, fix: str) -> NoReturn:
