@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stage.errors import StageError
 
-from registry.git import Git
+from registry.git import OLDEST, Git
 from registry.runtime.containers import engine_answers
 from registry.services.health import database, mlflow
 from registry.storage.rebuild import SCRATCH
@@ -21,7 +21,6 @@ from registry.storage.store import open_store
 
 COLUMNS = 80  # of a terminal
 ROOM = 5  # GB that a build of the larger datasets takes
-OLDEST_GIT = (2, 31)
 LEFT = re.compile(r"\..*\.tmp-\w+|\..*\.partial|\.[0-9a-f]{32}\.part")
 SKIPPED = {".git", ".venvs", ".local", ".demo", "node_modules", "__pycache__"}
 
@@ -108,28 +107,25 @@ def _python(root: Path) -> str:
 
 
 def _git(git: Git) -> str:
-    if shutil.which("git") is None:
-        raise Broken("git", "is not installed", "install git")
     version = git("--version").removeprefix("git version ")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    if numbers < OLDEST_GIT:
-        raise Broken("git", f"is {version}", f"install git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or later")
+    if numbers < OLDEST:
+        raise Broken("git", f"is {version}", f"install git {OLDEST[0]}.{OLDEST[1]} or later")
     return version
 
 
 def _clone(git: Git) -> str:
     """Look at what a release would stumble over."""
-    if git.run("rev-parse", "--git-dir").returncode:
-        raise Broken("clone", f"{git.folder} is no git repository", "git clone it")
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise Broken("clone", "is shallow, so it cannot release", "git fetch --unshallow --tags")
     branch = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
     if not branch:
         raise Broken("clone", "HEAD is detached", "git switch main")
-    for key in ("user.name", "user.email"):
-        if not git.run("config", key).stdout.strip():
-            raise Broken("clone", f"{key} is not set", f"git config {key} '...'")
-    if git.resolve(f"{branch}@{{upstream}}") is None:
+    if git.run("var", "GIT_COMMITTER_IDENT").returncode:  # wherever git has it from
+        keys = [key for key in ("user.name", "user.email") if not git.run("config", key).stdout.strip()]
+        key = keys[0] if keys else "user.email"
+        raise Broken("clone", f"{key} is not set", f"git config {key} '...'")
+    if not git("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}"):
         raise Broken("clone", f"branch {branch} has no upstream", f"git push -u origin {branch}")
     return f"branch {branch}"
 

@@ -89,8 +89,8 @@ def _check(workspace: Workspace, plan: Plan) -> None:
     allowed = {f"{folder}{path}" for path in (*plan.in_git, "dvc.lock")}
     if hashlib.sha256((place / "params.yaml").read_bytes()).hexdigest() == plan.params_sha256:
         allowed.add(f"{folder}params.yaml")
-    changed = Git(workspace.clone)("diff", "--name-only", "-z", "--no-renames", "HEAD", "--", folder)
-    for path in filter(None, changed.split("\0")):
+    listed = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--", folder)
+    for path in (line[3:] for line in Git(workspace.clone)(*listed).split("\0") if line):
         if path not in allowed:
             raise _refusal(path, "was changed by a stage whose output it is not")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stage.errors import StageError
 
 from registry.datasets import WORKSPACE, Dataset
+from registry.git_settings import no_locations
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -80,7 +81,7 @@ def dvc_repository(root: Path) -> "Iterator[Repo]":
     from dvc.repo import Repo
 
     _quieten()
-    with exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
+    with no_locations(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
         yield repo
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from configobj import ConfigObj
 
 from registry.datasets import find_datasets
+from registry.git import Git
+from registry.git_settings import elsewhere
 
 WORLD = Path(".demo")  # the demo's
 SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
@@ -42,11 +44,12 @@ def make_scratch(root: Path, world: Path) -> Path:
     config.write()
     ready = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs"))
     (clone / ".venvs").symlink_to(ready.absolute())  # its tools have the same locks
-    _git(world, "init", "-q", "--bare", "-b", "main", "origin.git")
-    _git(clone, "init", "-q", "-b", "main")
+    Git(world)("init", "-q", "--bare", "-b", "main", "origin.git")
+    git = Git(clone)
+    git("init", "-q", "-b", "main")
     for key, value in IDENTITY.items():
-        _git(clone, "config", key, value)
-    _git(clone, "remote", "add", "origin", str(world / "origin.git"))
+        git("config", key, value)
+    git("remote", "add", "origin", str(world / "origin.git"))
     commit(clone, "Scratch copy with sample data")
     return clone
 
@@ -58,7 +61,7 @@ def is_scratch(root: Path) -> bool:
 
 def copy_working_tree(root: Path, target: Path) -> None:
     """Copy the files that git tracks or would track, as they are now."""
-    for name in _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+    for name in Git(root)("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
         if name and (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
@@ -66,9 +69,10 @@ def copy_working_tree(root: Path, target: Path) -> None:
 
 def commit(clone: Path, message: str) -> None:
     """Commit everything in the scratch clone, and push it to the scratch origin."""
-    _git(clone, "add", "-A")
-    _git(clone, "commit", "-q", "--allow-empty", "-m", message)
-    _git(clone, "push", "-q", "-u", "origin", "main")
+    git = Git(clone)
+    git("add", "-A")
+    git("commit", "-q", "--allow-empty", "-m", message)
+    git("push", "-q", "-u", "origin", "main")
 
 
 def run_in(folder: Path, *command: str, **variables: str) -> None:
@@ -77,14 +81,10 @@ def run_in(folder: Path, *command: str, **variables: str) -> None:
     Nothing that leads out of it reaches the command: neither services nor another registry.
     Raises CalledProcessError where it fails.
     """
-    environ = {name: value for name, value in os.environ.items() if not LEADS_OUT.match(name)}
+    environ = {name: value for name, value in elsewhere(os.environ).items() if not LEADS_OUT.match(name)}
     environ |= {
         "ENV": "local",
         "SOURCE": "upstream",
         **variables,
     }
     subprocess.run(command, cwd=folder, env=environ, check=True)
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, text=True, stdout=subprocess.PIPE).stdout

@@ -29,7 +29,7 @@ def summary(dataset: Dataset, stages: dict[str, float], root: Path) -> str:
 def next_step(dataset: Dataset, root: Path) -> str:
     """Return the command that has most to say after a build."""
     git, folder = Git(root), f"data/{dataset.name}"
-    if git("diff", "--name-only", "--", folder):
+    if git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--", folder):
         return f"git diff {folder}"
     return f"git log {folder}" if released(git, dataset.name) else f"make release DS={dataset.name} VERSION=1.0.0"
 

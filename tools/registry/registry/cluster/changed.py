@@ -5,7 +5,7 @@ import re
 from stage.errors import UsageError
 
 from registry.git import Git
-from registry.releasing.versions import TAG
+from registry.releasing.versions import TAG, list_tags
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 NOTHING = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree without a file, which every repository knows
@@ -30,12 +30,12 @@ def changed_datasets(git: Git, base: str, after: str = "HEAD") -> set[str]:
     first, last = git.resolve(f"{base}^{{tree}}"), git.resolve(f"{after}^{{commit}}")
     if not first or not last:
         raise UsageError("git", f"{(after if first else base)!r:.60} is no commit here", "fetch the whole history")
-    paths = git("diff", "--name-only", "-z", first, last, "--", "data").split("\0")
+    paths = git("diff-tree", "-r", "--name-only", "-z", "--no-renames", first, last, "--", "data").split("\0")
     names = {path.split("/")[1] for path in paths if path.count("/") > 1}
     return {name for name in names if not _is_released(git, name, last)}
 
 
 def _is_released(git: Git, name: str, revision: str) -> bool:
-    commit = git("log", "-1", "--format=%H", revision, "--", f"data/{name}")
-    tags = git("tag", "--points-at", commit).splitlines() if commit else []
+    commit = git("rev-list", "-1", revision, "--", f"data/{name}")
+    tags = list_tags(git, f"--points-at={commit}", "refs/tags") if commit else {}
     return any(found["name"] == name for tag in tags if (found := TAG.fullmatch(tag)))

@@ -13,6 +13,7 @@ from stage.errors import StageError
 from registry.cluster.changed import changed_datasets
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
+from registry.git_settings import elsewhere
 from registry.lineage.diff import compare
 from registry.lineage.diff_report import as_markdown
 from registry.releasing.releases import Release
@@ -53,7 +54,7 @@ def _compared(dataset: Dataset, root: Path) -> str:
     versions = released(git, dataset.name).get(dataset.name)
     log.info("%s: building it as it is here", dataset.name)
     command = [str(root / "tools" / "run"), "registry", "dataset", dataset.name]
-    done = subprocess.run(command, cwd=root, env={**os.environ, "SOURCE": "upstream"}, stdout=sys.stderr)
+    done = subprocess.run(command, cwd=root, env={**elsewhere(os.environ), "SOURCE": "upstream"}, stdout=sys.stderr)
     if done.returncode:
         raise BuildFailed(dataset, done.returncode if done.returncode > 0 else 128 - done.returncode)
     if not versions:

@@ -45,10 +45,17 @@ def tag_of(name: str, version: Version) -> str:
     return f"{name}-v{version}"
 
 
+def list_tags(git: Git, *which: str) -> dict[str, str]:
+    """Return the objects of the tags that the repository has; ``which``: patterns or options of git-for-each-ref(1)."""
+    lines = git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", *(which or ("refs/tags",))).splitlines()
+    pairs = (line.split(" ", 1) for line in lines)
+    return {tag: target for target, tag in pairs}
+
+
 def released(git: Git, name: str = "") -> dict[str, list[Version]]:
     """Return the versions of each dataset, or of one, by the tags that the repository has, in order."""
     found: dict[str, list[Version]] = {}
-    for tag in git("tag", "--list", f"{name or '*'}-v*").splitlines():
+    for tag in list_tags(git, f"refs/tags/{name or '*'}-v*"):
         if (match := TAG.fullmatch(tag)) and name in {"", match["name"]}:
             found.setdefault(match["name"], []).append(Version.parse(match["version"]))
     return {each: sorted(versions) for each, versions in sorted(found.items())}

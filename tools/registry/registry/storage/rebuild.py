@@ -20,6 +20,7 @@ import yaml
 from stage.errors import StageError
 
 from registry.git import Git
+from registry.git_settings import elsewhere
 from registry.releasing.releases import Release
 from registry.storage.manifests import obtain
 from registry.storage.store import dvc_config
@@ -50,8 +51,8 @@ def rebuilt(release: Release, root: Path) -> Iterator[Path]:
     """
     with scratch_folder(root, release.tag) as folder:
         clone = folder / "clone"
-        quiet = ("-c", "advice.detachedHead=false")
-        release.git(*quiet, "clone", "-q", "--branch", release.tag, "--", str(root), str(clone))
+        release.git("clone", "-q", "--no-checkout", "--", str(root), str(clone))
+        Git(clone)("checkout", "-q", "--detach", f"refs/tags/{release.tag}")
         _write_settings(release, root, clone)
         for name in {*BUILT, *(output.path for output in release.outputs if output.in_git)}:
             (clone / release.folder / name).unlink(missing_ok=True)  # or DVC would find them as they should be
@@ -131,7 +132,7 @@ def scratch_folder(root: Path, name: str) -> Iterator[Path]:
 
 def _write_settings(release: Release, root: Path, clone: Path) -> None:
     """Give the clone a cache of its own, lest DVC take what it has from there, and the remotes of this one."""
-    config = dvc_config(Git(root), release.tag)
+    config = dvc_config(Git(root), f"refs/tags/{release.tag}")
     settings = configparser.ConfigParser(interpolation=None)
     if (root / ".dvc" / "config.local").is_file():
         settings.read(root / ".dvc" / "config.local", encoding="utf-8")
@@ -146,7 +147,7 @@ def _write_settings(release: Release, root: Path, clone: Path) -> None:
 
 def _environment(root: Path, clone: Path) -> dict[str, str]:
     """Return what the build finds in its environment: virtual environments that fit are used again."""
-    environ = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    environ = {name: value for name, value in elsewhere(os.environ).items() if name not in DROPPED}
     environ["SOURCE"] = "upstream"
     mirror = environ.get("FETCH_MIRROR", "")
     if mirror and "://" not in mirror:
