@@ -5,7 +5,7 @@ import itertools
 import re
 
 import pytest
-from chunk_embed.chunks import ChunkSettings, chunk_document, embedded_text
+from chunk_embed.chunks import ChunkSettings, chunk_document, embedded_text, left_out_characters
 from hypothesis import example, given
 from hypothesis import strategies as st
 from stage.errors import UsageError
@@ -126,15 +126,46 @@ def test_plain_text_is_covered_and_neighbours_overlap_as_far_as_they_may(text, s
 
 SAID = ["{}", "# {}", "{}\n---", "<h3>{}</h3>", "- {}\n- {}", "| {} | {} |\n| --- | --- |\n| {} | {} |", "**{}:**"]
 ENCLOSED = ["```sh\n{}\n\n{}\n```", "<p>\n  {}<br>{}\n</p>", "> {}\n> {}", "![{}](x.png)", "{} {}. {} {}!\n{} {}"]
+SIGNS = [
+    "```\n┌──┐{}└──┘═══╗\n```",
+    "├── {}\n└── {}",
+    "│ {} │───▶│ {} │",
+    "∀{}∈A: {}≥0",
+    "✅ {} ❌ {}",
+    "┌──┐\n│{}│\n└──┘",
+]
+MARKUP = [
+    '<a href="https://example.org/x">{} {}</a>',
+    '<li><a href="https://example.org/x">{}</a></li>',
+    "[![{}](docs/badge-{}x.png)](https://example.org)",
+    '<img src="docs/badge.svg" alt="{}">',
+    "![{}](a.png)![{}](b.png)",
+    "![{}](a.png)<b>{}</b>![{}](b.png)",
+    "# {} [![no{}](https://img.shields.io/b.svg)][3]",
+    "Map<Object> {} List<Section>{}",
+    "[{}]: {} {}",
+    "[^{}]: {}",
+    "[{}][{}]",
+    "{} <!-- no{} --> {}",
+    "<details><summary>{}</summary>\n{}\n</details>",
+    "<table><tr><td>{}</td><td>{}</td></tr></table>",
+    "שלום {} مرحبا {}",
+    "{} &amp; {} &lt;{}&gt;",
+    "- [ ] {}\n- [x] {}",
+    "<{}> `<{}>` ``{}``",
+    "    {}\n    ───\n    {}",
+]
 LEFT_OUT = [
     "<!-- no{} -->",
-    "[![no{}](a)](b)",
-    '<img alt="no{}">',
+    "[![no{}](https://img.shields.io/a)](b)",
+    "[![no{}](https://github.com/a/b/actions/workflows/no{}.yml/badge.svg)][no{}]",
+    '<img alt="no{}" src="https://badge.fury.io/no{}.svg">',
     "- [no{}](#a)",
+    '<p align="right">(<a href="#no{}">no{}</a>)</p>',
     "[no{}]: a",
-    "```\n┌──┐no{}└──┘═══╗\n```",
+    "[no{}]: a 'no{}'",
 ]
-BLOCKS = st.sampled_from(SAID + ENCLOSED + LEFT_OUT)
+BLOCKS = st.sampled_from(SAID + ENCLOSED + SIGNS + MARKUP + LEFT_OUT)
 
 
 @given(st.lists(BLOCKS, max_size=25), SETTINGS, st.integers(20, 80))
@@ -144,8 +175,15 @@ def test_every_word_is_in_a_chunk_and_what_was_left_out_in_none(blocks, settings
     text = "\n\n".join(re.sub(r"\{\}", lambda _: f"w{next(numbers)}", block) for block in blocks)
     found = chunk_document(text, settings, Model(tokens))
     words = {word for chunk in found for word in re.findall(r"\w+", chunk.text)}
-    assert words >= set(re.findall(r"\bw\d+", text))
+    assert words >= set(re.findall(r"(?<![a-z0-9-])w\d+", text))
     assert not {word for word in words if word.startswith("now")}
+
+
+@given(TEXTS)
+def test_all_that_is_in_no_chunk_is_counted(text):
+    found = chunk_document(text, ChunkSettings(chunk_overlap=0), lambda text: True)
+    counted = sum(left_out_characters(text, ChunkSettings()).values())
+    assert counted == len(visible(text)) - sum(len(visible(chunk.text)) for chunk in found)
 
 
 @example(["🇩🇪"] * 200, 21, 20, False)

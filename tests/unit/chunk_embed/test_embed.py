@@ -16,7 +16,7 @@ from unit.chunk_embed.conftest import MODEL, RELEASE, REVISION, Desk
 
 TOLERANCE = 1e-6
 COLUMNS = ["id", "content", "embedding", "source_repo", "source_file", "chunk_index", "doc_id"]
-COLUMNS += ["section_h1", "section_h2", "section_h3", "start", "end", "tokens"]
+COLUMNS += ["section_h1", "section_h2", "section_h3", "start", "end", "tokens", "embedded_tokens"]
 
 
 def test_the_file_is_as_its_readers_want_it(reference: Desk) -> None:
@@ -30,7 +30,7 @@ def test_the_file_is_as_its_readers_want_it(reference: Desk) -> None:
         assert row["doc_id"] == hashlib.sha256(text.encode()).hexdigest()
         assert text[row["start"] : row["end"]].strip() and row["content"].strip()
         assert f"{row['source_repo']}_README.md" == row["source_file"]
-        assert uuid.UUID(row["id"]).version == 5 and 2 < row["tokens"] <= 256
+        assert uuid.UUID(row["id"]).version == 5 and 2 < row["embedded_tokens"] <= min(256, row["tokens"])
     assert len({row["id"] for row in rows}) == len(rows) >= 9
     assert np.allclose(np.linalg.norm(reference.vectors(), axis=1), 1, atol=1e-5)
 
@@ -47,6 +47,29 @@ def test_the_footer_says_what_was_embedded_and_how(reference: Desk) -> None:
     assert (meta["chunk_size"], meta["chunk_overlap"]) == (default.chunk_size, default.chunk_overlap)
     assert meta["max_tokens"] == 256
     assert str(reference.folder) not in json.dumps(meta)
+
+
+def test_what_is_left_out_is_counted_in_the_footer_and_listed_by_v(desk: Desk) -> None:
+    text = "# A ![b](https://img.shields.io/b.svg)\n\nMuch text.\x1b[31m\n\n═══\n\n<!-- a\nb -->\n"
+    desk.write({"a_README.md": text})
+    for _ in range(2):  # the second run cuts nothing
+        done = desk.embed("-v")
+        assert done.returncode == 0, done.stderr
+        meta = json.loads(desk.table().schema.metadata[b"data-registry"])
+        assert meta["left_out"] == {"badges": 34, "comments": 9, "drawings": 3} and meta["noise_characters"] == 46
+        for line in (
+            "a_README.md@4: left out (badges): ![b](https://img.shields.io/b.svg)",
+            "a_README.md@57: left out (drawings): ═══",
+            "a_README.md@62: left out (comments): <!-- a b -->",
+        ):
+            assert line in done.stderr
+        assert "\x1b" not in done.stderr
+
+
+def test_tokens_are_of_the_content_and_embedded_tokens_of_what_the_model_is_given(desk: Desk) -> None:
+    desk.write({"a_README.md": "# A\n\n| word | ✅ |\n| ---- | --- |\n| more | ❌ |\n"}).made("--no-cache")
+    row = next(row for row in desk.table().to_pylist() if row["source_repo"] == "a")
+    assert row["embedded_tokens"] == 5 < row["tokens"]
 
 
 def test_the_manifest_is_of_the_rows_without_their_vectors(reference: Desk) -> None:
@@ -126,7 +149,7 @@ def test_a_document_of_any_length_and_script_is_embedded_whole(desk: Desk) -> No
     }
     desk.write({f"{name}_README.md": f"# {name}\n\n{text}" for name, text in wild.items()})
     made = desk.made("--no-cache")
-    assert made["truncated"] == 0 and max(desk.table()["tokens"].to_pylist()) <= 256
+    assert made["truncated"] == 0 and max(desk.table()["embedded_tokens"].to_pylist()) <= 256
     assert set(desk.table()["source_repo"].to_pylist()) >= set(wild)
 
 

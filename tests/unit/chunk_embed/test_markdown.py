@@ -1,7 +1,7 @@
 """What Markdown says and what it is laid out with: one goes into chunks, with its headings, the other does not."""
 
 import pytest
-from chunk_embed.chunks import ChunkSettings, chunk_document, noise_characters
+from chunk_embed.chunks import ChunkSettings, chunk_document, left_out_characters
 
 SETTINGS = ChunkSettings()
 
@@ -154,8 +154,10 @@ def test_a_figure_is_repeated_by_no_overlap():
 @pytest.mark.parametrize(
     "noise",
     [
-        "[![build](https://img.shields.io/b.svg)](https://ci) [![docs](d.svg)](https://docs)",
-        "- [![build](b.svg)](https://ci)",
+        "[![build](https://img.shields.io/b.svg)](https://ci) [![docs](https://codecov.io/d.svg)](https://docs)",
+        "- [![build](https://github.com/o/r/actions/workflows/x.yml/badge.svg)](https://ci)",
+        "[![build](https://travis-ci.org/o/r.svg)][3]",
+        "[![build][badge]][3]\n\n[badge]: https://badge.fury.io/py/x.svg\n[3]: https://ci 'title'",
         "![coverage](https://img.shields.io/badge/coverage-99-green)",
         '<a href="https://ci"><img src="https://img.shields.io/b.svg" alt="Build"></a>',
         '<a href="https://ci">\n <picture>\n  <source media="(x)" srcset="a">\n  <img\n  src="b">\n </picture>\n</a>',
@@ -169,22 +171,23 @@ def test_a_figure_is_repeated_by_no_overlap():
         "* * *",
         "______________",
         "[Jekyll]: https://jekyllrb.com",
-        "┌──────┐    ┌──────┐\n│  A   │───▶│  B   │\n└──────┘    └──────┘",
-        "```\n┌──────┐    ┌──────┐\n│  A   │───▶│  B   │\n└──────┘    └──────┘\n```",
-        "+------+    +------+\n|  A   |----|  B   |\n+------+    +------+",
+        "┌──────┐    ┌──────┐\n│      │───▶│      │\n└──────┘    └──────┘",
+        "+------+    +------+\n|      |----|      |\n+------+    +------+",
         "🌟 🌟 🌟",
     ],
 )
 def test_what_says_nothing_is_left_out(noise):
     document = f"# A\n\nBefore.\n\n{noise}\n\nAfter.\n"
     assert said(document).split() == ["#", "A", "Before.", "After."]
-    assert noise_characters(document, SETTINGS) == len("".join(noise.split()))
+    assert sum(left_out_characters(document, SETTINGS).values()) == len("".join(noise.split()))
 
 
 def test_front_matter_is_left_out_and_a_rule_at_the_top_is_not_taken_for_it():
     assert said("---\ntitle: A\ntags: [b]\n---\n# A\n\nText.\n") == "# A\n\nText."
     assert said("---\nText of no keys.\n\n---\nMore.\n") == "Text of no keys.\n\nMore."
     assert said("---\nkey: and no end\n\nText.\n") == "key: and no end\n\nText."
+    assert said("---\nNote: a text.\n\n# A\n\n---\nMore.\n") == "Note: a text.\n\n# A\n\nMore."
+    assert said("---\nNote: a text\nof two lines.\n\n---\nMore.\n") == "Note: a text\nof two lines.\n\nMore."
 
 
 @pytest.mark.parametrize(
@@ -203,6 +206,17 @@ def test_front_matter_is_left_out_and_a_rule_at_the_top_is_not_taken_for_it():
         "src/\n├── main.py      # where it begins\n└── data.py      # what it reads",
         "[^1]: A footnote.",
         "price: 5 € and ½ kg × 3",
+        "∀x∈A: x≥0",
+        "✅ ok ❌ no",
+        "├── src/\n│   └── a.py",
+        "│  A   │───▶│  B   │",
+        "Use List<Object> for it.",
+        "A line of text.\n[text]: of it",
+        "[Note]: read this before you start",
+        "```\n┌──────┐\n│ App  │\n└──────┘\n```",
+        "~~~\n🌟 🌟 🌟\n~~~",
+        "![not an image]",
+        "[![not an image][nowhere]](https://ci)",
     ],
 )
 def test_what_says_something_stays_as_it_is(text):
@@ -218,7 +232,21 @@ def test_what_says_something_stays_as_it_is(text):
         ("<p>\na\n</p>\n\n- b\n    - c", "a\n\n- b\n    - c"),
         ("<summary><b>When it fails</b></summary>", "When it fails"),
         ("![How data flows](flow.png)", "How data flows"),
-        ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and  fast."),
+        ("It ![grows](a.svg) and [![shrinks](b)](c) fast.", "It grows and shrinks fast."),
+        ("![The reader](docs/badge-reader.png)", "The reader"),
+        ("![The shop](https://example.org/shields.io/badge/shop.png)", "The shop"),
+        ("![The door](docs/badge.svg)", "The door"),
+        ('<img src="docs/badge-reader.png" alt="The reader">', "The reader"),
+        ("<img src=x.png alt='The reader' width=5>", "The reader"),
+        ("![one](a.png)![two](b.png)", "one\ntwo"),
+        ("[![The screen](docs/screen.png)](https://demo)", "The screen"),
+        ("[![The screen][png]][demo]\n\n[png]: docs/screen.png\n[demo]: https://demo", "The screen"),
+        ('<a href="https://example.org/win">Download the installer</a>', "Download the installer"),
+        ('- <a href="https://example.org/win">Windows</a> <a href="#mac">Mac</a>', "- Windows Mac"),
+        ("# Pump [![build](https://img.shields.io/b.svg)][3]", "# Pump"),
+        ("# Pump [![b](https://img.shields.io/b.svg) ![c](https://codecov.io/c.svg)](d)", "# Pump"),
+        ("<table><tr>\n<td>✅</td>\n</tr></table>", "✅"),
+        ("a\n\n┌──┐\n│ b │\n└──┘\n\nc", "a\n\n│ b │\n\nc"),
         ("<h1>Title and no end", "Title and no end"),
         ("## Contents\n\n- [A](#a)\n\n## A\n\nText.", "## A\n\nText."),
         ("<h1>Title</h1>Text.", "Title\nText."),
@@ -244,9 +272,50 @@ def test_a_title_has_an_end():
 
 
 def test_noise_is_what_the_ratio_says():
-    block = "a → b → c → d"
-    assert said(f"{block}\n", max_noise_ratio=0.5) == block
-    assert said(f"{block}\n", max_noise_ratio=0.4) == ""
+    assert said("(→)\n", max_noise_ratio=0.4) == "(→)"
+    assert said("(→)\n", max_noise_ratio=0.3) == ""
+    assert said("a → → → →\n", max_noise_ratio=0.0) == "a → → → →"
+
+
+@pytest.mark.parametrize(
+    ("title", "markup"),
+    [
+        ("Pump", "Pump [![build](https://img.shields.io/b.svg)][3]"),
+        ("Pump", "Pump [![build][b]][3]\n\n[b]: https://codecov.io/b.svg"),
+        ("Pump reader", "Pump ![reader](docs/badge-reader.png)"),
+        ("The pump", "The [pump][p]\n\n[p]: https://pump"),
+        ("rows[0][1]", "rows[0][1]"),
+        ("List<Object>", "List<Object>"),
+    ],
+)
+def test_a_heading_is_named_without_its_badges_and_addresses(title, markup):
+    assert headings(f"# {markup}\n\nText.\n")[0] == (title, None, None)
+
+
+def test_what_is_left_out_is_counted_by_kind():
+    document = "\n\n".join(
+        [
+            "---\ntitle: A\n---",
+            "# A [![b](https://img.shields.io/b.svg)](c)",
+            "![alt](d.png) and <b>bold</b>.",
+            "- [E](#e)",
+            "<!-- f -->",
+            "[g]: h",
+            "═══",
+            "***",
+        ]
+    )
+    assert left_out_characters(document, SETTINGS) == {
+        "badges": len("[![b](https://img.shields.io/b.svg)](c)"),
+        "comments": len("<!--f-->"),
+        "contents": len("-[E](#e)"),
+        "definitions": len("[g]:h"),
+        "drawings": 3,
+        "front_matter": len("---title:A---"),
+        "images": len("![](d.png)"),
+        "layout": 3,
+        "tags": len("<b></b>"),
+    }
 
 
 def test_a_document_of_nothing_has_no_chunks():

@@ -24,6 +24,7 @@ FOOTER = {
     "chunk_overlap": 200,
     "truncated_tokens": 0,
 }
+LEFT_OUT = {"badges": 12, "comments": 3}
 PARENT = {"total_files": 2, "total_size_bytes": 30, "average_size_bytes": 15.0}
 SCHEMA = pa.schema(
     [
@@ -32,7 +33,7 @@ SCHEMA = pa.schema(
         ("chunk_index", pa.int32()),
         ("doc_id", pa.string()),
         *((f"section_h{level}", pa.string()) for level in (1, 2, 3)),
-        *((name, pa.int32()) for name in ("start", "end", "tokens")),
+        *((name, pa.int32()) for name in ("start", "end", "tokens", "embedded_tokens")),
     ]
 )
 
@@ -57,8 +58,10 @@ def lay(texts: list[str], schema: pa.Schema = SCHEMA) -> None:
     columns |= {"id": [str(number) for number in range(count)], "content": texts}
     columns |= {"embedding": [[1.0, 0.0]] * count, "source_repo": ["b", "a"][:count]}
     columns |= {name: list(range(count)) for name in ("chunk_index", "start", "end")} | {"tokens": [7, 4][:count]}
+    columns["embedded_tokens"] = [6, 4][:count]
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-    pq.write_table(table.replace_schema_metadata({"data-registry": json.dumps(FOOTER)}), "embeddings.parquet")
+    footer = json.dumps({**FOOTER, "left_out": LEFT_OUT})
+    pq.write_table(table.replace_schema_metadata({"data-registry": footer}), "embeddings.parquet")
     digest = hashlib.sha256(Path("embeddings.parquet").read_bytes()).hexdigest()
     kept = table.drop_columns(["embedding"])
     with ManifestWriter(Path("samples.parquet"), kept.schema, ["id"]) as manifest:
@@ -100,6 +103,8 @@ def test_metadata_has_the_keys_that_were_always_there_and_what_made_the_vectors(
         "total_chunks": 2,
         **{"characters_mean": 4.0, "characters_min": 3, "characters_max": 5},
         **{"tokens_mean": 5.5, "tokens_min": 4, "tokens_max": 7},
+        **{"embedded_tokens_mean": 5.0, "embedded_tokens_min": 4, "embedded_tokens_max": 6},
+        "left_out_characters": LEFT_OUT,
     }
     assert found["summary"] == {"num_samples": 2} and list(found["schema"]["features"]) == SCHEMA.names
     assert found["index"] == {"relation": "r", "table": "r_1", "rows": 2}

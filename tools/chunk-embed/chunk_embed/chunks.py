@@ -4,6 +4,7 @@ A chunk keeps to a section, is no longer than a number of characters and than wh
 where a reader would cut: at a heading, a block, a line or sentence, a word. Time grows with the document's length only.
 """
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -65,6 +66,15 @@ class Chunk:
     context: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class LeftOutPart:
+    """A part of a document that is in no chunk: its kind, where it begins, and its text."""
+
+    kind: str
+    start: int
+    text: str
+
+
 def embedded_text(chunk: Chunk) -> str:
     """Return what a model is given of a chunk."""
     return in_context(chunk.context, chunk.text)
@@ -81,10 +91,18 @@ def chunk_document(text: str, settings: ChunkSettings, fits: Fits) -> list[Chunk
     return [chunk for section in found for chunk in chunker.chunks(section)]
 
 
-def noise_characters(text: str, settings: ChunkSettings) -> int:
-    """Return how many characters of a document, whitespace aside, are in no chunk because they say nothing."""
-    kept = _read(text, settings.max_noise_ratio)
-    return len("".join(text.split())) - len("".join(kept.text.split()))
+def left_out(text: str, settings: ChunkSettings) -> list[LeftOutPart]:
+    """Return the parts of a document that are in no chunk because they say nothing, in order."""
+    parts = _read(text, settings.max_noise_ratio).left_out
+    return [LeftOutPart(kind, start, text[start:end]) for kind, start, end in parts]
+
+
+def left_out_characters(text: str, settings: ChunkSettings) -> dict[str, int]:
+    """Return how many characters of a document, whitespace aside, are in no chunk, by kind."""
+    counts: dict[str, int] = collections.Counter()
+    for part in left_out(text, settings):
+        counts[part.kind] += len("".join(part.text.split()))
+    return dict(sorted(counts.items()))
 
 
 class _Chunker:

@@ -26,10 +26,11 @@ DIGEST: Final = 32  # bytes of a SHA-256
 SCHEMA: Final = pa.schema(
     [
         ("doc_id", pa.string()),
-        ("noise", pa.int64()),
+        ("left_out", pa.string()),
         *((field.name, pa.int64() if field.type is int else pa.string()) for field in dataclasses.fields(Chunk)),
         ("given", pa.string()),
         ("ids", pa.list_(pa.int32())),
+        ("tokens", pa.int64()),
     ]
 )
 CHUNK: Final = [field.name for field in dataclasses.fields(Chunk)]
@@ -37,10 +38,13 @@ CHUNK: Final = [field.name for field in dataclasses.fields(Chunk)]
 
 @dataclasses.dataclass(frozen=True)
 class CutDocument:
-    """The chunks of a document, each with what a model is given of it and the tokens of that; characters in none."""
+    """The chunks of a document, each with what a model is given of it, the tokens of that, and how many it has itself.
 
-    chunks: list[tuple[Chunk, str, list[int]]]
-    noise: int
+    ``left_out`` is how many characters are in no chunk, by kind.
+    """
+
+    chunks: list[tuple[Chunk, str, list[int], int]]
+    left_out: dict[str, int]
 
 
 class CutCache:
@@ -63,22 +67,25 @@ class CutCache:
         columns = {name: table[name].to_pylist() for name in SCHEMA.names}
         found: dict[str, CutDocument] = {}
         chunks = map(Chunk, *(columns[name] for name in CHUNK))
-        rows = zip(chunks, columns["given"], columns["ids"], strict=True)
-        for doc_id, noise, row in zip(columns["doc_id"], columns["noise"], rows, strict=True):
-            found.setdefault(doc_id, CutDocument([], noise)).chunks.append(row)
+        rows = zip(chunks, columns["given"], columns["ids"], columns["tokens"], strict=True)
+        for doc_id, left_out, row in zip(columns["doc_id"], columns["left_out"], rows, strict=True):
+            if doc_id not in found:
+                found[doc_id] = CutDocument([], json.loads(left_out))
+            found[doc_id].chunks.append(row)
         return found
 
     def put(self, documents: Mapping[str, CutDocument]) -> None:
         """Keep these documents, and no others; that it cannot be done is said, and is no failure."""
         if not self._path:
             return
-        cut = [(doc_id, each.noise, *row) for doc_id, each in documents.items() for row in each.chunks]
+        cut = [(doc_id, json.dumps(each.left_out), *row) for doc_id, each in documents.items() for row in each.chunks]
         columns = {
             "doc_id": [row[0] for row in cut],
-            "noise": [row[1] for row in cut],
+            "left_out": [row[1] for row in cut],
             **{name: [getattr(row[2], name) for row in cut] for name in CHUNK},
             "given": [row[3] for row in cut],
             "ids": [row[4] for row in cut],
+            "tokens": [row[5] for row in cut],
         }
         written = pa.BufferOutputStream()
         pq.write_table(pa.table(columns, SCHEMA), written, compression="zstd")

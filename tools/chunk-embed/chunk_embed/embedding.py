@@ -76,7 +76,8 @@ def embed_documents(
         "max_tokens": settings.max_tokens or model.max_tokens,
         "truncated_tokens": cut.truncated,
         "documents": len(documents),
-        "noise_characters": cut.noise,
+        "noise_characters": sum(cut.left_out.values()),
+        "left_out": cut.left_out,
     }
     write_embeddings(cut.rows, vectors, meta, output, samples)
     return EmbedResult(

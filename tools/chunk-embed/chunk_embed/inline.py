@@ -4,81 +4,65 @@ import html
 import re
 
 from chunk_embed.graphemes import last_boundary
-
-Span = tuple[int, int]
+from chunk_embed.markup import CELL, LeftOut, Piece, References, label_of, without_markup
+from chunk_embed.noise import has_words, noise_ratio
 
 MAX_TITLE = 200
-# Only tags of HTML: <app-name> and <your-token> are placeholders that a reader needs.
-NAMES = (
-    "a|abbr|article|aside|audio|b|blockquote|br|center|cite|code|col|colgroup|dd|del|details|dfn|div|dl|dt|em|figcaption"
-    "|figure|font|footer|h[1-6]|header|hr|i|iframe|img|ins|kbd|li|main|mark|nav|object|ol|p|picture|pre|q|s|samp|section"
-    "|small|source|span|strike|strong|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video|wbr"
-)
-TAG = re.compile(rf"</?(?:{NAMES})(?=[\s/>])[^<>]*>", re.IGNORECASE)
-OPENED = re.compile(rf"</?(?:{NAMES})(?=\s)[^<>]*$", re.IGNORECASE)  # a tag that goes on in the next line
-INLINE = re.compile(
-    r"</?(?:a|abbr|b|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)"
-    r"(?=[\s/>])",
-    re.IGNORECASE,
-)
-STARTS_HTML = re.compile(rf"[ \t]*</?(?:{NAMES})(?=[\s/>])", re.IGNORECASE)
-CODE = r"`[^`\n]+`"
-IMAGE = r"!\[[^\[\]\n]*\]\([^()\n]*\)"
-BADGE = re.compile(rf"\[\s*{IMAGE}\s*\]\([^()\n]*\)|!\[[^\[\]\n]*\]\([^()\n]*(?:shields\.io|badge)[^()\n]*\)")
-ANCHOR = re.compile(r"<a(?=[\s>])[^<>]*>[^<]*(?:<(?!/?a[\s>])[^<]*)*</a\s*>", re.IGNORECASE)
+ANCHOR = re.compile(r"""<a(?=\s)[^<>]*\shref\s*=\s*["']?\#[^<>]*>[^<]*(?:<(?!/?a[\s>])[^<]*)*</a\s*>""", re.IGNORECASE)
 ANCHOR_LINK = re.compile(r"\[[^\[\]\n]*\]\(#[^()\n]*\)")
-MARKUP = re.compile(rf"{CODE}|{TAG.pattern}|{BADGE.pattern}|!\[(?P<alt>[^\[\]\n]*)\]\([^()\n]*\)", re.IGNORECASE)
-LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
-MARKER = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$))?")
+LINK = re.compile(r"!?\[([^\[\]\n]*)\](?:\([^()\n]*\)|\[([^\[\]\n]*)\])")
 CONTENTS = {"table of contents", "contents", "toc"}
 ATTRIBUTES = re.compile(r"\{#[^{}]*\}")
 
 
-def kept_spans(line: str) -> list[Span]:
-    """Return the parts of a line that say something, in order; none where it is a badge, a tag or a link of contents.
-
-    An empty part is a line break, as ``<br>`` makes one.
-    """
-    if "<" not in line and "](" not in line and "ontents" not in line and "toc" not in line.lower():
-        return [(0, len(line))]
-    return [] if _is_scaffolding(line) else spans_without_markup(line)
-
-
-def spans_without_markup(line: str) -> list[Span]:
-    """Return the parts of a line without its tags and badges; what tags enclose, what images show and code stay."""
-    spans, position = [], 0
-    for match in MARKUP.finditer(line):
-        if match[0].startswith("`"):
-            continue
-        spans.append((position, match.start()))
-        if match["alt"]:
-            spans.append(match.span("alt"))
-        elif match[0].startswith("<") and not INLINE.match(match[0]):
-            spans.append((match.start(), match.start()))
-        position = match.end()
-    spans = [(start, end) for start, end in [*spans, (position, len(line))] if start < end or spans]
-    visible = [index for index, (start, end) in enumerate(spans) if line[start:end].strip()]
-    if not visible:
-        return []
-    inside = spans[visible[0] : visible[-1] + 1]
-    outside = [[span for span in part if span[0] < span[1]] for part in (spans[: visible[0]], spans[visible[-1] + 1 :])]
-    return [*outside[0], *inside, *outside[1]]
+def pieces(line: str, references: References) -> list[Piece]:
+    """Return all parts of a line, in order; badges, tags and lines of links within the page do not stay."""
+    if "<" not in line and "![" not in line and "](#" not in line and not _may_name_contents(line):
+        return [Piece(0, len(line))]
+    found = without_markup(line, references)
+    rest = ANCHOR_LINK.sub("", ANCHOR.sub("", line))
+    said = kept_text(line, found) if rest == line else kept_text(rest, without_markup(rest, references))
+    names_contents = is_contents(said)
+    if has_words(said) and not names_contents:
+        return found
+    if names_contents or rest != line:
+        return _all_left_out(found, "contents")
+    is_punctuation = not noise_ratio(said) and not CELL.search(line)
+    return _all_left_out(found, "layout") if len(found) > 1 and is_punctuation else found
 
 
-def _is_scaffolding(line: str) -> bool:
-    """Say whether nothing but badges, tags, links within the page and the words "table of contents" is in a line."""
-    rest = BADGE.sub("", line)
-    rest = ANCHOR_LINK.sub("", rest)
-    if "<li" not in rest.lower() or 'href="#' in rest or "href='#" in rest:
-        rest = ANCHOR.sub("", rest)
-    rest = TAG.sub("", rest) if "`" not in rest else rest
-    rest = rest[MARKER.match(rest).end() :]  # type: ignore[union-attr]  # it matches the empty text
-    words = " ".join("".join(character if character.isalnum() else " " for character in rest).split())
-    return not words or words.casefold() in CONTENTS
+def heading_pieces(line: str, references: References) -> list[Piece]:
+    """Return all parts of a heading, in order; one that says "contents" is left out, as are badges and tags."""
+    found = without_markup(line, references)
+    return _all_left_out(found, "contents") if is_contents(kept_text(line, found)) else found
 
 
-def title(markup: str) -> str:
+def title(markup: str, references: References) -> str:
     """Return what a heading says, without markup, in at most ``MAX_TITLE`` characters."""
-    text = LINK.sub(r"\1", TAG.sub("", ATTRIBUTES.sub("", BADGE.sub("", markup))))
+    text = ATTRIBUTES.sub("", kept_text(markup, without_markup(markup, references)))
+    text = LINK.sub(lambda link: link[1] if _is_link(link, references) else link[0], text)
     text = " ".join(html.unescape(text).replace("`", "").replace("*", "").split())
     return text if len(text) <= MAX_TITLE else text[: last_boundary(text, 0, MAX_TITLE)].rstrip()
+
+
+def kept_text(line: str, found: list[Piece]) -> str:
+    """Return what stays of a line."""
+    return "".join(line[piece.start : piece.end] or "\n" for piece in found if piece.left_out is None)
+
+
+def is_contents(text: str) -> bool:
+    """Return whether a text is nothing but the title of a table of contents."""
+    words = " ".join("".join(character if character.isalnum() else " " for character in text).split())
+    return words.casefold() in CONTENTS
+
+
+def _may_name_contents(line: str) -> bool:
+    return "ontents" in line or "CONTENTS" in line or "toc" in line.lower()
+
+
+def _all_left_out(found: list[Piece], kind: LeftOut) -> list[Piece]:
+    return [piece if piece.left_out else piece._replace(left_out=kind) for piece in found if piece.start < piece.end]
+
+
+def _is_link(link: re.Match[str], references: References) -> bool:
+    return link[2] is None or label_of(link[2] or link[1]) in references

@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 from typing import Literal
 
-from chunk_embed.noise import noise_ratio
+from chunk_embed.markup import LeftOut
 
 Kind = Literal["heading", "code", "table", "text"]
 
@@ -21,12 +21,16 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """What stays of a document; positions are of ``text``, and ``source`` finds them in the document."""
+    """What stays of a document; positions are of ``text``, and ``source`` finds them in the document.
+
+    ``left_out`` is what does not: its kind, start and end in the document, in order, whitespace aside.
+    """
 
     text: str
     blocks: list[Block]
     starts: list[int]
     sources: list[int]
+    left_out: list[tuple[LeftOut, int, int]]
 
     def source(self, position: int) -> int:
         """Return where in the document the character at ``position`` is."""
@@ -37,15 +41,16 @@ class Kept:
 class Keeper:
     """Collects the parts of a document that stay."""
 
-    def __init__(self, text: str, max_noise_ratio: float) -> None:
-        self.text, self.max_noise_ratio = text, max_noise_ratio
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.parts: list[tuple[int, int]] = []  # an empty one is a line break that the document has not
         self.length = 0
         self.breaks = 2  # how many line breaks the kept text ends with
         self.blocks: list[Block] = []
         self.open = False
-        self.before = (0, 2)  # how many parts and breaks there were before the last block
+        self.first_part = 0  # of the last block
         self.block_is_new = False
+        self.left_out: list[tuple[LeftOut, int, int]] = []
 
     def begin(self, kind: Kind, level: int = 0, title: str = "", *, joined: bool = False) -> None:
         """Open a block; where ``joined``, go on with an open one of the same kind."""
@@ -55,7 +60,7 @@ class Keeper:
             if not self.breaks:
                 self._add(self.parts[-1][1], self.parts[-1][1])
             self.blocks.append(Block(kind, self.length, level, title))
-            self.open, self.before = True, (len(self.parts), self.breaks)
+            self.open, self.first_part = True, len(self.parts)
 
     def keep(self, offset: int, spans: list[tuple[int, int]], end: int) -> None:
         """Keep parts of the line that begins at ``offset``, with the line break before ``end``."""
@@ -82,15 +87,17 @@ class Keeper:
         self.open = False
 
     def end(self) -> None:
-        """Close the open block; drop it where it is noise."""
-        if self.open:
-            block, (parts, breaks) = self.blocks[-1], self.before
-            content = "".join(self.text[start:end] for start, end in self.parts[parts:])
-            if block.kind in ("code", "text") and noise_ratio(content) > self.max_noise_ratio:
-                self.blocks.pop()
-                del self.parts[parts:]
-                self.length, self.breaks = block.start, breaks
+        """Close the open block."""
         self.open = False
+
+    def leave_out(self, kind: LeftOut, start: int, end: int) -> None:
+        """Note that a part of the document does not stay; one of the same kind after only whitespace joins it."""
+        if not (text := self.text[start:end].strip()):
+            return
+        start += self.text[start:end].index(text[0])
+        if self.left_out and self.left_out[-1][0] == kind and not self.text[self.left_out[-1][2] : start].strip():
+            start = self.left_out.pop()[1]
+        self.left_out.append((kind, start, end - len(self.text[start:end]) + len(self.text[start:end].rstrip())))
 
     def finish(self) -> Kept:
         """Return what was kept."""
@@ -100,14 +107,14 @@ class Keeper:
             starts.append(length)
             pieces.append(self.text[start:end] or "\n")
             length += len(pieces[-1])
-        return Kept("".join(pieces), self.blocks, starts, [start for start, _ in self.parts])
+        return Kept("".join(pieces), self.blocks, starts, [start for start, _ in self.parts], self.left_out)
 
     def _add(self, start: int, end: int) -> None:
         if start == end:
             self.parts.append((start, end))
             self.length, self.breaks = self.length + 1, self.breaks + 1
             return
-        if len(self.parts) > self.before[0] and self.parts[-1][0] < self.parts[-1][1] == start:
+        if len(self.parts) > self.first_part and self.parts[-1][0] < self.parts[-1][1] == start:
             self.parts[-1] = (self.parts[-1][0], end)
         else:
             self.parts.append((start, end))

@@ -6,25 +6,34 @@ and time has to grow with its length only (CommonMark parsers build a tree, and 
 
 import re
 
-from chunk_embed.inline import CONTENTS, OPENED, STARTS_HTML, kept_spans, spans_without_markup, title
+from chunk_embed.front_matter import front_matter_end
+from chunk_embed.inline import heading_pieces, kept_text, pieces, title
 from chunk_embed.kept import Keeper, Kept
+from chunk_embed.markup import CELL, OPENED, STARTS_HTML, LeftOut, Piece, label_of
+from chunk_embed.noise import is_noise
+from chunk_embed.spans import stripped, without_outer_breaks
 
 FENCE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)")
 HTML_HEADING = re.compile(r"<h([1-6])(?:\s[^<>]*)?>", re.IGNORECASE)
 HTML_HEADING_END = {str(level): re.compile(rf"</h{level}\s*>", re.IGNORECASE) for level in range(1, 7)}
-DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\[\]\n]+\]:[ \t]*\S+[ \t]*(?:[\"'(].*)?$")  # of a link; a footnote is text
+# Of a link, with at most a title after the URL; a footnote is text.
+DEFINITION = re.compile(
+    r"^ {0,3}\[(?P<label>(?!\^)[^\[\]\n]+)\]:[ \t]*(?P<url>\S+)"
+    r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*\r?$",
+    re.MULTILINE,
+)
 NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-*+>|]|\d{1,9}[.)]|</?[a-z])", re.IGNORECASE)
-KEY = re.compile(r"[\w\"'-]+[ \t]*:")
-FRONT_MATTER_END = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 LOOK_AHEAD = 1000  # characters within which a tag that was opened must be closed to be one
 SETEXT_LENGTH = 300
 LONG_LINE = 1 << 12  # is read in parts, so that a line of many comments does not take its length squared
 
 
 def read_markdown(text: str, max_noise_ratio: float) -> Kept:
-    """Return what a document says and its blocks, without blocks that are noise by more than ``max_noise_ratio``.
+    """Return what a document says and its blocks, and what was left out of it.
 
-    Left out are front matter, comments, tags, badges, links within the page, rules, link definitions and drawings.
+    Left out are front matter, comments, tags, badges, the addresses of images, links within the page, link definitions,
+    rules, and drawings: lines without a letter or digit that are noise by more than ``max_noise_ratio``. Fences and
+    tables stay whole.
     """
     return _Scanner(text, max_noise_ratio).read()
 
@@ -33,14 +42,20 @@ class _Scanner:
     """Goes through a document from start to end; every method that takes a line returns where to go on."""
 
     def __init__(self, text: str, max_noise_ratio: float) -> None:
-        self.text = text
-        self.keeper = Keeper(text, max_noise_ratio)
+        self.text, self.max_noise_ratio = text, max_noise_ratio
+        self.keeper = Keeper(text)
+        self.references: dict[str, str] = {}
+        for found in DEFINITION.finditer(text) if "]:" in text else ():
+            self.references.setdefault(label_of(found["label"]), found["url"])
         self.comments = True  # until one is not closed: then none after it is
         self.in_html = False  # where the indentation of lines belongs to the tags around them
         self.paragraph: int | None = None  # where the lines began that an underline would make a heading
 
     def read(self) -> Kept:
-        position = self._front_matter(1 if self.text.startswith("\ufeff") else 0)
+        mark = 1 if self.text.startswith("\ufeff") else 0
+        self.keeper.leave_out("layout", 0, mark)
+        position = front_matter_end(self.text, mark)
+        self.keeper.leave_out("front_matter", mark, position)
         while position < len(self.text):
             position = self._line(position, self._part_end(position))
         return self.keeper.finish()
@@ -53,14 +68,6 @@ class _Scanner:
 
     def _line_end(self, position: int) -> int:
         return self.text.find("\n", position) + 1 or len(self.text)
-
-    def _front_matter(self, position: int) -> int:
-        """Return the end of the YAML that some sites put before a text; three dashes alone are a rule."""
-        first = self._line_end(position)
-        if self.text[position:first].rstrip() != "---" or not KEY.match(self.text, first):
-            return position
-        end = FRONT_MATTER_END.search(self.text, first)
-        return self._line_end(end.end()) if end else position
 
     def _line(self, start: int, end: int) -> int:
         line = self.text[start:end]
@@ -89,29 +96,46 @@ class _Scanner:
     def _block(self, start: int, end: int, bare: str, paragraph: int | None) -> int:
         """Read a line that is no text: a heading, a rule, a table, a definition of a link; 0 where it is none."""
         if bare[0] == "#" and (level := _atx_level(self.text[start:end])):
-            return self._heading(start, end, level, _atx_title(bare, level))
+            return self._heading(start, end, level, self._atx_title(bare, level))
         if bare[0] in "=-" and len(bare) > 1 and not bare.strip(bare[0]) and paragraph is not None:
-            self.keeper.make_heading(1 if bare[0] == "=" else 2, title(self.text[paragraph:start]))
-            return end
+            self.keeper.make_heading(1 if bare[0] == "=" else 2, title(self.text[paragraph:start], self.references))
+            return self._left_out("layout", start, end)
         if bare[0] in "-*_" and not bare.strip(bare[0] + " \t") and bare.count(bare[0]) > 2:
-            return end
+            return self._left_out("layout", start, end)
         if "|" in bare and _is_delimiter(self.text[end : self._part_end(end)]):
             return self._table(start, end)
-        return end if bare[0] == "[" and DEFINITION.match(self.text[start:end].rstrip()) else 0
+        if bare[0] == "[" and paragraph is None and DEFINITION.match(self.text[start:end]):
+            return self._left_out("definitions", start, end)
+        return 0
+
+    def _left_out(self, kind: LeftOut, start: int, end: int) -> int:
+        self.keeper.leave_out(kind, start, end)
+        return end
 
     def _text(self, start: int, end: int, paragraph: int | None) -> int:
         line = self.text[start:end]
-        spans = kept_spans(line)
-        if spans:
-            if self.in_html:
-                spans = _stripped(line, spans)
+        found = pieces(line, self.references)
+        if not CELL.search(line) and is_noise(kept_text(line, found), self.max_noise_ratio):
+            found = [piece if piece.left_out else piece._replace(left_out="drawings") for piece in found]
+        if any(piece.left_out is None for piece in found):
             self.keeper.begin("text", joined=True)
-            self.keeper.keep(start, spans, end)
+            self._keep(start, end, found, strip=self.in_html)
             if paragraph is None and self.keeper.block_is_new and not NO_PARAGRAPH.match(line):
                 paragraph = start
             if paragraph is not None and end - paragraph < SETEXT_LENGTH:
                 self.paragraph = paragraph
+        else:
+            self._keep(start, end, found)
         return end
+
+    def _keep(self, start: int, end: int, found: list[Piece], *, strip: bool = False) -> None:
+        """Keep what stays of the line at ``start``, and note what does not."""
+        line = self.text[start:end]
+        for piece in found:
+            if piece.left_out:
+                self.keeper.leave_out(piece.left_out, start + piece.start, start + piece.end)
+        spans = without_outer_breaks(line, [(piece.start, piece.end) for piece in found if piece.left_out is None])
+        self.keeper.keep(start, stripped(line, spans) if strip else spans, end)
 
     def _code(self, start: int, mark: str) -> int:
         closing = re.compile(rf"^[ \t>]*{mark[0]}{{{len(mark)},}}[ \t]*\r?$", re.MULTILINE)
@@ -127,6 +151,7 @@ class _Scanner:
             return self._line(start, end)
         if self.text[start:opened].strip():
             self._line(start, opened)
+        self.keeper.leave_out("comments", opened, closed + 3)
         end = self._part_end(closed)
         return end if not self.text[closed + 3 : end].strip() else closed + 3
 
@@ -137,7 +162,9 @@ class _Scanner:
             return self._text(start, end, None)
         if self.text[start : start + opened.start()].strip():
             self._text(start, start + opened.start(), None)
-        self._heading(inner, closed.start(), int(opened[1]), title(self.text[inner : closed.start()]))
+        self.keeper.leave_out("tags", start + opened.start(), inner)
+        self._heading(inner, closed.start(), int(opened[1]), title(self.text[inner : closed.start()], self.references))
+        self.keeper.leave_out("tags", closed.start(), closed.end())
         end = self._part_end(closed.end())
         if self.text[closed.end() : end].strip():
             return closed.end()
@@ -145,13 +172,15 @@ class _Scanner:
         return end
 
     def _heading(self, start: int, end: int, level: int, name: str) -> int:
-        line = self.text[start:end]
         self.keeper.begin("heading", level=level, title=name)
-        words = "".join(character if character.isalnum() else " " for character in name).split()
-        if " ".join(words).casefold() not in CONTENTS:
-            self.keeper.keep(start, _stripped(line, spans_without_markup(line)), end)
+        self._keep(start, end, heading_pieces(self.text[start:end], self.references), strip=True)
         self.keeper.end()
         return end
+
+    def _atx_title(self, bare: str, level: int) -> str:
+        text = bare[level:].strip()
+        opened = text.rstrip("#")
+        return title(opened if not opened.strip() or opened[-1:].isspace() else text, self.references)
 
     def _table(self, start: int, end: int) -> int:
         while end < len(self.text):
@@ -163,31 +192,12 @@ class _Scanner:
         return end
 
 
-def _stripped(line: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Take the whitespace off the ends of what stays of a line."""
-    while spans and not line[spans[0][0] : spans[0][1]].strip():
-        spans = spans[1:]
-    while spans and not line[spans[-1][0] : spans[-1][1]].strip():
-        spans = spans[:-1]
-    if spans:
-        first, last = line[spans[0][0] : spans[0][1]], line[spans[-1][0] : spans[-1][1]]
-        spans[0] = (spans[0][0] + len(first) - len(first.lstrip()), spans[0][1])
-        spans[-1] = (spans[-1][0], spans[-1][1] - len(last) + len(last.rstrip()))
-    return spans
-
-
 def _atx_level(line: str) -> int:
     """Return the level of a heading of the form ``## Text``, 0 where the line is none."""
     stripped = line.lstrip(" ")
     level = len(stripped) - len(stripped.lstrip("#"))
     is_heading = len(line) - len(stripped) < 4 and level < 7 and stripped[level : level + 1].strip() == ""
     return level if is_heading else 0
-
-
-def _atx_title(bare: str, level: int) -> str:
-    text = bare[level:].strip()
-    opened = text.rstrip("#")
-    return title(opened if not opened.strip() or opened[-1:].isspace() else text)
 
 
 def _is_delimiter(line: str) -> bool:

@@ -1,10 +1,20 @@
-"""Measure how much of a text is drawing and not writing."""
+"""Measure how much of a line is drawing and not writing."""
 
 import collections
 import re
 import unicodedata
 
 RUNS = re.compile(r"([!-/:-@\[-_{-}])\1{3,}")  # lines and boxes of ASCII characters, but not the fences of code
+
+
+def is_noise(line: str, max_noise_ratio: float) -> bool:
+    """Return whether a line has neither letter nor digit, and more noise than ``max_noise_ratio``."""
+    return not has_words(line) and noise_ratio(line) > max_noise_ratio
+
+
+def has_words(text: str) -> bool:
+    """Return whether there is a letter or digit of any script in a text."""
+    return any(character.isalnum() for character in text)
 
 
 def noise_ratio(text: str) -> float:

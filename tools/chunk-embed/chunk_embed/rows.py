@@ -1,6 +1,8 @@
 """Cut all documents into the rows of ``embeddings.parquet``, all but their vectors."""
 
+import collections
 import dataclasses
+import logging
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,23 +10,25 @@ from typing import Final
 
 from stage.errors import EmptyInput, SchemaMismatch
 
-from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text, noise_characters
+from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text, left_out, left_out_characters
 from chunk_embed.cuts_kept import CutCache, CutDocument
 from chunk_embed.documents import Document
 from chunk_embed.tokens import Tokens
 
+log = logging.getLogger(__name__)
 NAMESPACE: Final = uuid.UUID("3d3f9c0e-5b0a-5c59-9d2e-6f6b2f0f7a11")  # of our ids; any would do, and none may follow it
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A chunk, where it comes from, and what the model is given of it."""
+    """A chunk, where it comes from, what the model is given of it, and how many tokens the chunk has itself."""
 
     document: Document
     index: int
     chunk: Chunk
     given: str
     ids: list[int]
+    tokens: int
 
     @property
     def id(self) -> str:
@@ -39,11 +43,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """All rows in order, how many tokens the model would not see, and how many characters are in no chunk."""
+    """All rows in order, how many tokens the model would not see, and how many characters are in no chunk, by kind."""
 
     rows: list[Row]
     truncated: int
-    noise: int
+    left_out: dict[str, int]
 
 
 def cut_documents(
@@ -69,12 +73,23 @@ def cut_documents(
         raise SchemaMismatch(worst.where, what, "lower chunk-size")
     if {doc_id for doc_id, each in found.items() if each.chunks} != known.keys():
         kept.put(found)
-    return Cut(rows, truncated, sum(found[document.doc_id].noise for document in documents))
+    if log.isEnabledFor(logging.DEBUG):
+        _list_left_out(documents, settings)
+    counts: collections.Counter[str] = collections.Counter()
+    for document in documents:
+        counts.update(found[document.doc_id].left_out)
+    return Cut(rows, truncated, dict(sorted(counts.items())))
+
+
+def _list_left_out(documents: Sequence[Document], settings: ChunkSettings) -> None:
+    for document in documents:
+        for part in left_out(document.text, settings):
+            text = " ".join(part.text.split())
+            log.debug("%s@%d: left out (%s): %.200s", document.name, part.start, part.kind, text)
 
 
 def _cut(document: Document, settings: ChunkSettings, tokens: Tokens) -> CutDocument:
     chunks = chunk_document(document.text, settings, tokens.fits)
     given = [(chunk, embedded_text(chunk)) for chunk in chunks]
-    return CutDocument(
-        [(chunk, text, tokens.ids(text)) for chunk, text in given], noise_characters(document.text, settings)
-    )
+    rows = [(chunk, text, tokens.ids(text), tokens.count(chunk.text)) for chunk, text in given]
+    return CutDocument(rows, left_out_characters(document.text, settings))

@@ -35,6 +35,10 @@ class Tokens:
         """Return the numbers of a text's tokens, special ones included."""
         return self._known.get(text) or self._ids(text)
 
+    def count(self, text: str) -> int:
+        """Return how many tokens a text has, special ones included."""
+        return len(self._ids(text))
+
     def _ids(self, text: str) -> list[int]:
         given = self.prompt + (text.lower() if self._lower else text)
         return list(self._tokenizer.encode(given).ids)

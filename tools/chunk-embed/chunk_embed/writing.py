@@ -39,6 +39,7 @@ def schema(dimension: int) -> pa.Schema:
             pa.field("start", pa.int32(), nullable=False),
             pa.field("end", pa.int32(), nullable=False),
             pa.field("tokens", pa.int32(), nullable=False),
+            pa.field("embedded_tokens", pa.int32(), nullable=False),
         ]
     )
 
@@ -99,7 +100,8 @@ def _batch(rows: Sequence[Row], vectors: npt.NDArray[np.float32], columns: pa.Sc
         "section_h3": [row.chunk.h3 for row in rows],
         "start": [row.chunk.start for row in rows],
         "end": [row.chunk.end for row in rows],
-        "tokens": [len(row.ids) for row in rows],
+        "tokens": [row.tokens for row in rows],
+        "embedded_tokens": [len(row.ids) for row in rows],
     }
     arrays = []
     for field in columns:

@@ -19,7 +19,6 @@ from stats.report import Summary, write_report
 from stats.settings import Dataset
 
 META = b"data-registry"  # the key of the footer, which says how the vectors were made
-SIZES = ("characters", "tokens")
 VECTOR = "embedding"
 DESCRIPTIONS = {
     "id": "of the chunk: the same document and place give the same",
@@ -34,7 +33,8 @@ DESCRIPTIONS = {
     "section_h3": "heading above the chunk, third level",
     "start": "where the chunk begins in the document, in characters",
     "end": "where it ends",
-    "tokens": "what the model was given",
+    "tokens": "tokens of the content, as the model counts them",
+    "embedded_tokens": "tokens of what the model was given: the content without the marks of Markdown",
 }
 
 
@@ -82,7 +82,10 @@ def summarise_embeddings(
             **{name: footer.get(name) for name in ("dimension", "chunk_size", "chunk_overlap", "truncated_tokens")},
             "schema": {"features": _features(schema)},
             "summary": {"num_samples": manifest.rows},
-            "statistics": _statistics(chunks, characters, _document(parent / "metadata.json")),
+            "statistics": {
+                **_statistics(chunks, characters, _document(parent / "metadata.json")),
+                "left_out_characters": footer.get("left_out", {}),
+            },
             "index": {name: value for name, value in loaded.items() if name != "load_id"},
             "evaluation": figures,
         },
@@ -95,9 +98,10 @@ def _statistics(chunks: pa.Table, characters: npt.NDArray[np.int64], parent: dic
     """Return what the documents are, as the earlier registry had it, and what the chunks are."""
     repositories = sorted(pc.unique(chunks["source_repo"]).to_pylist())
     found: dict[str, Any] = {"total_repositories": len(repositories), "repository_names": repositories}
-    tokens = chunks["tokens"].to_numpy().astype(np.int64)
+    sizes = {"characters": characters}
+    sizes |= {name: chunks[name].to_numpy().astype(np.int64) for name in ("tokens", "embedded_tokens")}
     of_chunks: dict[str, Any] = {"total_chunks": chunks.num_rows}
-    for name, values in zip(SIZES, (characters, tokens), strict=True):
+    for name, values in sizes.items():
         of_chunks[f"{name}_mean"] = rounded(float(values.sum()) / len(values))
         of_chunks |= {f"{name}_min": int(values.min()), f"{name}_max": int(values.max())}
     return {**parent.get("statistics", {}), **found, **of_chunks}

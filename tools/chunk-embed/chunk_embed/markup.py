@@ -1,0 +1,130 @@
+"""Tell the markup of a line of Markdown, tags, images and badges, from what it says."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from chunk_embed.badges import is_badge
+
+Span = tuple[int, int]
+LeftOut = Literal[
+    "front_matter", "comments", "tags", "badges", "images", "contents", "definitions", "layout", "drawings"
+]
+References = Mapping[str, str]  # the URLs of a document's link definitions, by label
+
+# Only tags of HTML: <app-name> and <your-token> are placeholders that a reader needs.
+NAMES = (
+    "a|abbr|article|aside|audio|b|blockquote|br|center|cite|code|col|colgroup|dd|del|details|dfn|div|dl|dt|em|figcaption"
+    "|figure|font|footer|h[1-6]|header|hr|i|iframe|img|ins|kbd|li|main|mark|nav|object|ol|p|picture|pre|q|s|samp|section"
+    "|small|source|span|strike|strong|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video|wbr"
+)
+UNCLOSED = {"br", "dd", "dt", "hr", "img", "li", "p", "source", "td", "th", "tr", "wbr"}  # need no end tag
+OPENED = re.compile(rf"</?(?:{NAMES})(?=\s)[^<>]*$", re.IGNORECASE)  # a tag that goes on in the next line
+INLINE = re.compile(
+    r"</?(?:a|abbr|b|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)"
+    r"(?=[\s/>])",
+    re.IGNORECASE,
+)
+STARTS_HTML = re.compile(rf"[ \t]*</?(?:{NAMES})(?=[\s/>])", re.IGNORECASE)
+CELL = re.compile(r"<t[dh](?=[\s/>])", re.IGNORECASE)
+SOURCE = re.compile(r"""\ssrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+TARGET = r"(?:\([^()\n]*\)|\[[^\[\]\n]*\])"
+IMAGE = re.compile(r"!\[(?P<alt>[^\[\]\n]*)\](?:\((?P<url>[^()\n]*)\)|\[(?P<label>[^\[\]\n]*)\])?")
+ANY_IMAGE = rf"!\[[^\[\]\n]*\]{TARGET}?"
+MARKUP = re.compile(
+    rf"(?P<code>`[^`\n]+`)|(?P<link>\[\s*(?:{ANY_IMAGE}\s*)+\]{TARGET}?)|(?P<image>{ANY_IMAGE})"
+    rf"|</?(?P<tag>{NAMES})(?=[\s/>])[^<>]*>",
+    re.IGNORECASE,
+)
+
+
+class Piece(NamedTuple):
+    """A part of a line, which stays where ``left_out`` is None; an empty one that stays is a line break."""
+
+    start: int
+    end: int
+    left_out: LeftOut | None = None
+
+
+def label_of(text: str) -> str:
+    """Return a link's label as labels are compared."""
+    return " ".join(text.split()).casefold()
+
+
+def without_markup(line: str, references: References) -> list[Piece]:
+    """Return all parts of a line; what tags enclose, what images show and code stay."""
+    found: list[Piece] = []
+    position = 0
+    for match in MARKUP.finditer(line):
+        if parts := list(_parts(line, match, references)):
+            if position < match.start():
+                found.append(Piece(position, match.start()))
+            found += parts
+            position = match.end()
+    if position < len(line):
+        found.append(Piece(position, len(line)))
+    return _set_apart(line, found)
+
+
+def _parts(line: str, match: re.Match[str], references: References) -> Iterator[Piece]:
+    """Yield the parts of one piece of markup; none where it is text."""
+    if match["link"] or match["image"]:
+        images = list(IMAGE.finditer(line, match.start(), match.end()))
+        urls = [_url(image, references) for image in images]
+        if None not in urls:
+            alts = [image.span("alt") for image, url in zip(images, urls, strict=True) if not is_badge(url or "")]
+            yield from _around(match.span(), alts, "images" if alts else "badges")
+    elif tag := match["tag"]:
+        if _is_type(line, match):
+            return
+        if tag.lower() != "img":
+            if not INLINE.match(match[0]):
+                yield Piece(match.start(), match.start())
+            yield Piece(*match.span(), "tags")
+            return
+        yield Piece(match.start(), match.start())
+        source, alt = SOURCE.search(match[0]), ALT.search(match[0])
+        if source and is_badge(next(filter(None, source.groups()), "")):
+            yield Piece(*match.span(), "badges")
+        else:
+            start, end = alt.span(alt.lastindex or 0) if alt else (0, 0)
+            yield from _around(match.span(), [(match.start() + start, match.start() + end)], "images")
+
+
+def _url(image: re.Match[str], references: References) -> str | None:
+    """Return where an image is; None where there is no definition of its label, so that it is text."""
+    return image["url"] if image["url"] is not None else references.get(label_of(image["label"] or image["alt"]))
+
+
+def _around(whole: Span, kept: list[Span], kind: LeftOut) -> Iterator[Piece]:
+    position = whole[0]
+    for start, end in kept:
+        if start < end:
+            yield Piece(position, start, kind)
+            yield Piece(start, end)
+            position = end
+    yield Piece(position, whole[1], kind)
+
+
+def _is_type(line: str, match: re.Match[str]) -> bool:
+    """Return whether what looks like a tag is the parameter of a type, as in ``List<Object>``."""
+    name = match["tag"].lower()
+    if match[0].lower() != f"<{name}>" or name in UNCLOSED or not line[: match.start()][-1:].isalnum():
+        return False
+    return f"</{name}" not in line[match.end() :].lower()
+
+
+def _set_apart(line: str, found: list[Piece]) -> list[Piece]:
+    """Put a line break where words would join because an image or badge between them is left out."""
+    apart: list[Piece] = []
+    before, gap = "", False
+    for piece in found:
+        if piece.left_out is None:
+            text = line[piece.start : piece.end]
+            if gap and before.isalnum() and text[:1].isalnum():
+                apart.append(Piece(piece.start, piece.start))
+            before, gap = text[-1:], False
+        gap = gap or piece.left_out in ("images", "badges")
+        apart.append(piece)
+    return apart
