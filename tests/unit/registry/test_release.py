@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,20 +15,17 @@ import pytest
 from conftest import git
 from registry.building.pipeline import dvc_repository
 from registry.building.scratch import is_scratch
-from registry.datasets import Dataset, find_datasets
 from registry.git import Git
 from registry.releasing.bootstrap import bootstrap
-from registry.releasing.release import Released, release
+from registry.releasing.release import release
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
-from registry.storage.objects import find_faults
 from registry.storage.remotes import pull, push
-from registry.storage.store import open_store
-from stage.errors import StageError
+from unit.registry.release_world import V1, check_whole, dataset, hook, make, refused
 from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
 
 MORE = (*ROWS, ("d", 4))
-V1, V2 = Version(1, 0, 0), Version(1, 1, 0)
+V2 = Version(1, 1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -48,30 +44,6 @@ def world(template: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def clone(world: Path) -> Path:
     return world / "clone"
-
-
-def dataset(clone: Path, name: str = "greetings") -> Dataset:
-    return find_datasets(clone, name)[0]
-
-
-def make(clone: Path, version: str = "", name: str = "greetings", **more: object) -> Released:
-    return release(dataset(clone, name), clone, "local", version, **more)  # type: ignore[arg-type]  # of a test
-
-
-def refused(code: int, message: str, call: Callable[[], object]) -> str:
-    with pytest.raises(StageError) as caught:
-        call()
-    assert caught.value.code == code and message in str(caught.value), str(caught.value)
-    return str(caught.value)
-
-
-def check_whole(world: Path, name: str = "greetings", version: Version = V1) -> None:
-    """A new clone finds the release and every byte of it."""
-    fresh = world / f"fresh-{os.urandom(4).hex()}"
-    git(world, "clone", "-q", "origin.git", fresh.name)
-    found = Release(Git(fresh), name, version)
-    assert find_faults(found, open_store(Git(fresh), found.tag, "local")) == []
-    assert git(fresh, "cat-file", "-t", f"refs/tags/{found.tag}").strip() == "tag"
 
 
 def test_long_work_says_how_far_it_is(
@@ -360,7 +332,10 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "merge": (lambda c: _write(c, ".git/MERGE_HEAD", git(c, "rev-parse", "HEAD")), "a merge is not finished"),
     "rebase": (lambda c: (c / ".git/rebase-merge").mkdir(), "a rebase is not finished"),
-    "no name": (lambda c: git(c, "config", "user.name", ""), "git: user.name is not set; fix: git config user.name"),
+    "no name": (
+        lambda c: git(c, "config", "user.name", ""),
+        "git: empty ident name (for <tester@localhost>) not allowed; fix: ",
+    ),
     "shallow": (lambda c: _write(c, ".git/shallow", git(c, "rev-parse", "HEAD")), "is shallow; fix: git fetch --unsh"),
     "stale": (_stale, "greetings: stage make is not current; fix: make dataset DS=greetings"),
     "cut lock": (_cut_lock, "stage make is missing; fix: make dataset DS=greetings"),
@@ -402,18 +377,12 @@ def test_a_damaged_cache_is_not_pushed(clone: Path, world: Path) -> None:
     assert tags(world / "origin.git") == {}
 
 
-def hook(world: Path, name: str, text: str) -> None:
-    path = world / "origin.git" / "hooks" / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
 def test_a_hook_that_refuses_leaves_neither_commit_nor_tag(world: Path, clone: Path) -> None:
     """Fault V6, V7."""
     make(clone, "1.0.0")
     build(clone, "greetings", MORE)
     before = git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")
-    hook(world, "pre-receive", "echo 'not on a Friday' >&2; exit 1")
+    hook(world / "origin.git", "pre-receive", "echo 'not on a Friday' >&2; exit 1")
     refused(40, "a hook or rule refused it: not on a Friday", lambda: make(clone, "1.1.0"))
     assert (git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")) == before
     (world / "origin.git" / "hooks" / "pre-receive").unlink()

@@ -6,20 +6,25 @@ that nobody sees, and nothing to clean up.
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stage.errors import PushFailed, ReleaseRefused
+from stage.errors import PushFailed, ReleaseRefused, StageError
 from stage.output import replacing
 
 from registry.git import Git, GitFailed
-from registry.releasing.preflight import Branch, changed_paths
+from registry.releasing.clone import Branch
+from registry.releasing.rejections import refused_by_hook, rejection_of
 from registry.releasing.releases import Release
-from registry.releasing.tags import asked
+from registry.releasing.tags import tag_at
+from registry.releasing.target import Target
 
 log = logging.getLogger(__name__)
 
+# Both refs or none, and nothing else, whatever push.* says.
+PUSH = ("push", "-q", "--porcelain", "--atomic", "--no-follow-tags", "--recurse-submodules=no")
 DECIDING = ("tools/", "data/images.yaml")  # what else a dataset's bytes depend on
 
 
@@ -75,46 +80,76 @@ def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = (
     return git("mktag", said=head + "\n".join(lines) + "\n")
 
 
-def send(git: Git, branch: Branch, commit: str, tag: str, name: str) -> bool:
-    """Push commit and tag, both or neither, and say whether they went; False where somebody else was faster.
+def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str) -> str:
+    """Push commit and tag, both or neither; return the reason where another push was faster, else nothing.
 
-    Raises ReleaseRefused where the remote's rules forbid it, PushFailed where it does not answer.
+    Raises ReleaseRefused where the target's rules forbid it, PushFailed or DiskFull where it fails.
     """
-    refs = (f"{commit}:{branch.merge}", f"{tag}:refs/tags/{name}")
+    refs = (f"{commit}:{merge}", f"{tag}:refs/tags/{name}")
     try:
-        git("push", "-q", "--porcelain", "--atomic", branch.remote, *refs)
+        git(*PUSH, target.address, *refs, **target.environ)
     except GitFailed as error:
-        lines = error.said.splitlines()
-        rejected = [line for line in lines if line.startswith("!")]  # of --porcelain
-        if any("declined" in line for line in rejected):
-            told = " ".join(line.removeprefix("remote: ") for line in lines if line.startswith("remote: "))
-            what = f"a hook or rule refused it: {told}".rstrip(": ")
-            raise ReleaseRefused(f"git remote {branch.remote}", what, "ask its keeper") from error
-        if rejected:
-            log.info("%s: somebody else has pushed in the meantime", branch.remote)
-            return False
-        if "failed to push some refs" in error.said:
-            raise ReleaseRefused("pre-push hook", error.what, "mend what it says, then run again") from error
-        fix = "check the network and your access, then run again: the data is pushed already"
-        raise PushFailed(f"git remote {branch.remote}", error.what, fix) from error
-    return True
+        rejection = rejection_of(error.said)
+        if rejection.is_race:
+            return ", ".join(rejection.reasons)
+        if refused_by_hook(error.said):
+            what = " ".join(rejection.git) or "refused the push"
+            raise ReleaseRefused("pre-push hook", what, "correct what it says, then run again") from error
+        if _is_there(git, target, tag, name):  # the connection broke after the server had taken it
+            return ""
+        raise rejection.error(target) from error
+    return ""
 
 
-def follow(git: Git, branch: Branch, commit: str, name: str, written: Mapping[str, bytes]) -> None:
+def _is_there(git: Git, target: Target, tag: str, name: str) -> bool:
+    try:
+        return tag_at(git, target, name) == tag
+    except PushFailed:
+        return False
+
+
+def send_to_mirrors(git: Git, branch: Branch, name: str) -> None:
+    """Push a release that is published to the other push URLs of the remote; warn where one does not take it."""
+    tag = git("rev-parse", f"refs/tags/{name}")
+    for mirror in branch.targets[1:]:
+        try:
+            if tag_at(git, mirror, name) == tag:
+                continue
+            if reason := send(git, mirror, branch.merge, branch.tracking, tag, name):
+                raise PushFailed(mirror, reason, "compare its branch and tags with the first push URL's")
+        except StageError as error:
+            log.warning("%s is released; it is not on %s: %s; run again once that is mended", name, mirror, error.what)
+
+
+def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> None:
     """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays.
 
     What the release has ``written`` comes with it, where it is still what the files here give: until then they are as
     the branch has them, so that whoever kills this leaves nothing changed.
     """
-    asked(git, branch.remote, "fetch", "-q", "--no-tags", branch.remote, f"+{branch.merge}:{branch.tracking}")
     head = git("rev-parse", "HEAD")
     if head == commit or git("merge-base", head, commit) != head:
         return
     for path, content in written.items():
         if git.show(commit, f"data/{name}/{path}") == content:
             _restore(git, f"data/{name}/{path}")
+    _check_nothing_is_overwritten(git, head, commit, name)
     git("add", "-A", "--", f"data/{name}")  # so that git sees that these files are what the commit has
-    git("merge", "-q", "--ff-only", commit)
+    git("read-tree", "-m", "-u", head, commit)
+    git("update-ref", "-m", f"release: {name}", "HEAD", commit, head)
+
+
+def changed_paths(git: Git, before: str, after: str, *options: str) -> list[str]:
+    """Return the paths that differ between two commits."""
+    listed = git("diff-tree", "-r", "--name-only", "-z", "--no-renames", *options, before, after)
+    return [path for path in listed.split("\0") if path]
+
+
+def _check_nothing_is_overwritten(git: Git, head: str, commit: str, name: str) -> None:
+    """Raise ReleaseRefused for a file here in the place of one that came upstream; git replaces ignored ones."""
+    for path in changed_paths(git, head, commit, "--diff-filter=A"):
+        if not path.startswith(f"data/{name}/") and os.path.lexists(git.folder / path):
+            raise ReleaseRefused(path, f"{path} is here, and would be overwritten", "move it away, then git pull")
 
 
 def _restore(git: Git, path: str) -> None:

@@ -11,16 +11,18 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage.errors import ReleaseRefused, TagExists, UsageError, VerificationFailed
+from stage.errors import PushFailed, ReleaseRefused, StageError, TagExists, UsageError, VerificationFailed
 from stage.progress import progress
 
 from registry.cards import CROISSANT, README
 from registry.datasets import Dataset
 from registry.git import Git
-from registry.releasing.preflight import Branch, check_clone, check_dataset, check_environment, fetch
-from registry.releasing.publish import base_of, follow, make_commit, make_tag, send
+from registry.releasing.clone import Branch, check_clone, check_environment, fetch
+from registry.releasing.fresh import check_new_clone
+from registry.releasing.preflight import check_dataset
+from registry.releasing.publish import base_of, follow, make_commit, make_tag, send, send_to_mirrors
 from registry.releasing.releases import Release
-from registry.releasing.tags import Tagged, asked, fetch_all, look
+from registry.releasing.tags import Tagged, fetch_all, look
 from registry.releasing.versions import PARTS, Version, released
 from registry.storage import remotes
 from registry.storage.objects import Fault, find_faults
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 FIRST = Version(1, 0, 0)
 PUSHES = 20  # somebody else may be faster that many times
+STUCK = 3  # rejections as if somebody were, while the branch stays where it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +70,18 @@ def release(
     git = Git(root)
     with _alone(root, dataset.name):
         branch = check_clone(git, dataset)
-        check_environment(git, branch)
-        fetch(git, branch, dataset.name)
-        fetch_all(git, branch.remote, dataset.name)
+        check_environment(branch)
+        fetch(git, branch)
+        fetch_all(git, branch.target, dataset.name)
         store = open_store(git, "HEAD", remote)
         known = released(git, dataset.name).get(dataset.name, [])
         found = Release(git, dataset.name, wanted or FIRST)
-        if wanted and look(git, branch.remote, found.tag) is Tagged.YES:
+        if wanted and look(git, branch.target, found.tag) is Tagged.YES:
             return _complete(found, dataset, root, store, branch)
         metadata = check_dataset(dataset, root)
         chosen = wanted or _bumped(git, dataset, known, bump, remote)
         _check_version(git, dataset, chosen, known, str(metadata["logical_hash"]))
-        if look(git, branch.remote, Release(git, dataset.name, chosen).tag) is Tagged.YES:
+        if look(git, branch.target, Release(git, dataset.name, chosen).tag) is Tagged.YES:
             return _complete(Release(git, dataset.name, chosen), dataset, root, store, branch)
         run = _Run(git, branch, dataset, root, store, chosen, notes)
         return run.plan() if dry_run else run.run()
@@ -115,21 +118,31 @@ class _Run:
         draft = self._draft()
         sent = remotes.push(self._dataset, self._root, self._store.remote)
         _read_back(draft, self._store, self._root)
+        tip, same = self._git("rev-parse", self._branch.tracking), 0
         for _ in range(PUSHES):
             tag = make_tag(self._git, draft, draft.commit, self._notes)
-            if send(self._git, self._branch, draft.commit, tag, draft.tag):
+            reason = send(self._git, self._branch.target, self._branch.merge, draft.commit, tag, draft.tag)
+            if not reason:
                 break
-            if look(self._git, self._branch.remote, draft.tag) is Tagged.YES:
+            if look(self._git, self._branch.target, draft.tag) is Tagged.YES:
                 return _complete(
                     dataclasses.replace(draft, commit=""), self._dataset, self._root, self._store, self._branch
                 )
-            fetch(self._git, self._branch, self._dataset.name)
+            fetch(self._git, self._branch)
+            before, tip = tip, self._git("rev-parse", self._branch.tracking)
+            same = same + 1 if tip == before else 0
+            if same == STUCK:
+                raise PushFailed(self._branch.target, f"rejected: {reason}", "see what it says, then run again")
+            log.info("%s: %s; trying again", self._branch.target, reason)
             draft = self._draft()
         else:
-            raise ReleaseRefused(draft.tag, f"others pushed {PUSHES} times in the meantime", "run again")
-        look(self._git, self._branch.remote, draft.tag)
-        _check_clean_clone(self._git, self._branch, draft)
-        follow(self._git, self._branch, draft.commit, draft.name, _written(self._dataset, self._version))
+            raise PushFailed(draft.tag, f"others pushed {PUSHES} times in the meantime", "run again")
+        self._git("update-ref", self._branch.tracking, draft.commit)
+        try:
+            check_new_clone(self._git, self._branch.target, draft, tag)
+        except PushFailed as error:
+            log.warning("%s is released; reading it back from a new clone failed: %s", draft.tag, error.what)
+        _after(draft, draft.commit, self._dataset, self._branch)
         return Released(draft.tag, "released", sent.objects, sent.moved, self._store.remote)
 
     def _draft(self) -> Release:
@@ -166,8 +179,18 @@ def _complete(found: Release, dataset: Dataset, root: Path, store: Store, branch
         sent = remotes.push(dataset, root, store.remote).moved
         sent = max(sent, _read_back(found, store, root))
         outcome = "completed"
-    follow(found.git, branch, commit, found.name, _written(dataset, found.version))
+    _after(found, commit, dataset, branch)
     return Released(found.tag, outcome, len(found.outputs), sent, store.remote)
+
+
+def _after(release: Release, commit: str, dataset: Dataset, branch: Branch) -> None:
+    """Bring mirrors and the local branch to a release that is published; warn of what cannot be."""
+    try:
+        look(release.git, branch.target, release.tag)
+        send_to_mirrors(release.git, branch, release.tag)
+        follow(release.git, commit, release.name, _written(dataset, release.version))
+    except StageError as error:
+        log.warning("%s is released; this clone is not at it yet: %s; run git pull", release.tag, error.what)
 
 
 def _read_back(release: Release, store: Store, root: Path) -> int:
@@ -190,25 +213,6 @@ def _faults(release: Release, store: Store) -> list[Fault]:
     total = sum(output.size for output in release.outputs if not output.in_git)
     with progress(f"reading {release.tag} back", total, "bytes") as advance:
         return find_faults(release, store, advance)
-
-
-def _check_clean_clone(git: Git, branch: Branch, draft: Release) -> None:
-    """Raise VerificationFailed unless a new clone finds the release as it was read back."""
-    import tempfile
-
-    url = git("remote", "get-url", branch.remote)
-    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
-        clone = Git(Path(folder))
-        command = ("clone", "-q", "--bare", "--depth", "1", "--branch", draft.tag, "--", _absolute(url, git), "clone")
-        asked(clone, branch.remote, *command)
-        seen = Release(Git(Path(folder) / "clone"), draft.name, draft.version)
-        if seen.outputs != draft.outputs or seen.metadata != draft.metadata:
-            raise VerificationFailed(draft.tag, "is something else in a new clone", "look at the git remote")
-
-
-def _absolute(url: str, git: Git) -> str:
-    """Return a URL as it is from any folder: a relative path is one from the clone."""
-    return str((git.folder / url).resolve()) if "://" not in url and (git.folder / url).exists() else url
 
 
 def _bumped(git: Git, dataset: Dataset, known: list[Version], bump: str, remote: str) -> Version:
