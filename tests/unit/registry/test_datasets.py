@@ -10,7 +10,10 @@ from registry.building.summary import next_step, size, summary
 from registry.datasets import find_datasets
 from stage.errors import ReleaseRefused, UsageError
 
-STAGES = {"fetcher": {"outs": [{"path": "raw"}]}, "stats": {"outs": [{"path": "metadata.json"}]}}
+STAGES = {
+    stage: {"outs": [{"path": path, "md5": "0" * 32, "size": 0}]}
+    for stage, path in (("fetcher", "raw"), ("stats", "metadata.json"))
+}
 
 
 @pytest.fixture

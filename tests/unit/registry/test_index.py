@@ -106,7 +106,9 @@ def test_parents_come_first_and_a_dataset_waits_for_its_own(registry: Registry):
 
 def test_what_is_made_from_a_working_copy_is_never_released(registry: Registry):
     dataset = derived(registry.root, "workspace")
-    (dataset.folder / "metadata.json").write_text('{"provenance": {"sample": false}}')
+    (dataset.folder / "metadata.json").write_text(
+        json.dumps({"provenance": {"sample": False}, "files": {}, "logical_hash": "ab" * 32})
+    )
     (dataset.folder / "dvc.lock").write_text("stages: {pgloader: {}}")
     with pytest.raises(ReleaseRefused, match="is made from a working copy"):
         check_dataset(dataset, registry.root)

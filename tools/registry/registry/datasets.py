@@ -1,17 +1,18 @@
 """The datasets of the repository: folders of data/ that have a dvc.yaml."""
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-from stage.errors import ReleaseRefused, UsageError
+from stage.errors import CorruptFile, ReleaseRefused, StageError, UsageError
+from stage.foreign import read_bytes, read_yaml
 
+from registry.documents import Locked, read_lock, read_metadata, read_stages
 from registry.git import Git
 
 WORKSPACE = "workspace"  # instead of the tag of a parent: its working copy, for trying things out
+PARAMS = {"registry?": {"dataset?": str, "version?": (str, float)}, "dataset?": (dict, None), str: object}
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -34,27 +35,47 @@ class Dataset:
     @property
     def parent(self) -> str:
         """The tag of the release that the dataset is made from, or ``workspace``; empty where it has sources."""
-        path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
-        return str((params or {}).get("registry", {}).get("version", ""))
+        return str(self.params().get("registry", {}).get("version", ""))
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what stats has found."""
-        found: dict[str, Any] = json.loads((self.folder / "metadata.json").read_text(encoding="utf-8"))
+    def params(self) -> dict[str, Any]:
+        """Return params.yaml; nothing where there is none. Raises UsageError for one that is invalid."""
+        path = self.folder / "params.yaml"
+        if not path.exists():
+            return {}
+        content = read_bytes(path, error=UsageError)
+        return read_yaml(content, path, (PARAMS, None), UsageError, "correct the file") or {}
+
+    def metadata(self, *sections: str) -> dict[str, Any]:
+        """Return what stats has found. Raises CorruptFile for an invalid file, and one that lacks a section."""
+        path = self.folder / "metadata.json"
+        fix = f"make dataset DS={self.name}"
+        found = read_metadata(read_bytes(path), str(path), CorruptFile, fix)
+        if missing := [each for each in sections if each not in found]:
+            raise CorruptFile(path, f"invalid: {missing[0]} is missing", fix)
         return found
 
+    def locked(self, error: type[StageError] = CorruptFile) -> dict[str, list[Locked]]:
+        """Return what dvc.lock says that each stage has made; nothing where there is none or an empty one.
+
+        Raises ``error`` for an invalid file.
+        """
+        path = self.folder / "dvc.lock"
+        content = read_bytes(path, error=error) if path.exists() else b""
+        return read_lock(content, str(path), error, f"make dataset DS={self.name}") if content else {}
+
     def outputs(self) -> list[Path]:
-        """Return the paths that dvc.lock says the stages have made, in order."""
-        lock = yaml.safe_load((self.folder / "dvc.lock").read_text(encoding="utf-8"))
-        return [self.folder / out["path"] for stage in lock["stages"].values() for out in stage["outs"]]
+        """Return the paths that dvc.lock says the stages have made, in order. Raises CorruptFile."""
+        return [self.folder / output.path for outputs in self.locked().values() for output in outputs]
+
+    def stages(self) -> list[str]:
+        """Return the names of the stages. Raises UsageError for an invalid dvc.yaml."""
+        content = read_bytes(self.pipeline, error=UsageError)
+        return read_stages(content, str(self.pipeline), UsageError, "correct the file")
 
     def check_lock(self) -> None:
         """Raise ReleaseRefused unless dvc.lock has every stage of dvc.yaml: a cut file is still valid YAML."""
         lock = self.folder / "dvc.lock"
-        text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-        locked = (yaml.safe_load(text) or {}).get("stages", {})
-        declared = yaml.safe_load(self.pipeline.read_text(encoding="utf-8"))["stages"]
-        if missing := sorted(set(declared) - set(locked)):
+        if missing := sorted(set(self.stages()) - set(self.locked(ReleaseRefused))):
             raise ReleaseRefused(lock, f"stage {missing[0]} is missing", f"make dataset DS={self.name}")
 
 

@@ -12,7 +12,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def summary(dataset: Dataset, stages: dict[str, float], root: Path) -> str:
     """Return the summary of a build, whose stages took so many seconds, for a terminal of 80 columns."""
-    found = dataset.metadata()
+    found = dataset.metadata("checks", "provenance")
     built = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items())
     lines = [
         ("built", built or "nothing to do, all stages are current"),

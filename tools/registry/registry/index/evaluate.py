@@ -105,7 +105,7 @@ def write_evaluation(dataset: Dataset, root: Path, found: Evaluation) -> Path:
 
 def log_evaluation(dataset: Dataset, uri: str, found: Evaluation) -> str:
     """Log what was measured as a run in MLflow, with what it was measured on, and return the run's id."""
-    metadata = dataset.metadata()
+    metadata = dataset.metadata("source_data_version")
     with connected(uri) as client:
         known = client.get_experiment_by_name(EXPERIMENT)
         experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT)

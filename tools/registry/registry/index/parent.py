@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing, UsageError
+from stage.errors import InputMissing, UsageError, VerificationFailed
 from stage.output import replacing, replacing_folder
 from stage.params import build, section
 
@@ -67,6 +67,8 @@ def get_parent(params: Path, root: Path, remote: str, out: Path) -> Parent:
         fix = f"make release DS={wanted.dataset} VERSION={version} (or git fetch --tags)"
         raise InputMissing(release.tag, "is not released", fix)
     get(release, open_store(git, "HEAD", remote), out)
+    if "provenance" not in release.metadata:
+        raise VerificationFailed(release.tag, "its metadata.json has no provenance", "release it again")
     return _tell(out, wanted, release.metadata)
 
 
@@ -79,7 +81,7 @@ def _copy(dataset: Dataset, out: Path) -> Parent:
             target = folder / path.relative_to(dataset.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
-    return _tell(out, ParentSettings(dataset.name, WORKSPACE), dataset.metadata())
+    return _tell(out, ParentSettings(dataset.name, WORKSPACE), dataset.metadata("provenance"))
 
 
 def _tell(out: Path, wanted: ParentSettings, metadata: dict[str, Any]) -> Parent:

@@ -22,7 +22,7 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
     if not (dataset.folder / "metadata.json").exists():
         raise ReleaseRefused(dataset.name, "is not built", f"make dataset DS={dataset.name}")
     dataset.check_lock()
-    metadata = dataset.metadata()
+    metadata = dataset.metadata("files", "provenance")
     if metadata["provenance"]["sample"] and not is_scratch(root):
         raise ReleaseRefused(dataset.name, "is synthetic sample data", "build it from its sources, then release")
     if dataset.parent == WORKSPACE:

@@ -3,17 +3,16 @@
 import dataclasses
 import functools
 import hashlib
-import json
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
 from stage.errors import VerificationFailed
 
+from registry.documents import Locked, read_lock, read_metadata, read_stages
 from registry.git import Git
 from registry.releasing.versions import Version, tag_of
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+FIX = "release it again under another version"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,26 +62,37 @@ class Release:
         """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
         found = self.find(path)
         if found is None:
-            raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", "release it again under another version")
+            raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", FIX)
         return found
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
-        """What stats found."""
-        found: dict[str, Any] = json.loads(self.read("metadata.json"))
-        return found
+        """What stats found. Raises VerificationFailed for an invalid metadata.json."""
+        return read_metadata(self.read("metadata.json"), f"{self.tag} metadata.json", VerificationFailed, FIX)
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages in dvc.yaml. Raises VerificationFailed for an invalid one."""
+        return read_stages(self.read("dvc.yaml"), f"{self.tag} dvc.yaml", VerificationFailed, FIX)
+
+    @functools.cached_property
+    def locked(self) -> dict[str, list[Locked]]:
+        """What each stage made, by dvc.lock. Raises VerificationFailed for an invalid one."""
+        return read_lock(self.read("dvc.lock"), f"{self.tag} dvc.lock", VerificationFailed, FIX)
 
     @functools.cached_property
     def outputs(self) -> list[Output]:
-        """What the stages made, by dvc.lock. Raises VerificationFailed where git has other bytes than it says."""
-        stages = yaml.load(self.read("dvc.lock"), LOADER)["stages"]  # noqa: S506 (it is one of the safe ones)
+        """What the stages made, by dvc.lock.
+
+        Raises VerificationFailed for an invalid dvc.lock, and where git has other bytes than it says.
+        """
         in_git = {
             str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
         }
         found = [
-            Output(out["path"], out["md5"], out["size"], out["path"] in in_git)
-            for stage in stages.values()
-            for out in stage["outs"]
+            Output(out.path, out.md5, out.size, out.path in in_git)
+            for outputs in self.locked.values()
+            for out in outputs
         ]
         for output in found:
             if output.in_git and hashlib.md5(self.read(output.path), usedforsecurity=False).hexdigest() != output.md5:

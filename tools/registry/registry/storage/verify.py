@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from stage.errors import VerificationFailed
 
 from registry.releasing.releases import Release
@@ -69,10 +68,8 @@ def check_tag(release: Release) -> list[Problem]:
         outputs = release.outputs
     except VerificationFailed as error:  # git has other bytes than dvc.lock says
         return [*problems, Problem(error.where, error.what, fix)]
-    declared = yaml.safe_load(release.read("dvc.yaml"))["stages"]
-    made = yaml.safe_load(release.read("dvc.lock"))["stages"]
-    for stage in declared:
-        if not any(name.partition("@")[0] == stage for name in made):  # of a matrix, name@item
+    for stage in release.stages:
+        if not any(name.partition("@")[0] == stage for name in release.locked):  # of a matrix, name@item
             problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"has no stage {stage}", fix))
     if not outputs:
         problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "names no output", fix))
