@@ -16,13 +16,15 @@ class Kept:
 class Body(Protocol):
     """An open file; its bytes begin at ``start``, which is zero or the size of what was kept.
 
-    ``framed`` says whether its end is marked; otherwise a body that is short may have been cut.
+    ``framed`` says whether its end is marked; otherwise a body that is short may have been cut. ``encoding`` is how it
+    was compressed for the way, though that was not asked for.
     """
 
     start: int
     total: int | None
     validator: str | None
     framed: bool
+    encoding: str | None
 
     def readinto(self, block: memoryview) -> int:
         """Fill some of ``block`` and return how much; zero at the end. Raise Transient if the file is cut short."""

@@ -17,6 +17,7 @@ class LocalBody:
     start = 0
     validator: str | None = None
     framed = True
+    encoding: str | None = None
 
     def __init__(self, path: Path) -> None:
         # without O_NONBLOCK a named pipe would wait for its writer

@@ -44,6 +44,7 @@ class Transfer:
     def __init__(self, source: Source, part: Part, rules: Rules, advance: Callable[[int], None]) -> None:
         self._source, self._part, self._rules = source, part, rules
         self._advance, self._counted = advance, 0
+        self._encoding: str | None = None
 
     def run(self, candidates: list[Candidate], mirror: Mirror | None) -> tuple[Candidate, Pin]:
         """Try the candidates in order; return the one that sent the right bytes, and what they are.
@@ -91,6 +92,7 @@ class Transfer:
 
     def _receive(self, place: Place, kept: Kept | None) -> Pin:
         source, body = self._source, place.open(kept)
+        self._encoding = body.encoding
         try:
             if body.total is not None:
                 self._check_size(place, body.total, f"{body.total} bytes")
@@ -137,4 +139,7 @@ class Transfer:
     def _mismatch(self, place: Place, got: str) -> ChecksumMismatch:
         source = self._source
         what = f"{shown(place.url)} sent other bytes: want {source.sha256} ({source.bytes} bytes), got {got}"
+        if self._encoding:
+            what += f", compressed by the server (Content-Encoding: {self._encoding})"
+            return ChecksumMismatch(source.where, what, "name a URL that sends the file as it is, or pin these bytes")
         return ChecksumMismatch(source.where, what, "see what changed upstream, then pin it anew")

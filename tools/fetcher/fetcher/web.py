@@ -15,7 +15,9 @@ from fetcher.watch import Watch
 
 HOPS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
-RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+DATE = re.compile(r"[ -~]{1,100}")
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 
@@ -60,11 +62,17 @@ class WebFile:
                 return response
             response.close()
             # http.client hands headers over as Latin-1
-            target = urljoin(url, quote(location.encode("latin-1"), safe=PRINTABLE))
+            target = self._joined(url, quote(location.encode("latin-1", "replace"), safe=PRINTABLE))
             self._check(url, target, seen)
             seen.add(target)
             url = target
         raise self._refused(f"{shown(self.url)} redirects more than {HOPS} times")
+
+    def _joined(self, url: str, location: str) -> str:
+        try:
+            return urljoin(url, location)
+        except ValueError as error:
+            raise self._refused(f"{shown(url)} redirects to an invalid URL: {error}") from error
 
     def _check(self, url: str, target: str, seen: set[str]) -> None:
         schemes = web_address(url, self._where).scheme, web_address(target, self._where).scheme
@@ -119,6 +127,7 @@ def _range(response: Response) -> tuple[int, int, int]:
 def _validator(response: Response, condition: str) -> str | None:
     """Return what names this version byte for byte: a strong ETag (RFC 9110, 8.8.3), else a date for If-Range."""
     etag = response.header("ETag")
-    if etag and etag.startswith('"'):
-        return etag
-    return response.header("Last-Modified") if condition == "If-Range" and not etag else None
+    if etag:
+        return etag if ETAG.fullmatch(etag) else None
+    date = response.header("Last-Modified") or ""
+    return date if condition == "If-Range" and DATE.fullmatch(date) else None
