@@ -38,6 +38,7 @@ class Part:
     how: str
     samples: pa.Table
     of: int  # the samples of the release
+    repeated: int = 0  # of the samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,9 +125,8 @@ def _part(release: Release, selection: Selection, ids: pa.Array | None, remote: 
         samples = everything.take(found)
     elif selection.split:
         samples = everything.filter(pc.equal(everything["split"], selection.split))
-    return Part(
-        release.tag, release.logical_hash, selection.context, selection.split, selection.how, samples, len(everything)
-    )
+    said = (selection.context, selection.split, selection.how)
+    return Part(release.tag, release.logical_hash, *said, samples, len(everything), selection.repeated)
 
 
 def _places(release: Release, remote: str) -> pa.Table:

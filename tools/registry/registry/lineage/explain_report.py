@@ -53,7 +53,9 @@ def as_text(explanation: Explanation, written: Path | None = None) -> str:
     for number, part in enumerate(explanation.parts, 1):
         named = "all that there are" if part.how == ALL else f"named by {part.how}"
         split = f" in split {part.split}" if part.split else ""
-        said = f"{len(part.samples)} of the {part.of} samples of {part.tag}, {named}{split}"
+        said = f"{len(part.samples) - part.repeated} of the {part.of} samples of {part.tag}, {named}{split}"
+        if part.repeated:
+            said += f"; {part.repeated} of the {len(part.samples)} rows that were logged are repeated"
         if part.how == NOT_LOGGED:
             said = (
                 f"its run has logged no selection, so any of the {part.of} samples of {part.tag} may have been used; "

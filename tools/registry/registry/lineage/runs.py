@@ -1,16 +1,17 @@
 """What MLflow knows of a registered model: its versions, the run that made one, and what that run says of its data."""
 
 import dataclasses
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from stage.errors import InputMissing, SourceRefused, UsageError
 
-from registry.lineage.selection import FOLDER, Selection, read_selection
+from registry.lineage.selection import FOLDER, NAME, Selection, read_selection
 from registry.lineage.training import VERSION
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MODEL = re.compile(r"(?:models:/)?(?P<name>[^/:@]+)(?:/(?P<version>[0-9]{1,9})|@(?P<alias>[^/:@]+))")
 PARENT = "mlflow.parentRunId"
+log = logging.getLogger(__name__)
 SHOWN = 10  # names in a message
 
 
@@ -85,12 +87,11 @@ def read_selections(client: "MlflowClient", trained: Trained) -> list[tuple[Sele
     found = {}
     for run in trained.runs:
         try:
-            if not client.list_artifacts(run.info.run_id, FOLDER):
-                continue
+            names = {PurePosixPath(each.path) for each in client.list_artifacts(run.info.run_id, FOLDER)}
+            files = sorted(str(each) for each in names if NAME.fullmatch(each.stem) and str(each.parent) == FOLDER)
             with tempfile.TemporaryDirectory() as folder:
-                there = Path(client.download_artifacts(run.info.run_id, FOLDER, folder))
-                for path in sorted(there.glob("selection-*.json")):
-                    found[path.stem] = read_selection(path)
+                paths = [Path(client.download_artifacts(run.info.run_id, file, folder)) for file in files]
+                found.update({path.stem: read_selection(path) for path in paths if path.suffix == ".json"})
         except ImportError as error:
             fix = f"run this where its client is installed ({error.name}), or let MLflow serve artifacts itself"
             raise SourceRefused(run.info.artifact_uri, "this kind of store needs a client of its own", fix) from error
@@ -106,6 +107,9 @@ def _trained(client: "MlflowClient", version: "ModelVersion") -> Trained:
     while run_id and (run := _looked_up(lambda wanted=run_id: client.get_run(wanted))):
         runs.append(run)
         run_id = run.data.tags.get(PARENT)
+        if any(run_id == each.info.run_id for each in runs):
+            log.warning("run %s: %s makes it its own parent; each run is read once", run_id, PARENT)
+            break
     return Trained(version.name, str(version.version), runs)
 
 

@@ -7,25 +7,38 @@ samples of the release or of a split. The hash is over both, so that a run may l
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile, UsageError
+from stage.foreign import read_bytes, read_json
+
+from registry.documents import COUNT
+from registry.lineage.rows import row_numbers
 
 FOLDER = "data-registry"  # among the artifacts of a run
 ID = pa.binary(16)
 ALL, ROWS, IDS = "all", "rows", "sample_ids"
 TRAINING = "training"
+CONTEXTS = (TRAINING, "validation", "test", "evaluation")
+NAME = re.compile("selection-[0-9a-f]{12}")
+SHAPE: dict[str, Any] = dict.fromkeys(("tag", "logical_hash", "context", "split", "sha256"), str)
+SHAPE |= {"how": re.compile(f"{ALL}|{ROWS}|{IDS}"), "samples": COUNT, "repeated?": range(1, COUNT.stop)}
+LARGEST = 1 << 20  # bytes of a selection, without its ids
+FIX = "log it again, from the training"
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Samples of a release: ``how`` they were named, and in which split, "" for any; ``context`` is what for."""
+    """Samples of a release: ``how`` they were named, and in which split, "" for any; ``context`` is what for.
+
+    ``samples`` counts those that are ``repeated``, that is named before in the same selection, too.
+    """
 
     tag: str
     logical_hash: str
@@ -34,6 +47,7 @@ class Selection:
     how: str
     samples: int
     sha256: str  # of the ids
+    repeated: int = 0
 
     @property
     def name(self) -> str:
@@ -41,7 +55,11 @@ class Selection:
         return f"selection-{hashlib.sha256(self.text().encode()).hexdigest()[:12]}"
 
     def text(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        values = {name: value for name, value in vars(self).items() if name != "repeated" or value}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+FIELDS = tuple(each.name for each in dataclasses.fields(Selection))
 
 
 def choose(manifest: Path, split: str | None, rows: Any, sample_ids: Iterable[Any] | None) -> tuple[str, pa.Array]:
@@ -62,7 +80,7 @@ def choose(manifest: Path, split: str | None, rows: Any, sample_ids: Iterable[An
     there = known["sample_id"].combine_chunks()
     if rows is None and sample_ids is None:
         return ALL, there
-    chosen = _ids(sample_ids, there) if sample_ids is not None else there.take(pa.array(_places(rows, len(there))))
+    chosen = _ids(sample_ids, there) if sample_ids is not None else there.take(pa.array(row_numbers(rows, len(there))))
     if not len(chosen):
         raise UsageError("log_dataset", "the selection is empty", "leave rows and sample_ids out to mean all samples")
     return IDS if sample_ids is not None else ROWS, chosen
@@ -78,18 +96,27 @@ def write_selection(selection: Selection, ids: pa.Array, folder: Path) -> None:
 
 def read_selection(path: Path) -> tuple[Selection, pa.Array | None]:
     """Read a selection and its ids, None for all samples. Raises CorruptFile where they are not what was written."""
+    found = read_json(read_bytes(path, LARGEST), path.name, SHAPE, CorruptFile, FIX)
+    selection = Selection(**{name: value for name, value in found.items() if name in FIELDS})
+    if selection.name != path.stem:
+        raise CorruptFile(path.name, "its content does not match the hash in its name", FIX)
+    if selection.how == ALL:
+        return selection, None
     try:
-        selection = Selection(**json.loads(path.read_text(encoding="utf-8")))
-        if selection.how == ALL:
-            return selection, None
-        ids = pq.read_table(path.with_suffix(".parquet"))["sample_id"].combine_chunks()
-    except (ValueError, TypeError, KeyError, OSError) as error:  # Arrow raises the first and the last
-        raise CorruptFile(
-            path.name, f"is no selection of samples: {error}", "log it again, from the training"
-        ) from error
-    if ids.type != ID or digest(ids) != selection.sha256 or len(ids) != selection.samples:
-        raise CorruptFile(path.name, "has other ids than were logged", "log it again, from the training")
+        with pq.ParquetFile(path.with_suffix(".parquet")) as file:
+            if file.schema_arrow.names != ["sample_id"] or file.metadata.num_rows != selection.samples:
+                raise CorruptFile(path.name, "has other ids than were logged", FIX)
+            ids = file.read()["sample_id"].combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(path.name, f"its ids cannot be read: {error}", FIX) from error
+    if ids.type != ID or digest(ids) != selection.sha256 or repeats(ids) != selection.repeated:
+        raise CorruptFile(path.name, "has other ids than were logged", FIX)
     return selection, ids
+
+
+def repeats(ids: pa.Array) -> int:
+    """Return how many of the ids were there before."""
+    return len(ids) - len(pc.unique(ids))
 
 
 def digest(ids: pa.Array) -> str:
@@ -98,23 +125,11 @@ def digest(ids: pa.Array) -> str:
     return hashlib.sha256(memoryview(ids.buffers()[1])[start : start + len(ids) * 16]).hexdigest()
 
 
-def _places(rows: Any, count: int) -> Any:
-    found = np.asarray(rows)
-    if found.ndim != 1 or (found.dtype.kind not in "iub" and len(found)):
-        raise UsageError("rows", "are neither numbers nor a mask", "give a list of row numbers, counted from 0")
-    if found.dtype.kind == "b":
-        if len(found) != count:
-            raise UsageError("rows", f"the mask has {len(found)} values, the split {count} rows", "give one for each")
-        return np.flatnonzero(found)
-    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < count:
-        wrong = found[(found < 0) | (found >= count)][0]
-        raise UsageError("rows", f"row {wrong} is not there, rows go from 0 to {count - 1}", "check split and version")
-    return found.astype(np.int64)
-
-
 def _ids(sample_ids: Iterable[Any], there: pa.Array) -> pa.Array:
     given: Sequence[Any] = sample_ids.to_pylist() if hasattr(sample_ids, "to_pylist") else list(sample_ids)
     try:
+        if wrong := [each for each in given if not isinstance(each, str | bytes | bytearray | memoryview)]:
+            raise TypeError(f"expected text or bytes, got {type(wrong[0]).__name__}")
         ids = pa.array([bytes.fromhex(each) if isinstance(each, str) else bytes(each) for each in given], ID)
     except (ValueError, TypeError) as error:
         fix = "give 16 bytes or 32 hex digits each, as samples.parquet has them"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from samples import read_manifest
 from stage.errors import UsageError
 
-from registry.lineage.selection import FOLDER, TRAINING, Selection, choose, digest, write_selection
+from registry.lineage.selection import CONTEXTS, FOLDER, TRAINING, Selection, choose, digest, repeats, write_selection
 from registry.releasing.registries import opened
 from registry.releasing.versions import TAG
 from registry.services.tracking import shown
@@ -33,7 +33,8 @@ class Logged:
     tag: str
     logical_hash: str
     context: str
-    samples: int
+    samples: int  # those that are repeated too
+    repeated: int
     artifact: str
 
 
@@ -53,11 +54,16 @@ def log_dataset(
     """Log to the active MLflow run, or ``run_id``, that it uses samples of a release: these rows or ids, or all.
 
     ``version`` is a number, or the whole tag as in DVC_DATA_VERSION. ``rows`` are those of the split's file, counted
-    from 0, or a mask over them. The release is found as ``registry.load`` finds it.
+    from 0, or a mask over them: a list, an array, a range, or the index of a frame, as ``rows=train.index``. A mask
+    that is a pandas Series counts by its index, which must be that of the split; any other Series is refused, as its
+    values may be row numbers or labels. ``context`` is training, validation, test or evaluation. The release is found
+    as ``registry.load`` finds it.
 
-    Raises UsageError where no run is active, the run has another version of the dataset, or the release lacks the
-    samples; whatever MLflow raises.
+    Raises UsageError where no run is active, the run has another version of the dataset, ``rows`` could mean two
+    things, or the release lacks the samples; whatever MLflow raises.
     """
+    if context not in CONTEXTS:
+        raise UsageError("context", f"unknown {context!r:.60}", f"use one of: {', '.join(CONTEXTS)}")
     client, run_id = _run(client, run_id)
     with opened(name, version, repo) as release:
         data = client.get_run(run_id).data
@@ -68,7 +74,9 @@ def log_dataset(
             raise UsageError(f"run {run_id}", f"uses {said}, and now {release.tag} too", fix)
         manifest = fetch_manifest(release, remote or os.environ.get("DVC_REMOTE", ""))
         how, ids = choose(manifest, split, rows, sample_ids)
-        selection = Selection(release.tag, release.logical_hash, context, split or "", how, len(ids), digest(ids))
+        selection = Selection(
+            release.tag, release.logical_hash, context, split or "", how, len(ids), digest(ids), repeats(ids)
+        )
         origin = _origin(release.git.run("remote", "get-url", "origin").stdout.decode().strip(), repo)
         dataset = _dataset(name, selection, origin, manifest)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +86,7 @@ def log_dataset(
     if VERSION not in data.tags and said in {None, selection.tag}:
         client.set_tag(run_id, VERSION, selection.tag)
     artifact = f"{FOLDER}/{selection.name}.json"
-    return Logged(run_id, selection.tag, selection.logical_hash, context, len(ids), artifact)
+    return Logged(run_id, selection.tag, selection.logical_hash, context, len(ids), selection.repeated, artifact)
 
 
 def _run(client: "MlflowClient | None", run_id: str | None) -> "tuple[MlflowClient, str]":
