@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
-from pgloader import LoaderSettings, load, status, switch
+from pgloader import LoaderSettings, Question, load, reconcile, search, status, switch
 from stage.errors import StageError, UsageError
-from unit.pgloader.synthetic import write_embeddings
+from unit.pgloader.synthetic import columns, write_embeddings
 
 MEND = "run compose/init/vectors.sql as an administrator of the database"
 
@@ -134,6 +134,29 @@ def test_an_extension_that_is_too_old(embeddings, index, monkeypatch):
 def test_a_database_that_was_not_set_up(embeddings, index, monkeypatch):
     with bare_database(index, monkeypatch, "CREATE EXTENSION vector"):
         assert refusal(embeddings) == (32, "has no table registry_loads", MEND)
+
+
+@pytest.mark.parametrize("search_path", ["", "pg_catalog", "public", '"$user", public', "nowhere"])
+def test_pgvector_in_a_schema_of_its_own(embeddings, index, monkeypatch, search_path, root):
+    set_up = (root / "compose/init/vectors.sql").read_text()
+    schema = 'CREATE SCHEMA "Ext 1"; CREATE EXTENSION vector SCHEMA "Ext 1"'
+    grant = 'GRANT USAGE ON SCHEMA "Ext 1" TO loader, owner, reader; as an administrator'
+    path = f"ALTER ROLE loader IN DATABASE bare SET search_path = {search_path or chr(39) * 2}"
+    with bare_database(index, monkeypatch, schema, set_up, path):
+        what = 'loader may not use the schema "Ext 1", which has pgvector'
+        assert refusal(embeddings) == (32, what, grant)
+        index.connect("admin", dbname="bare").execute(grant.partition(";")[0]).connection.close()
+        chosen = fresh()
+        loaded(embeddings, chosen)
+        switch(receipt_of(embeddings, chosen), "1.0.0", chosen)
+        question = Question("row1", tuple(columns(60)["embedding"].to_pylist()[1]))
+        assert search([question], "current", "hybrid", 3, chosen).results[0].hits[0].vector_rank == 1
+        assert reconcile(embeddings, chosen).rows == 60 and status(chosen).version == "1.0.0"
+        with index.connect("admin", dbname="bare") as admin:  # as README.md tells those who read
+            admin.execute("SET ROLE reader")
+            admin.execute('SET search_path = public, "Ext 1"')
+            nearest = f"SELECT content FROM {chosen.relation} ORDER BY embedding <=> %s::vector LIMIT 1"
+            assert admin.execute(nearest, [str(list(question.embedding))]).fetchone()[0].startswith("row1 ")
 
 
 def test_an_encoding_that_cannot_hold_the_texts(embeddings, index, monkeypatch):

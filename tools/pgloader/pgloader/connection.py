@@ -82,11 +82,15 @@ def _connect(purpose: str) -> psycopg.Connection:
 def _check(connection: psycopg.Connection) -> None:
     row = connection.execute(
         "SELECT pg_is_in_recovery(), current_setting('server_encoding'),"
-        " (SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+        " vector.extversion, quote_ident(vector.schema), vector.may_use,"
         " (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = 'owner'),"
         " to_regclass('public.registry_loads') IS NOT NULL"
+        " FROM (SELECT 1) AS database LEFT JOIN ("
+        "SELECT extversion, nspname AS schema, has_schema_privilege(pg_namespace.oid, 'USAGE') AS may_use"
+        " FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector'"
+        ") AS vector ON true"
     ).fetchone()
-    standby, encoding, vector, owner, tables = row or ()
+    standby, encoding, vector, schema, may_use, owner, tables = row or ()
     if standby:
         raise DatabaseUnreachable(place(), "is a standby, which can only be read", "set PGVECTOR_HOST to the primary")
     if encoding != "UTF8":
@@ -103,6 +107,15 @@ def _check(connection: psycopg.Connection) -> None:
         raise DatabaseRefused(place(), f"{user} may not act as owner", f"GRANT owner TO {user};")
     if not tables:
         raise DatabaseRefused(place(), "has no table registry_loads", SETUP)
+    if not may_use:
+        user = connection.info.user
+        fix = f"GRANT USAGE ON SCHEMA {schema} TO {user}, owner, reader; as an administrator"
+        raise DatabaseRefused(place(), f"{user} may not use the schema {schema}, which has pgvector", fix)
+    # Its type and operators are looked up by name, and roles need not have its schema in their search_path.
+    connection.execute(
+        "SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), %s::text), true)",
+        [schema],
+    )
 
 
 def _commit(connection: psycopg.Connection, where: str, user: str) -> None:
