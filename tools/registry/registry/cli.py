@@ -9,9 +9,10 @@ from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
+from registry.building.dvc_errors import StageFailed
 from registry.building.images import build_images
 from registry.building.new import make_dataset_folder
-from registry.building.pipeline import StageFailed, reproduce
+from registry.building.pipeline import reproduce
 from registry.building.refresh import has_upstream, refresh
 from registry.building.scratch import SAMPLE, make_scratch, run_in
 from registry.building.summary import summary

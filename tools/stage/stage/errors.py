@@ -55,6 +55,8 @@ def translated(error: OSError | MemoryError) -> StageError | None:
         return UsageError(where, "permission denied", "run as the owner of this file, or change its mode")
     if error.errno == errno.ENOENT and error.filename:
         return InputMissing(where, "no such file or folder", "check the path, or run the stage that makes it")
+    if error.errno == errno.ELOOP:
+        return UsageError(where, "is a symbolic link that leads to itself", "replace it by a file")
     if error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}:
         return UsageError(where, (error.strerror or "wrong kind of file").lower(), "check the path")
     return None

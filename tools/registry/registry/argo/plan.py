@@ -15,7 +15,8 @@ from stage.errors import InputMissing, NetworkFailed, ReleaseRefused, UsageError
 
 from registry.argo.stages import REGISTRY, Stage, digest, stages_in, with_dependents
 from registry.argo.workspace import Plan, Workspace, clean
-from registry.building.pipeline import StageFailed, dvc_repository
+from registry.building.dvc_errors import StageFailed
+from registry.building.pipeline import dvc_repository
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.git import Git, GitFailed
 from registry.index.parent import read_settings

@@ -5,15 +5,17 @@ import fcntl
 import logging
 import os
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stage.errors import StageError
+from stage.errors import CorruptFile
 
-from registry.datasets import WORKSPACE, Dataset
+from registry.building.dvc_errors import LOCK, meaning_of
+from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.git_settings import no_locations
 
 if TYPE_CHECKING:
@@ -22,30 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class StageFailed(StageError):
-    """A stage ended with an exit code of its own, which is passed on."""
-
-    def __init__(self, dataset: Dataset, code: int) -> None:
-        self.code = code
-        super().__init__(dataset.name, f"a stage failed with exit {code}", "see its error line above")
-
-
 def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, float]:
     """Run the stages of a dataset whose inputs have changed (``force``: all of them), and return the seconds of each.
 
-    Raises StageFailed where one fails.
+    Raises StageFailed where one fails, and what dvc_repository does.
     """
-    with _timed(dataset) as started, dvc_repository(root) as repo:
-        from dvc.exceptions import DvcException, ReproductionError
-
-        try:
-            if dataset.parent == WORKSPACE:  # DVC does not see that it has changed
-                repo.reproduce(targets=[f"{dataset.pipeline}:registry"], force=True, single_item=True)
-            stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
-        except ReproductionError as error:
-            raise StageFailed(dataset, _exit_code(error)) from error
-        except DvcException as error:
-            raise StageError(dataset.name, str(error), "correct dvc.yaml or params.yaml") from error
+    with _timed(dataset) as started, dvc_repository(root, dataset) as repo:
+        if dataset.parent == WORKSPACE:  # DVC does not see that it has changed
+            repo.reproduce(targets=[f"{dataset.pipeline}:registry"], force=True, single_item=True)
+        stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
         ends = [*started.values(), time.monotonic()][1:]
     dataset.check_lock()
     took = {stage: end - begun for (stage, begun), end in zip(started.items(), ends, strict=True)}
@@ -74,15 +61,36 @@ def _timed(dataset: Dataset) -> Iterator[dict[str, float]]:
 
 
 @contextlib.contextmanager
-def dvc_repository(root: Path) -> "Iterator[Repo]":
-    """Open the clone in DVC, alone; what DVC and the stages print on stdout is shown on stderr by -v alone."""
+def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo]":
+    """Open the clone in DVC, alone; what DVC and the stages print on stdout is shown on stderr by -v alone.
+
+    Raises, for what DVC raises here and within, the StageError that it means.
+    """
     # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     _quieten()
-    with no_locations(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
-        yield repo
+    _check_files(root)
+    try:
+        with no_locations(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
+            yield repo
+    except (DvcException, sqlite3.Error) as error:
+        raise meaning_of(error, dataset.name if dataset else "DVC", dataset) from error
+
+
+def _check_files(root: Path) -> None:
+    """Read what DVC is about to read of every dataset: it does not look at depth, size and shape.
+
+    Raises UsageError or CorruptFile for an invalid file.
+    """
+    for dataset in find_datasets(root, "all"):  # reads params.yaml
+        dataset.stages()
+        try:
+            dataset.locked()
+        except CorruptFile as error:
+            raise CorruptFile(error.where, error.what, LOCK) from error
 
 
 @contextlib.contextmanager
@@ -125,14 +133,3 @@ def _stdout_elsewhere() -> Iterator[None]:
 def _private(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def _exit_code(error: BaseException) -> int:
-    """Return the exit code of the stage that failed; DVC has it only in the text of its error."""
-    cause: BaseException | None = error
-    while cause:
-        if found := re.search(r"exited with (-?\d+)$", str(cause)):
-            code = int(found[1])
-            return code if code > 0 else 128 - code  # as a shell says that a signal ended it
-        cause = cause.__cause__
-    return 1

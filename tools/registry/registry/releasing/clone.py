@@ -134,7 +134,9 @@ def _check_files(git: Git, dataset: Dataset) -> None:
             raise ReleaseRefused(path, "is not checked out: this clone is sparse", fix)
     committed = set(git.files("HEAD", folder))
     new = [path for name in OWN if (git.folder / (path := f"{folder}/{name}")).exists() and path not in committed]
-    found = git.run("check-ignore", "-v", "-z", "--no-index", "--", *new).stdout.decode(errors="replace").split("\0")
+    listed = "".join(f"{path}\0" for path in new).encode()
+    ignored = git.run("check-ignore", "-v", "-z", "--no-index", "--stdin", said=listed).stdout
+    found = ignored.decode(errors="replace").split("\0")
     for source, number, pattern, path in zip(*[iter(found[:-1])] * 4, strict=True):
         if not pattern.startswith("!"):
             fix = f"remove {pattern} from {source} line {number}, or git add -f {path} and git commit"

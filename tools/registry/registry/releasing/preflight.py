@@ -28,7 +28,7 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
     if dataset.parent == WORKSPACE:
         fix = "name a released version in params.yaml, section registry, and build it again"
         raise ReleaseRefused(dataset.name, "is made from a working copy, which nobody else has", fix)
-    with dvc_repository(root) as repo:
+    with dvc_repository(root, dataset) as repo:
         if stale := repo.status(targets=[str(dataset.pipeline)]):
             stage = next(iter(stale)).rpartition(":")[2]
             raise ReleaseRefused(dataset.name, f"stage {stage} is not current", f"make dataset DS={dataset.name}")
