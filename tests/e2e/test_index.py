@@ -196,6 +196,22 @@ def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded:
 
 
 @pytest.mark.slow
+def test_a_second_index_is_built_without_an_evaluation_and_measured(embedded: World) -> None:
+    embedded.run("make", "new", "DS=second", "KIND=index")
+    folder = embedded.clone.folder / "data/second"
+    (folder / "evaluation.json").unlink()  # as in a folder that was made by hand
+    embedded.run("make", "dataset", "DS=second")
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["evaluation"] == {} and "make evaluate" in metadata["checks"]["warnings"][0]
+    assert json.loads((folder / "receipt.json").read_text())["relation"] == "second"
+    embedded.run("make", "evaluate", "DS=second")
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert json.loads((folder / "evaluation.json").read_text())["logical_hash"] == metadata["logical_hash"]
+    assert metadata["evaluation"]["hybrid"]["by_source"]["hit@5"] > 0.9 and metadata["checks"]["warnings"] == []
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
 def test_the_release_is_built_again_and_vectors_compared(embedded: World) -> None:
     embedded.run("make", "release", f"DS={INDEX}", "VERSION=1.0.0")
     said = embedded.run("make", "verify", f"DS={INDEX}", "REBUILD=1")

@@ -3,6 +3,10 @@
 import csv
 import json
 import math
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from pgloader.settings import check_relation
+from registry.building.new import make_dataset_folder
+from registry.building.pipeline import reproduce
 from registry.datasets import Dataset, find_datasets, waiting_for
 from registry.git import Git
-from registry.index.evaluate import Evaluation, flat, read_questions
+from registry.index.evaluate import Evaluation, evaluate, flat, read_questions
 from registry.index.evaluation_report import as_table
 from registry.index.measures import distinct, measured
 from registry.index.parent import get_parent
@@ -204,3 +212,50 @@ def test_hits_are_readable_on_a_terminal():
     assert shown.splitlines()[0] == "1. gitops > Deploy" and "\n\n2. gitops > Deploy" in shown
     assert max(map(len, shown.splitlines())) <= 80 and "\x1b" not in shown
     assert as_text("how?", Answers("t", [[]])) == "Nothing in t answers 'how?'."
+
+
+@pytest.fixture
+def clone(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with DVC, and the folders that new ones are made from."""
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    for name in ("opencloudhub-readmes-embeddings", "opencloudhub-readmes", "wine-quality"):
+        shutil.copytree(root / "data" / name, tmp_path / "data" / name, ignore=shutil.ignore_patterns("raw", "readmes"))
+    shutil.copy(root / "data/images.yaml", tmp_path / "data")
+    return tmp_path
+
+
+def test_an_index_is_built_before_it_is_measured(clone: Path):
+    """The stage stats reads evaluation.json, which make evaluate writes from the index that is built."""
+    folder = clone / "data" / "second"
+    folder.mkdir()
+    stage = {"cmd": "cp evaluation.json metadata.json", "deps": ["evaluation.json"], "outs": ["metadata.json"]}
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": {"stats": stage}}))
+    reproduce(Dataset("second", folder), clone)
+    assert (folder / "metadata.json").read_text() == "{}\n"
+    (folder / "evaluation.json").write_text('{"measured": 1}')
+    reproduce(Dataset("second", folder), clone)
+    assert json.loads((folder / "metadata.json").read_text()) == {"measured": 1}
+
+
+def test_a_folder_of_a_new_index_has_all_that_its_stages_read(clone: Path):
+    folder = make_dataset_folder(clone, "second-index", "index")
+    example = clone / "data/opencloudhub-readmes-embeddings"
+    assert (folder / "dvc.yaml").read_text() == (example / "dvc.yaml").read_text()
+    assert (folder / "evaluation.json").read_text() == "{}\n" and not (folder / "sources.csv").exists()
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    assert params["pgloader"]["relation"] == "second_index" and params["dataset"]["name"] == "second-index"
+    assert params["registry"] == yaml.safe_load((example / "params.yaml").read_text())["registry"]
+    assert not (make_dataset_folder(clone, "plain", "table") / "evaluation.json").exists()
+    for name in ("pg-index", "registry-x", "1st", "x" * 63):
+        made = yaml.safe_load((make_dataset_folder(clone, name, "index") / "params.yaml").read_text())
+        check_relation(made["pgloader"]["relation"], name)
+
+
+def test_an_index_without_questions_is_told_where_to_name_them(clone: Path):
+    folder = make_dataset_folder(clone, "second", "index")
+    params = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(re.sub("  questions: .*\n", "", params))
+    with pytest.raises(UsageError, match="registry: questions is not set; fix: name the dataset"):
+        evaluate(Dataset("second", folder), clone)

@@ -117,7 +117,10 @@ def refresh_command(name: str) -> None:
 )
 @talk
 def new(name: str, kind: str) -> None:
-    """Make the folder of a new DATASET, of kind table, idx, text, conversations or documents; it builds as it is."""
+    """Make the folder of a new DATASET, which builds as it is.
+
+    Its kind is table, idx, text, conversations, documents, or index: of a release of documents.
+    """
     root = repository()
     folder = make_dataset_folder(root, name, kind).relative_to(root)
     click.echo(f"{folder} is there. Build it: make dataset DS={name}. Make it yours: {folder}/params.yaml")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stage.errors import UsageError
 
+from registry.building.evaluation import start_evaluation
 from registry.datasets import NAME, Dataset, find_datasets
 
 LIKE = {  # what a folder of each kind is copied from; a dataset is its best example
@@ -14,6 +15,7 @@ LIKE = {  # what a folder of each kind is copied from; a dataset is its best exa
     "text": "emotion",
     "conversations": "roco-radiology",
     "documents": "opencloudhub-readmes",
+    "index": "opencloudhub-readmes-embeddings",
 }
 COPIED = ("dvc.yaml", "sample", "prompts")
 DESCRIBED = ("title", "description", "source", "citation", "licence")
@@ -22,6 +24,11 @@ DROPPED = ("tags", "authors", "organisation")  # of the card: what is true of th
 HEADER = """\
 # Made by `make new` from {like}, whose bundled sample it builds as it stands. To make it yours: describe the data,
 # put what upstream sends into sources.csv, change columns and settings to match, and remove sample/.
+"""
+
+INDEX_HEADER = """\
+# Made by `make new` from {like}: an index of the release that is named below. To make it yours: describe it, name a
+# release of yours, and the dataset whose questions measure the index.
 """
 
 README = """\
@@ -57,19 +64,29 @@ def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
             shutil.copytree(path, folder / part)
         elif path.exists():
             shutil.copy(path, folder / part)
-    shutil.copy(example.sample_sources, folder / "sources.csv")
+    if example.sample_sources.exists():
+        shutil.copy(example.sample_sources, folder / "sources.csv")
     (folder / "params.yaml").write_text(_params(example, name), encoding="utf-8")
     (folder / "README.md").write_text(README.format(name=name), encoding="utf-8")
+    start_evaluation(Dataset(name, folder))
     return folder
 
 
 def _params(example: Dataset, name: str) -> str:
     """Return the example's params.yaml with another name, its description to be filled in, and no upstream."""
     text = (example.folder / "params.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"\A#.*\n", HEADER.format(like=example.name), text)
+    header = INDEX_HEADER if example.parent else HEADER
+    text = re.sub(r"\A#.*\n", header.format(like=example.name), text)
     text = re.sub(r"^  name: .*$", f"  name: {name}", text, count=1, flags=re.MULTILINE)
     text = text.replace(f"processed/{example.name}.", f"processed/{name}.")
+    text = re.sub(r"^  relation: [a-z0-9_]+", f"  relation: {_relation(name)}", text, count=1, flags=re.MULTILINE)
     text = re.sub(r"^(?:#.*\n)?upstream:\n(?:[ ].*\n)+\n?", "", text, flags=re.MULTILINE)
     for key in DESCRIBED:
         text = re.sub(rf"^  {key}:.*\n(?:    .*\n)*", f"  {key}: to be filled in\n", text, count=1, flags=re.MULTILINE)
     return re.sub(rf"^  (?:{'|'.join(DROPPED)}):.*\n", "", text, flags=re.MULTILINE)
+
+
+def _relation(name: str) -> str:
+    """Return what readers call the index, as pgloader allows: another one than the example's."""
+    plain = name.replace("-", "_")
+    return (plain if plain[0].isalpha() and not plain.startswith(("registry_", "pg_")) else f"index_{plain}")[:50]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from stage.errors import CorruptFile
 
 from registry.building.dvc_errors import LOCK, meaning_of
+from registry.building.evaluation import start_evaluation
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.git_settings import no_locations
 
@@ -29,6 +30,7 @@ def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, fl
 
     Raises StageFailed where one fails, and what dvc_repository does.
     """
+    start_evaluation(dataset)
     with _timed(dataset) as started, dvc_repository(root, dataset) as repo:
         if dataset.parent == WORKSPACE:  # DVC does not see that it has changed
             repo.reproduce(targets=[f"{dataset.pipeline}:registry"], force=True, single_item=True)

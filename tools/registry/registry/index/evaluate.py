@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing, SchemaMismatch
+from stage.errors import InputMissing, SchemaMismatch, UsageError
 from stage.output import replacing
 
+from registry.building.evaluation import EVALUATION
 from registry.building.pipeline import reproduce
 from registry.datasets import Dataset
 from registry.index.measures import DEPTH, distinct, measured
@@ -18,7 +19,7 @@ from registry.index.search import MODES, Hit, ask, embed
 from registry.index.versions import load, released_table
 from registry.services.tracking import connected, shown, tracking_uri
 
-EXPECTED, EVALUATION = "expected_sources.csv", "evaluation.json"
+EXPECTED = "expected_sources.csv"
 ENOUGH = 0.5  # of a question's key concepts, for a chunk to answer it
 EXPERIMENT = "readme-rag-retrieval"
 
@@ -45,10 +46,10 @@ def evaluate(dataset: Dataset, root: Path, version: str = "") -> Evaluation:
     """Ask an index every question in every mode, and measure what it finds: a release, or the working copy.
 
     Of documents, each counts where its first chunk is found; of concepts, a chunk is relevant that names at least half
-    of them. Raises InputMissing where there are no questions, and what search does.
+    of them. Raises InputMissing where there are no questions, UsageError where params.yaml names none, and what search
+    does.
     """
-    folder = root / "data" / read_settings(dataset.folder / "params.yaml").questions
-    questions = read_questions(folder)
+    questions = read_questions(_questions_of(dataset, root))
     table = released_table(dataset, root, version) if version else load(dataset, root)["table"]
     queries = embed(dataset, root, [each.text for each in questions])
     answers = {mode: ask(dataset, root, queries, table, mode=mode, limit=5 * DEPTH) for mode in MODES}
@@ -90,7 +91,7 @@ def record(dataset: Dataset, root: Path, found: Evaluation) -> str:
 
 def write_evaluation(dataset: Dataset, root: Path, found: Evaluation) -> Path:
     """Write ``evaluation.json``, which says of which chunks and questions it is, for the stage stats."""
-    folder = root / "data" / read_settings(dataset.folder / "params.yaml").questions
+    folder = _questions_of(dataset, root)
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("questions.csv", EXPECTED)}
     path = dataset.folder / EVALUATION
     document = {
@@ -126,6 +127,14 @@ def flat(figures: dict[str, Any]) -> list[tuple[str, float]]:
         for kind, measures in kinds.items()
         for name, value in measures.items()
     ]
+
+
+def _questions_of(dataset: Dataset, root: Path) -> Path:
+    params = dataset.folder / "params.yaml"
+    if not (name := read_settings(params).questions):
+        what = "questions is not set"
+        raise UsageError(f"{params} registry", what, "name the dataset whose questions measure the index")
+    return root / "data" / name
 
 
 def _by_source(question: Question, hits: list[Hit]) -> tuple[list[bool], int]:
