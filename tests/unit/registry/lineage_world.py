@@ -133,7 +133,6 @@ def make_world(folder: Path) -> World:
     (world.root / "tools").mkdir()
     (world.root / "tools" / "run").touch()
     git(world.root, "init", "-q", "-b", "main")
-    git(world.root, "remote", "add", "origin", "https://someone:secret@example.org/registry.git")
     return world
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import git
 from mlflow import MlflowClient
 from registry import log_dataset
 from registry.lineage.selection import FOLDER, read_selection
@@ -62,6 +63,7 @@ def ids(release: Release, split: str) -> list[bytes]:
 
 def test_the_run_has_the_release_and_the_rows(world: World, run: Any, tmp_path: Path) -> None:
     release = world.release("greetings", "1.0.0", greetings())
+    git(world.root, "remote", "add", "origin", "https://someone:secret@example.org/registry.git")
     done = log_dataset("greetings", "1.0.0", split="train", rows=[2, 0])
     assert (done.tag, done.samples, done.logical_hash) == ("greetings-v1.0.0", 2, release.logical_hash)
     found: Any = MlflowClient().get_run(run.info.run_id)

@@ -9,6 +9,7 @@ from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
 
+from registry.batches import Failures
 from registry.building.dvc_errors import StageFailed
 from registry.building.images import build_images
 from registry.building.new import make_dataset_folder
@@ -64,7 +65,7 @@ def dataset(name: str, source: str) -> None:
     changed = refresh_images(root)
     for tool, image in changed.items():
         log.info("%s has changed: now %s", tool, image)
-    samples = []
+    samples, failures = [], Failures()
     for each in find_datasets(root, name):
         if name == "all" and (tag := waiting_for(each, Git(root))):
             log.info(
@@ -74,27 +75,32 @@ def dataset(name: str, source: str) -> None:
         if source == "sample":
             samples.append(each)
             continue
-        read_card(each)  # before the build, at whose end the card is written
-        try:
-            stages = reproduce(each, root)
-        except StageFailed as error:
-            if error.code != NetworkFailed.code or source == "upstream" or not each.sample_sources.exists():
-                raise
-            log.warning("No source of %s answered, so data/ stays as it was.", each.name)
-            log.warning("Building its bundled SYNTHETIC sample in .demo/sample/ instead (SOURCE=upstream: an error).")
-            samples.append(each)
-        else:
-            write_card(each)
-            click.echo(summary(each, stages, root))
+        with failures.collected():
+            read_card(each)  # before the build, at whose end the card is written
+            try:
+                stages = reproduce(each, root)
+            except StageFailed as error:
+                if error.code != NetworkFailed.code or source == "upstream" or not each.sample_sources.exists():
+                    raise
+                log.warning("No source of %s answered, so data/ stays as it was.", each.name)
+                log.warning(
+                    "Building its bundled SYNTHETIC sample in .demo/sample/ instead (SOURCE=upstream: an error)."
+                )
+                samples.append(each)
+            else:
+                write_card(each)
+                click.echo(summary(each, stages, root))
     if samples:
         clone = make_scratch(root, root / SAMPLE)
         for each in samples:
-            try:
-                run_in(clone, "tools/run", "registry", "dataset", each.name)
-            except subprocess.CalledProcessError as error:
-                code = error.returncode if error.returncode > 0 else 128 - error.returncode
-                raise StageFailed(each, code) from error
+            with failures.collected():
+                try:
+                    run_in(clone, "tools/run", "registry", "dataset", each.name)
+                except subprocess.CalledProcessError as error:
+                    code = error.returncode if error.returncode > 0 else 128 - error.returncode
+                    raise StageFailed(each, code) from error
         log.info("All this is in %s, where its commands work.", clone.relative_to(root))
+    failures.end()
 
 
 @cli.command("refresh")
@@ -102,12 +108,14 @@ def dataset(name: str, source: str) -> None:
 @talk
 def refresh_command(name: str) -> None:
     """Ask what upstream of DATASET (or all) holds now, and write it into its sources.csv for review."""
-    root = repository()
+    root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        if name == "all" and not has_upstream(each):
-            log.info("%s: its params.yaml names no upstream", each.name)
-        else:
-            click.echo(refresh(each, root))
+        with failures.collected():
+            if name == "all" and not has_upstream(each):
+                log.info("%s: its params.yaml names no upstream", each.name)
+            else:
+                click.echo(refresh(each, root))
+    failures.end()
 
 
 @cli.command()
@@ -132,10 +140,12 @@ def new(name: str, kind: str) -> None:
 @talk
 def push(name: str, remote: str) -> None:
     """Send the data of DATASET (or all) to the remote, and make sure that all of it is there."""
-    root = repository()
+    root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        done = remotes.push(each, root, remote)
-        click.echo(f"{each.name}: {done.moved} of {done.objects} objects sent to {remote}, all are there")
+        with failures.collected():
+            done = remotes.push(each, root, remote)
+            click.echo(f"{each.name}: {done.moved} of {done.objects} objects sent to {remote}, all are there")
+    failures.end()
 
 
 @cli.command()
@@ -144,10 +154,12 @@ def push(name: str, remote: str) -> None:
 @talk
 def pull(name: str, remote: str) -> None:
     """Fetch the data of DATASET (or all) from the remote, and verify every byte."""
-    root = repository()
+    root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        done = remotes.pull(each, root, remote)
-        click.echo(f"{each.name}: {done.moved} of {done.objects} objects fetched from {remote}, all verified")
+        with failures.collected():
+            done = remotes.pull(each, root, remote)
+            click.echo(f"{each.name}: {done.moved} of {done.objects} objects fetched from {remote}, all verified")
+    failures.end()
 
 
 @cli.command()

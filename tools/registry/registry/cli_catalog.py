@@ -13,11 +13,15 @@ from registry.runtime.toolbox import repository
 @REMOTE
 @talk
 def catalog(remote: str) -> None:
-    """Write the catalogue of all datasets, a web site that needs no server, to site/."""
+    """Write the catalogue of all datasets, a web site that needs no server, to site/.
+
+    A release that cannot be read is left out; it is written without, and the exit code says so.
+    """
     from registry.catalog.site import write_site
 
     done = write_site(repository(), remote)
     click.echo(f"{done.datasets} datasets, {done.releases} releases, in {done.seconds:.1f} s: {done.index.as_uri()}")
+    done.failures.end()
 
 
 @click.command("catalog-serve")

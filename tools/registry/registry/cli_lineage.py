@@ -106,6 +106,8 @@ def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) ->
 def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     """List every release and every registered model that has SAMPLE: whence it must be taken down.
 
+    Where not every release of origin could be searched, it says which, and exits with 45.
+
     SAMPLE is an id of 32 hex digits, file:PATH (an image or a document), row:JSON (an array or object of the columns,
     or of those that identify a sample), or a text.
     """
@@ -117,3 +119,4 @@ def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     with connected(tracking_uri(root)) as client:
         found = whohas(client, root, sample, remote)
     click.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False) if as_json else as_text(sample, found))
+    found.check()

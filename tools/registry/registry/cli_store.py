@@ -10,15 +10,17 @@ from stage.errors import ReleaseRefused, UsageError, VerificationFailed
 from stage.options import talk
 from stage.progress import progress
 
+from registry.batches import Failures
 from registry.building.summary import amount
 from registry.git import Git
 from registry.options import REMOTE
+from registry.releasing.completeness import ask_origin
 from registry.releasing.releases import Release
 from registry.releasing.versions import chosen, released
 from registry.runtime.toolbox import repository
 from registry.storage.objects import shown
 from registry.storage.store import open_store
-from registry.storage.verify import Problem, size_of
+from registry.storage.verify import Problem, check_origin, size_of
 
 log = logging.getLogger(__name__)
 
@@ -51,26 +53,32 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
     from registry.storage.verify import verify as library
 
     root = repository()
-    problems: list[Problem] = []
-    for release in _releases(root, name, version, everything):
-        store, size = open_store(release.git, "HEAD", remote), size_of(release)
-        with progress(f"reading {release.tag} back", size, "bytes") as advance:
-            found = library(release, store, advance)
-        again = ""
-        if rebuild:
-            from registry.storage.rebuild import compare, rebuilt  # lazy: most runs do not
+    releases, failures, problems = _releases(root, name, version, everything), Failures(), 0
+    origin = ask_origin(Git(root), "" if everything and not name else releases[0].name)
+    if origin.unasked:
+        log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
+    for release in releases:
+        with failures.collected():
+            found = check_origin(release, origin)
+            store, size = open_store(release.git, "HEAD", remote), size_of(release)
+            with progress(f"reading {release.tag} back", size, "bytes") as advance:
+                found += library(release, store, advance)
+            again = ""
+            if rebuild:
+                from registry.storage.rebuild import compare, rebuilt  # lazy: most runs do not
 
-            with rebuilt(release, root) as clone:
-                compared = compare(release, clone, remote)
-            found += compared.problems
-            again = ", and built again it is the same"
-            if compared.distance is not None:
-                again += f" but for the last digits of vectors: at most {compared.distance:.1e} apart, 1e-6 is allowed"
-        _report(found)
-        problems += found
-        if not found:
-            click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{again}")
-    _end(problems)
+                with rebuilt(release, root) as clone:
+                    compared = compare(release, clone, remote)
+                found += compared.problems
+                again = ", and built again it is the same"
+                if compared.distance is not None:
+                    again += (
+                        f" but for the last digits of vectors: at most {compared.distance:.1e} apart, 1e-6 is allowed"
+                    )
+            problems += _report(found, failures)
+            if not found:
+                click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{again}")
+    failures.end(counted=bool(problems))
 
 
 @click.command()
@@ -88,23 +96,23 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
     from registry.storage.verify import verify as check
 
     root = repository()
-    problems: list[Problem] = []
+    failures, problems = Failures(), 0
     for release in _releases(root, name, version, everything):
-        store, size = open_store(release.git, "HEAD", remote), size_of(release)
-        with progress(f"reading {release.tag} back", size, "bytes") as advance:
-            done = library(release, root, store, advance)
-        for each in done.mended:
-            path = shown(f"{release.folder}/{each.path}")
-            click.echo(f"{release.tag}: {path} was {each.what}: mended from {each.source}")
-        with progress(f"verifying {release.tag}", size, "bytes") as advance:
-            found = check(release, store, advance)
-        lost = {each.md5 for each in done.left}
-        found = [dataclasses.replace(each, fix=LOST) if lost & set(each.what.split()) else each for each in found]
-        _report(found)
-        problems += found
-        if not found:
-            click.echo(f"{release.tag}: {len(done.mended)} mended on {remote}, all is as released")
-    _end(problems)
+        with failures.collected():
+            store, size = open_store(release.git, "HEAD", remote), size_of(release)
+            with progress(f"reading {release.tag} back", size, "bytes") as advance:
+                done = library(release, root, store, advance)
+            for each in done.mended:
+                path = shown(f"{release.folder}/{each.path}")
+                click.echo(f"{release.tag}: {path} was {each.what}: mended from {each.source}")
+            with progress(f"verifying {release.tag}", size, "bytes") as advance:
+                found = check(release, store, advance)
+            lost = {each.md5 for each in done.left}
+            found = [dataclasses.replace(each, fix=LOST) if lost & set(each.what.split()) else each for each in found]
+            problems += _report(found, failures)
+            if not found:
+                click.echo(f"{release.tag}: {len(done.mended)} mended on {remote}, all is as released")
+    failures.end(counted=bool(problems))
 
 
 @click.command()
@@ -178,12 +186,8 @@ def _releases(root: Path, name: str, version: str, everything: bool) -> list[Rel
     return found
 
 
-def _report(problems: list[Problem]) -> None:
-    for problem in problems:
-        log.warning("%s", problem)
-
-
-def _end(problems: list[Problem]) -> None:
-    if problems:
-        first = problems[0]
-        raise VerificationFailed(first.where, f"{first.what} ({len(problems)} in all)", first.fix)
+def _report(problems: list[Problem], failures: Failures) -> int:
+    """Count each problem as a failure, and return how many there are."""
+    for each in problems:
+        failures.add(VerificationFailed(each.where, each.what, each.fix))
+    return len(problems)

@@ -12,6 +12,7 @@ import yaml
 from stage.errors import UsageError
 from stage.options import talk
 
+from registry.batches import Failures
 from registry.cluster.changed import pushed_datasets
 from registry.cluster.context import NAMESPACE
 from registry.cluster.inputs import PIPELINES, read_request
@@ -112,16 +113,14 @@ def review(base: str, summary: Path | None) -> None:
     """
     from registry.lineage.review import review as library  # lazy, as it imports pyarrow
 
-    errors = []
+    failures = Failures()
     for text, error in library(repository(), base):
         click.echo(f"{text}\n")
         if summary:
             _append(summary, f"{text}\n")
         if error:
-            log.warning("%s", error)
-            errors.append(error)
-    if errors:
-        raise errors[0]
+            failures.add(error)
+    failures.end()
 
 
 def _append(path: Path, text: str) -> None:

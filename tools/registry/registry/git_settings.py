@@ -6,7 +6,11 @@ Only what changes the form or the meaning of an answer is set here; ``-c`` goes 
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+GLOBAL = "GIT_CONFIG_GLOBAL"
 
 # `git rev-parse --local-env-vars`, without GIT_CONFIG_PARAMETERS and GIT_CONFIG_COUNT, which are the user's settings:
 # where a hook, or git in a linked worktree, says that its own repository is.
@@ -152,10 +156,29 @@ def elsewhere(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def no_locations() -> Iterator[None]:
-    """Run without the variables of a hook around us: for libraries that read the process's own environment."""
-    kept = {name: os.environ.pop(name) for name in LOCATIONS if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
+def neutral_process() -> Iterator[None]:
+    """Run without the variables of a hook around us and the files that the user ignores everywhere.
+
+    For DVC, which takes both from the process; it would not read a ``dvc.yaml`` that somebody's ``*.yaml`` matches.
+    """
+    kept = {name: value for name in (*LOCATIONS, GLOBAL) if (value := os.environ.get(name)) is not None}
+    with tempfile.TemporaryDirectory(prefix="registry-git-") as folder:
+        config = Path(folder) / "config"
+        config.write_text(_included() + f"[core]\n\texcludesFile = {os.devnull}\n", encoding="utf-8")
+        for name in kept:
+            del os.environ[name]
+        os.environ[GLOBAL] = str(config)
+        try:
+            yield
+        finally:
+            del os.environ[GLOBAL]
+            os.environ.update(kept)
+
+
+def _included() -> str:
+    """Return what includes the user's own configuration, as git finds it."""
+    paths = [os.environ[GLOBAL]] if os.environ.get(GLOBAL) else []
+    if GLOBAL not in os.environ and (home := os.environ.get("HOME")):
+        paths = [f"{os.environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git/config", f"{home}/.gitconfig"]
+    quoted = (path.replace("\\", "\\\\").replace('"', '\\"') for path in paths)
+    return "".join(f'[include]\n\tpath = "{path}"\n' for path in quoted)

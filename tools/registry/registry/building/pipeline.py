@@ -17,7 +17,7 @@ from stage.errors import CorruptFile
 from registry.building.dvc_errors import LOCK, meaning_of
 from registry.building.evaluation import start_evaluation
 from registry.datasets import WORKSPACE, Dataset, find_datasets
-from registry.git_settings import no_locations
+from registry.git_settings import neutral_process
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -76,7 +76,7 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
     _quieten()
     _check_files(root)
     try:
-        with no_locations(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
+        with neutral_process(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
             yield repo
     except (DvcException, sqlite3.Error) as error:
         raise meaning_of(error, dataset.name if dataset else "DVC", dataset) from error

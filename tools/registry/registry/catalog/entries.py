@@ -41,13 +41,14 @@ class Edition:
 class Entry:
     """A dataset: what its params.yaml says of it, and its editions, the last first; none where it was never built.
 
-    ``left_out`` says of editions that cannot be shown why.
+    ``left_out`` says of editions that cannot be shown why, and ``errors`` are those of them.
     """
 
     dataset: Dataset
     said: dict[str, Any]
     editions: tuple[Edition, ...]
     left_out: tuple[str, ...] = ()
+    errors: tuple[StageError, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entr
     known: list[tuple[str, Release | None, str]] = [(str(each.version), each, date) for each, date in releases]
     if not known and (dataset.folder / "metadata.json").is_file():
         known = [(WORKING_COPY, None, "")]
-    editions, left_out = [], []
+    editions, left_out, errors = [], [], []
     before: Release | None = None
     for version, release, date in known:
         try:
@@ -86,11 +87,12 @@ def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entr
         except StageError as error:
             log.warning("%s %s is left out: %s", dataset.name, version, error)
             left_out.append(f"{version} is left out: {error}")
+            errors.append(error)
             continue
         change = change_between(before, release, remote) if before and release else None
         editions.append(Edition(version, metadata, size, release, date, change))
         before = release
-    return Entry(dataset, {} if editions else _said(dataset), tuple(reversed(editions)), tuple(left_out))
+    return Entry(dataset, {} if editions else _said(dataset), tuple(reversed(editions)), tuple(left_out), tuple(errors))
 
 
 def _said(dataset: Dataset) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from stage.output import replacing_folder
 from stage.progress import progress
 
+from registry.batches import Failures
 from registry.cards import CROISSANT
 from registry.catalog.entries import read_entry, read_releases
 from registry.catalog.models import read_uses
@@ -20,6 +21,7 @@ from registry.catalog.page import Page, make_page
 from registry.catalog.views import Card, dataset, index
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git, Reading
+from registry.releasing.completeness import report_gaps
 from registry.services.tracking import shown
 from registry.storage.objects import Meter, in_parallel
 
@@ -29,17 +31,19 @@ THREADS = min(4, os.cpu_count() or 1)  # which compare versions, each in memory,
 
 @dataclass(frozen=True)
 class Written:
-    """Where the site is, and what it has."""
+    """Where the site is, what it has, and why releases are left out of it."""
 
     index: Path
     datasets: int
     releases: int
     seconds: float
+    failures: Failures
 
 
 def write_site(root: Path, remote: str) -> Written:
     """Write ``site/`` anew; it takes the place of an earlier one once it is whole."""
     started = time.monotonic()
+    lacking = report_gaps(Git(root)).lines
     with replacing_folder(root / FOLDER) as made:
         shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
         (made / "datasets").mkdir()
@@ -60,9 +64,10 @@ def write_site(root: Path, remote: str) -> Written:
         elsewhere = {
             name: [str(each.version) for each, _ in releases[name]] for name in sorted(releases.keys() - names)
         }
-        _write(made / "index.html", index(cards, elsewhere))
+        _write(made / "index.html", index(cards, elsewhere, lacking))
     count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
-    return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started)
+    failures = Failures([error for card in cards for error in card.page.entry.errors])
+    return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started, failures)
 
 
 def _write_page(page: Page, folder: Path, pages: Container[str]) -> list[str]:

@@ -52,11 +52,16 @@ class Card:
         return {name: [" ".join(value.split()) for value in values if value] for name, values in found.items()}
 
 
-def index(cards: list[Card], elsewhere: dict[str, list[str]]) -> str:
-    """Return the index; ``elsewhere`` has the versions of datasets that are released and no longer here."""
+def index(cards: list[Card], elsewhere: dict[str, list[str]], incomplete: list[str]) -> str:
+    """Return the index; ``elsewhere`` has the versions of datasets that are released and no longer here.
+
+    ``incomplete`` says what the clone that it was made in lacks.
+    """
     values = {name: sorted({value for card in cards for value in card.filters[name]}) for name in FILTERS}
     filters = {name: (title, values[name]) for name, title in FILTERS.items() if len(values[name]) > 1}
-    return HTML.get_template("index.html").render(cards=cards, filters=filters, elsewhere=elsewhere, up="")
+    return HTML.get_template("index.html").render(
+        cards=cards, filters=filters, elsewhere=elsewhere, incomplete=incomplete, up=""
+    )
 
 
 def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:

@@ -15,6 +15,7 @@ from registry.datasets import Dataset
 from registry.git import Git
 from registry.lineage.drift import Change, Metadata, drift, schema_changes
 from registry.lineage.matching import Places, others, same
+from registry.releasing.completeness import report_gaps
 from registry.releasing.registries import find_release
 from registry.releasing.releases import Release
 from registry.storage.manifests import built_manifest, fetch_manifest
@@ -65,6 +66,7 @@ def diff_versions(dataset: Dataset, root: Path, before: str, after: str, remote:
     Raises UsageError for a version that is not released, InputMissing where the working copy is not built.
     """
     git = Git(root)
+    report_gaps(git, dataset.name)
     old = find_release(git, dataset.name, before or "latest")
     if not after:
         found = compare(fetch_manifest(old, remote), built_manifest(dataset), old.metadata, dataset.metadata())

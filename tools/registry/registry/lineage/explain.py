@@ -13,6 +13,7 @@ from registry.git import Git
 from registry.lineage.runs import Trained, find_model, read_selections
 from registry.lineage.selection import TRAINING, Selection
 from registry.lineage.training import VERSION
+from registry.releasing.completeness import report_gaps
 from registry.releasing.registries import find_release
 from registry.releasing.releases import Release
 from registry.releasing.versions import TAG
@@ -63,6 +64,7 @@ def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") ->
     VerificationFailed where the release is not what the run was given.
     """
     git = Git(root)
+    report_gaps(git)
     trained = find_model(client, model)
     tag, said_in = release_of(trained)
     release = _release(git, tag)

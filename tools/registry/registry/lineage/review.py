@@ -16,6 +16,7 @@ from registry.git import Git
 from registry.git_settings import elsewhere
 from registry.lineage.diff import compare
 from registry.lineage.diff_report import as_markdown
+from registry.releasing.completeness import report_gaps
 from registry.releasing.releases import Release
 from registry.releasing.versions import released
 from registry.storage.manifests import NAME, built_manifest
@@ -38,7 +39,9 @@ def review(root: Path, base: str) -> Iterator[tuple[str, StageError | None]]:
     No remote is asked, so whoever has the sources can do it. Datasets made from a release of another are left out, for
     that is on the remote alone. Raises UsageError for a base that is none.
     """
-    changed = changed_datasets(Git(root), base)
+    git = Git(root)
+    report_gaps(git)
+    changed = changed_datasets(git, base)
     datasets = [each for each in find_datasets(root, "all") if each.name in changed and not each.parent]
     for dataset in datasets:
         try:

@@ -8,11 +8,13 @@ from typing import Any
 
 from stage.errors import InputMissing
 
+from registry.batches import Failures
 from registry.datasets import Dataset
 from registry.git import Git
+from registry.releasing.completeness import report_gaps
 from registry.releasing.registries import find_release
 from registry.releasing.releases import Release
-from registry.releasing.versions import released, tag_of
+from registry.releasing.versions import list_tags, released, tag_of
 from registry.terminal import row, rows
 
 WORKING_COPY = "working copy"
@@ -29,12 +31,16 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A version of a dataset, or its working copy, by its ``metadata.json``; and the versions that there are."""
+    """A version of a dataset, or its working copy, by its ``metadata.json``; and the versions that there are.
+
+    ``incomplete`` says what the clone lacks of them.
+    """
 
     name: str
     version: str
     metadata: dict[str, Any]
     versions: list[Listed]
+    incomplete: list[str]
 
 
 def show(dataset: Dataset, root: Path, version: str = "") -> Shown:
@@ -43,27 +49,35 @@ def show(dataset: Dataset, root: Path, version: str = "") -> Shown:
     Raises UsageError for a version that is not released, InputMissing where the working copy is not built.
     """
     git = Git(root)
+    lacking = report_gaps(git, dataset.name).lines
+    versions, unread = _versions(git, dataset)
     if version:
         release = find_release(git, dataset.name, version)
-        return Shown(dataset.name, str(release.version), release.metadata, _versions(git, dataset))
+        return Shown(dataset.name, str(release.version), release.metadata, versions, lacking + unread)
     if not (dataset.folder / "metadata.json").is_file():
         raise InputMissing(f"data/{dataset.name}", "is not built here", f"make dataset DS={dataset.name}")
-    return Shown(dataset.name, WORKING_COPY, dataset.metadata(), _versions(git, dataset))
+    return Shown(dataset.name, WORKING_COPY, dataset.metadata(), versions, lacking + unread)
 
 
-def _versions(git: Git, dataset: Dataset) -> list[Listed]:
-    """Return what is released, the last first."""
-    dates = tag_dates(git)
-    return [
-        Listed(str(each), dates[tag_of(dataset.name, each)], Release(git, dataset.name, each).logical_hash)
-        for each in reversed(released(git, dataset.name).get(dataset.name, []))
-    ]
+def _versions(git: Git, dataset: Dataset) -> tuple[list[Listed], list[str]]:
+    """Return what is released, the last first, and why some cannot be read."""
+    dates, failures, found = tag_dates(git), Failures(), []
+    for each in reversed(released(git, dataset.name).get(dataset.name, [])):
+        with failures.collected():
+            logical_hash = Release(git, dataset.name, each).logical_hash
+            found.append(Listed(str(each), dates[tag_of(dataset.name, each)], logical_hash))
+    return found, [f"unreadable: {error.where}: {error.what}" for error in failures.errors]
 
 
 def tag_dates(git: Git) -> dict[str, str]:
-    """Return the day of each tag, ISO 8601."""
-    line = "%(refname:short) %(creatordate:short)"
-    return dict(each.split(" ") for each in git("for-each-ref", f"--format={line}", "refs/tags").splitlines())
+    """Return the day of each tag, ISO 8601; empty for one that cannot be read."""
+    line = "--format=%(refname:lstrip=2) %(creatordate:short)"
+    done = git.run("for-each-ref", line, "refs/tags")
+    if done.returncode == 0:
+        return dict(each.split(" ") for each in done.stdout.decode().splitlines())
+    one_by_one = (git.run("for-each-ref", line, f"refs/tags/{tag}") for tag in list_tags(git))  # git stops at a bad one
+    found = dict(each.stdout.decode().strip().split(" ") for each in one_by_one if each.returncode == 0)
+    return {tag: found.get(tag, "") for tag in list_tags(git)}
 
 
 def as_text(shown: Shown) -> str:
@@ -91,7 +105,8 @@ def as_text(shown: Shown) -> str:
         last = shown.versions[0].version
         lines += row("state", f"as {same[0]}" if same else f"differs from {last}: make diff DS={shown.name} A={last}")
     found = [f"{each.version}, {each.date}, {each.logical_hash[:16]}…" for each in shown.versions]
-    return "\n".join([*lines, *rows("versions", found or ["none is released"])])
+    lines += rows("versions", found or ["none in this clone" if shown.incomplete else "none is released"])
+    return "\n".join([*lines, *rows("incomplete", shown.incomplete)])
 
 
 def _columns(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every release, and every registered model, that a sample is in: the list to take it down from."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,14 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import read_manifest
+from stage.errors import Incomplete, StageError
 from stage.progress import progress
 
+from registry.batches import Failures
 from registry.git import Git
 from registry.lineage.runs import Trained, all_models, read_selections
 from registry.lineage.selection import ID, TRAINING, Selection
 from registry.lineage.sought import Names, Sought, names_in
+from registry.releasing.completeness import report_gaps
 from registry.releasing.releases import Release
 from registry.releasing.versions import released
+from registry.storage.manifests import NAME as MANIFEST
 from registry.storage.manifests import fetch_manifest, has_manifest
 
 if TYPE_CHECKING:
@@ -53,41 +58,73 @@ class Model:
 class Found:
     """Where a sample is.
 
-    ``silent`` are models of which nothing says what they were trained on, ``unsearched`` releases without a manifest.
+    ``silent`` are models of which nothing says what they were trained on, ``unsearched`` releases without a manifest,
+    ``unread`` releases and models that could not be read, and why; ``incomplete`` says what else the clone lacks.
     """
 
     releases: list[Place]
     models: list[Model]
     silent: list[str]
     unsearched: list[str]
+    unread: list[str]
+    incomplete: list[str]
+
+    def check(self) -> None:
+        """Raise Incomplete where not every release could be searched."""
+        missing = [*self.unread, *(f"{tag} has no manifest" for tag in self.unsearched), *self.incomplete]
+        if missing:
+            what = f"the answer is incomplete: {missing[0]}" + f" ({len(missing)} in all)" * (len(missing) > 1)
+            raise Incomplete("whohas", what, "fetch, repair or look by hand at what is named, then run again")
 
 
 def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") -> Found:
     """Look for a sample in every release of every dataset, and in the models that were trained on those.
 
     What has the key of a sample that was found is found too: a copy of it is the same to whoever wants it gone.
-    Raises UsageError or InputMissing for what is no sample, and whatever reading a manifest raises.
+    What cannot be read is named in the answer. Raises UsageError or InputMissing for what is no sample.
     """
-    git, sought = Git(root), Sought.parse(sample)
+    git, sought, failures = Git(root), Sought.parse(sample), Failures()
+    lacking = report_gaps(git).lines
     releases = [Release(git, name, version) for name, known in released(git).items() for version in known]
-    manifests = {}
-    searched = [release for release in releases if has_manifest(release)]
-    with progress("reading manifests", len(searched), "releases") as advance:
-        for release in searched:
-            manifests[release] = fetch_manifest(release, remote)
+    manifests, unsearched = {}, []
+    with progress("reading manifests", len(releases), "releases") as advance:
+        for release in releases:
+            with failures.collected(), _named(release):
+                if has_manifest(release):
+                    manifests[release] = fetch_manifest(release, remote)
+                else:
+                    unsearched.append(release.tag)
             advance(1)
     found: dict[tuple[str, str], Place] = {}
     copies: set[bytes] = set()
-    for release, path in manifests.items():
-        for place, key in _search(release.tag, path, sought, names_in(sought, read_manifest(path))):
-            found[place.tag, place.sample_id] = place
-            copies.add(key)
+    for release, path in [*manifests.items()]:
+        with failures.collected(), _named(release):
+            try:
+                for place, key in _search(release.tag, path, sought, names_in(sought, read_manifest(path))):
+                    found[place.tag, place.sample_id] = place
+                    copies.add(key)
+            except StageError:
+                del manifests[release]
+                raise
     for release, path in manifests.items() if copies else ():
         for place, _ in _search(release.tag, path, sought, Names(keys=frozenset(copies))):
             found.setdefault((place.tag, place.sample_id), place)
     places = list(found.values())
-    models, silent = _models(client, places, {release.tag for release in searched})
-    return Found(places, models, silent, [release.tag for release in releases if release not in manifests])
+    models, silent = _models(client, places, {release.tag for release in manifests}, failures)
+    unread = [f"{error.where}: {error.what}" for error in failures.errors]
+    return Found(places, models, silent, unsearched, unread, lacking)
+
+
+@contextlib.contextmanager
+def _named(release: Release) -> Iterator[None]:
+    """Say of every failure which release could not be read."""
+    try:
+        yield
+    except StageError as error:
+        where = error.where if error.where.startswith(release.tag) else f"{release.tag} {error.where}"
+        raise Incomplete(where, error.what, error.fix) from error
+    except (ValueError, KeyError) as error:  # ValueError: Arrow's own, and JSON's
+        raise Incomplete(f"{release.tag} {MANIFEST}", f"is no sample manifest: {error}", "make verify") from error
 
 
 def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tuple[Place, bytes]]:
@@ -116,7 +153,9 @@ def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tupl
                     yield place, each[key]
 
 
-def _models(client: "MlflowClient", places: list[Place], known: set[str]) -> tuple[list[Model], list[str]]:
+def _models(
+    client: "MlflowClient", places: list[Place], known: set[str], failures: Failures
+) -> tuple[list[Model], list[str]]:
     """Return the models that were trained on releases that have the sample, and those of which nobody can tell."""
     models, silent = [], []
     for trained in all_models(client):
@@ -124,7 +163,8 @@ def _models(client: "MlflowClient", places: list[Place], known: set[str]) -> tup
         if tag not in known:
             silent.append(f"{trained.model}/{trained.version}" + (f" ({tag})" if tag else ""))
         elif places:
-            models += list(_uses(client, trained, tag, places))
+            with failures.collected():
+                models += list(_uses(client, trained, tag, places))
     return models, silent
 
 

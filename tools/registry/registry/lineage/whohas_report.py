@@ -15,7 +15,9 @@ def as_text(sample: str, found: Found) -> str:
     shown = printable(sample)
     lines = [shown if len(shown) <= 76 else f"{shown[:75]}…"]
     places = [f"{each.tag}  {each.file} row {each.row}  {each.sample_id} (by {each.equal})" for each in found.releases]
-    lines += rows("releases", places or ["none has it, as it is written here"])
+    partial = found.unread or found.incomplete or found.unsearched
+    none = "none of those that could be read has it" if partial else "none has it, as it is written here"
+    lines += rows("releases", places or [none])
     for each in found.models:
         contexts = f" for {', '.join(each.contexts)}" if each.contexts else ""
         lines += row("model", f"{each.model}/{each.version}: {MEANING[each.status]}{contexts} ({each.tag})")
@@ -25,4 +27,6 @@ def as_text(sample: str, found: Found) -> str:
         lines += row("unknown", f"nothing says what these were trained on: {', '.join(found.silent)}")
     if found.unsearched:
         lines += row("not seen", f"these have no manifest: {', '.join(found.unsearched)}")
+    lines += rows("unread", found.unread)
+    lines += rows("incomplete", found.incomplete)
     return "\n".join(lines)

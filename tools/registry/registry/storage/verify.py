@@ -9,12 +9,14 @@ from pathlib import Path
 
 from stage.errors import VerificationFailed
 
+from registry.releasing.completeness import Origin
 from registry.releasing.releases import Release
 from registry.storage.objects import find_faults, shown
 from registry.storage.store import Store
 
 LINE = re.compile(r"^(logical-hash|metadata-sha256): ([0-9a-f]{64})$", re.MULTILINE)
 MANIFEST = "samples.parquet"
+NEXT = "release it again, under the next version"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ def verify(release: Release, store: Store, advance: Callable[[int], None] = lamb
 
 def check_tag(release: Release) -> list[Problem]:
     """Return what is wrong with the tag, and with what git has at it."""
-    fix = "release it again, under the next version"
+    fix = NEXT
     if release.git("cat-file", "-t", f"refs/tags/{release.tag}") != "tag":
         return [Problem(release.tag, "is a lightweight tag, and no release", fix)]
     said = dict(LINE.findall(release.git("cat-file", "tag", f"refs/tags/{release.tag}")))
@@ -74,6 +76,16 @@ def check_tag(release: Release) -> list[Problem]:
     if not outputs:
         problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "names no output", fix))
     return problems
+
+
+def check_origin(release: Release, origin: Origin) -> list[Problem]:
+    """Return whether the tag is another one on the git remote: one of the two was moved, and a tag never moves."""
+    here, there = release.git.resolve(f"refs/tags/{release.tag}"), origin.tags.get(release.tag)
+    if there in {here, None}:
+        return []
+    what = f"the tag is {here} here, and {there} on {origin.name}: one of them was moved"
+    fix = f"git fetch {origin.name} refs/tags/{release.tag}, and compare FETCH_HEAD with it"
+    return [Problem(release.tag, what, fix)]
 
 
 def _check_samples(release: Release, manifest: Path) -> list[Problem]:

@@ -1,0 +1,78 @@
+"""Work on many datasets or releases: a failure of one stops no other, and the gravest is what the run ends with."""
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
+
+from stage.errors import (
+    ChecksumMismatch,
+    CorruptFile,
+    DatabaseUnreachable,
+    DiskFull,
+    Incomplete,
+    LockHeld,
+    NetworkFailed,
+    OutOfMemory,
+    PushFailed,
+    StageError,
+    TagExists,
+    VerificationFailed,
+    translated,
+)
+
+log = logging.getLogger(__name__)
+
+WRONG = {each.code for each in (VerificationFailed, ChecksumMismatch, CorruptFile, TagExists)}  # data is not as it was
+LATER = {each.code for each in (NetworkFailed, DatabaseUnreachable, LockHeld, PushFailed)}  # what a rerun may mend
+
+
+class Several(StageError):
+    """More than one item failed: the gravest failure, with its code, and how many there are."""
+
+    def __init__(self, gravest: StageError, number: int) -> None:
+        self.code = gravest.code
+        super().__init__(gravest.where, f"{gravest.what} ({number} in all)", gravest.fix)
+
+
+class Failures:
+    """What went wrong in a batch, in order."""
+
+    def __init__(self, errors: Iterable[StageError] = ()) -> None:
+        self.errors = [*errors]
+
+    def add(self, error: StageError) -> None:
+        """Log a failure, and keep it for the end."""
+        log.warning("%s: %s", error.where, error.what)
+        self.errors.append(error)
+
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[None]:
+        """Go on after a failure of what is done here; a full disk or memory ends the batch, for it stops all."""
+        try:
+            yield
+        except (DiskFull, OutOfMemory):
+            raise
+        except StageError as error:
+            self.add(error)
+        except OSError as error:
+            known = translated(error)
+            if known is None or isinstance(known, DiskFull):
+                raise
+            self.add(known)
+
+    def end(self, counted: bool = False) -> None:
+        """Raise the gravest failure, if there was any; with their number where there are several, or ``counted``."""
+        if not self.errors:
+            return
+        gravest = max(self.errors, key=_gravity)
+        if len(self.errors) == 1 and not counted:
+            raise gravest
+        raise Several(gravest, len(self.errors)) from gravest
+
+
+def _gravity(error: StageError) -> int:
+    if error.code in WRONG:
+        return 3
+    if error.code in LATER:
+        return 1
+    return 0 if error.code == Incomplete.code else 2
