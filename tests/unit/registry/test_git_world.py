@@ -1,4 +1,4 @@
-"""Release, get, verify, show, compare, search and catalogue with the git of other people: the same as with a plain one."""
+"""Release, get, verify, show, compare, search, catalogue: the same with the git of other people as with a plain one."""
 
 import dataclasses
 import json

@@ -34,6 +34,15 @@ class Several(StageError):
         super().__init__(gravest.where, f"{gravest.what} ({number} in all)", gravest.fix)
 
 
+class _Of(StageError):
+    """A failure that does not name the item it is of."""
+
+    def __init__(self, item: str, error: StageError) -> None:
+        self.code = error.code
+        super().__init__(f"{item}: {error.where}", error.what, error.fix)
+        self.__cause__ = error
+
+
 class Failures:
     """What went wrong in a batch, in order."""
 
@@ -46,19 +55,19 @@ class Failures:
         self.errors.append(error)
 
     @contextlib.contextmanager
-    def collected(self) -> Iterator[None]:
-        """Go on after a failure of what is done here; a full disk or memory ends the batch, for it stops all."""
+    def collected(self, item: str = "") -> Iterator[None]:
+        """Go on after a failure, which gets the name of its ``item``; a full disk or memory ends the batch, for all."""
         try:
             yield
         except (DiskFull, OutOfMemory):
             raise
         except StageError as error:
-            self.add(error)
+            self.add(error if item in error.where else _Of(item, error))
         except OSError as error:
             known = translated(error)
             if known is None or isinstance(known, DiskFull):
                 raise
-            self.add(known)
+            self.add(_Of(item, known))
 
     def end(self, counted: bool = False) -> None:
         """Raise the gravest failure, if there was any; with their number where there are several, or ``counted``."""

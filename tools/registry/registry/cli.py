@@ -75,7 +75,7 @@ def dataset(name: str, source: str) -> None:
         if source == "sample":
             samples.append(each)
             continue
-        with failures.collected():
+        with failures.collected(each.name * (name == "all")):
             read_card(each)  # before the build, at whose end the card is written
             try:
                 stages = reproduce(each, root)
@@ -93,7 +93,7 @@ def dataset(name: str, source: str) -> None:
     if samples:
         clone = make_scratch(root, root / SAMPLE)
         for each in samples:
-            with failures.collected():
+            with failures.collected(each.name * (name == "all")):
                 try:
                     run_in(clone, "tools/run", "registry", "dataset", each.name)
                 except subprocess.CalledProcessError as error:
@@ -110,7 +110,7 @@ def refresh_command(name: str) -> None:
     """Ask what upstream of DATASET (or all) holds now, and write it into its sources.csv for review."""
     root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        with failures.collected():
+        with failures.collected(each.name * (name == "all")):
             if name == "all" and not has_upstream(each):
                 log.info("%s: its params.yaml names no upstream", each.name)
             else:
@@ -142,7 +142,7 @@ def push(name: str, remote: str) -> None:
     """Send the data of DATASET (or all) to the remote, and make sure that all of it is there."""
     root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        with failures.collected():
+        with failures.collected(each.name * (name == "all")):
             done = remotes.push(each, root, remote)
             click.echo(f"{each.name}: {done.moved} of {done.objects} objects sent to {remote}, all are there")
     failures.end()
@@ -156,7 +156,7 @@ def pull(name: str, remote: str) -> None:
     """Fetch the data of DATASET (or all) from the remote, and verify every byte."""
     root, failures = repository(), Failures()
     for each in find_datasets(root, name):
-        with failures.collected():
+        with failures.collected(each.name * (name == "all")):
             done = remotes.pull(each, root, remote)
             click.echo(f"{each.name}: {done.moved} of {done.objects} objects fetched from {remote}, all verified")
     failures.end()

@@ -58,7 +58,7 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
     if origin.unasked:
         log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
     for release in releases:
-        with failures.collected():
+        with failures.collected(release.tag * everything):
             found = check_origin(release, origin)
             store, size = open_store(release.git, "HEAD", remote), size_of(release)
             with progress(f"reading {release.tag} back", size, "bytes") as advance:
@@ -98,7 +98,7 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
     root = repository()
     failures, problems = Failures(), 0
     for release in _releases(root, name, version, everything):
-        with failures.collected():
+        with failures.collected(release.tag * everything):
             store, size = open_store(release.git, "HEAD", remote), size_of(release)
             with progress(f"reading {release.tag} back", size, "bytes") as advance:
                 done = library(release, root, store, advance)

@@ -63,7 +63,7 @@ def _versions(git: Git, dataset: Dataset) -> tuple[list[Listed], list[str]]:
     """Return what is released, the last first, and why some cannot be read."""
     dates, failures, found = tag_dates(git), Failures(), []
     for each in reversed(released(git, dataset.name).get(dataset.name, [])):
-        with failures.collected():
+        with failures.collected(tag_of(dataset.name, each)):
             logical_hash = Release(git, dataset.name, each).logical_hash
             found.append(Listed(str(each), dates[tag_of(dataset.name, each)], logical_hash))
     return found, [f"unreadable: {error.where}: {error.what}" for error in failures.errors]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import read_manifest
-from stage.errors import Incomplete, StageError
+from stage.errors import CorruptFile, Incomplete
 from stage.progress import progress
 
 from registry.batches import Failures
@@ -89,7 +89,7 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
     manifests, unsearched = {}, []
     with progress("reading manifests", len(releases), "releases") as advance:
         for release in releases:
-            with failures.collected(), _named(release):
+            with failures.collected(release.tag), _manifest_of(release):
                 if has_manifest(release):
                     manifests[release] = fetch_manifest(release, remote)
                 else:
@@ -98,14 +98,13 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
     found: dict[tuple[str, str], Place] = {}
     copies: set[bytes] = set()
     for release, path in [*manifests.items()]:
-        with failures.collected(), _named(release):
-            try:
-                for place, key in _search(release.tag, path, sought, names_in(sought, read_manifest(path))):
-                    found[place.tag, place.sample_id] = place
-                    copies.add(key)
-            except StageError:
-                del manifests[release]
-                raise
+        before = len(failures.errors)
+        with failures.collected(release.tag), _manifest_of(release):
+            for place, key in _search(release.tag, path, sought, names_in(sought, read_manifest(path))):
+                found[place.tag, place.sample_id] = place
+                copies.add(key)
+        if len(failures.errors) > before:
+            del manifests[release]
     for release, path in manifests.items() if copies else ():
         for place, _ in _search(release.tag, path, sought, Names(keys=frozenset(copies))):
             found.setdefault((place.tag, place.sample_id), place)
@@ -116,15 +115,12 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
 
 
 @contextlib.contextmanager
-def _named(release: Release) -> Iterator[None]:
-    """Say of every failure which release could not be read."""
+def _manifest_of(release: Release) -> Iterator[None]:
+    """Say that a release has no manifest that can be read, where Arrow finds so."""
     try:
         yield
-    except StageError as error:
-        where = error.where if error.where.startswith(release.tag) else f"{release.tag} {error.where}"
-        raise Incomplete(where, error.what, error.fix) from error
-    except (ValueError, KeyError) as error:  # ValueError: Arrow's own, and JSON's
-        raise Incomplete(f"{release.tag} {MANIFEST}", f"is no sample manifest: {error}", "make verify") from error
+    except (ValueError, KeyError) as error:
+        raise CorruptFile(f"{release.tag} {MANIFEST}", f"is no sample manifest: {error}", "make verify") from error
 
 
 def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tuple[Place, bytes]]:
@@ -163,7 +159,7 @@ def _models(
         if tag not in known:
             silent.append(f"{trained.model}/{trained.version}" + (f" ({tag})" if tag else ""))
         elif places:
-            with failures.collected():
+            with failures.collected(f"{trained.model}/{trained.version}"):
                 models += list(_uses(client, trained, tag, places))
     return models, silent
 

@@ -29,7 +29,7 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
             log.info("%s: is at %s already", dataset.name, versions[-1])
         else:
             done = None
-            with failures.collected():
+            with failures.collected(dataset.name):
                 reproduce(dataset, root, force)
                 done = release(dataset, root, remote, str(FIRST))
             if done:
