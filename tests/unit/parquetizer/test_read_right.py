@@ -1,9 +1,10 @@
 """What is read, whatever the file looks like: dialects, encodings, and the edges of the blocks in which it is read."""
 
+import pyarrow.parquet as pq
 import pytest
 from parquetizer import TableSettings
 from parquetizer.csv_diagnosis import first_bad_row
-from unit.parquetizer.tables import AB, RAW, parquetize, write_params, write_raw
+from unit.parquetizer.tables import AB, PARQUET, RAW, parquetize, write_params, write_raw
 
 BLOCK = 1 << 20
 
@@ -73,7 +74,7 @@ def test_a_table_is_the_same_in_any_dialect(data, settings):
 )
 def test_a_type_is_declared_and_never_guessed(kind, raw, written):
     """Q4 and Q17: pandas makes 501 of 00501 and nothing of NA; what looks like a formula stays as it is."""
-    outcome = parquetize(f'a,b\nx,"{raw}"\n', {"a": "string", "b": kind})
+    outcome = parquetize(f'a,b\nx,"{raw}"\n', {"a": "string", "b": kind}, PARQUET)
     assert outcome.code == 0, outcome.error
     assert outcome.rows == [["x", written]]
 
@@ -81,7 +82,8 @@ def test_a_type_is_declared_and_never_guessed(kind, raw, written):
 def test_only_declared_null_values_are_missing():
     """Q4."""
     columns = {"a": "string", "b": "int64", "c": "float64"}
-    outcome = parquetize("a,b,c\nNA,?,?\n?,1,2\n,3,4\n", columns, null_values=["?"])
+    outcome = parquetize("a,b,c\nNA,?,?\n?,1,2\n,3,4\n", columns, PARQUET, null_values=["?"])
+    assert pq.read_table(outcome.output)["a"].to_pylist() == ["NA", None, ""]
     assert outcome.text == "a,b,c\nNA,,\n,1,2.0\n,3,4.0\n"
 
 
@@ -114,7 +116,7 @@ def test_a_field_up_to_the_limit_is_read_in_any_encoding_wherever_it_stands(enco
 @pytest.mark.parametrize("limit", [1 << 21, 3 << 20])
 def test_the_limit_can_be_raised(limit):
     """Q6."""
-    outcome = parquetize(upto(500_000) + "x" * limit + ",2\nz,3\n", max_field_bytes=limit)
+    outcome = parquetize(upto(500_000) + "x" * limit + ",2\nz,3\n", AB, PARQUET, max_field_bytes=limit)
     assert outcome.code == 0, outcome.error
     assert len(outcome.rows[-2][0]) == limit
 
@@ -132,7 +134,7 @@ EDGES = range(-6, 2)
 def test_a_row_at_the_edge_of_a_block_is_read(row, newline, shift):
     start = f"a,b{newline}"
     data = upto(BLOCK + shift, newline, start) + row + newline + f"last,3{newline}"
-    outcome = parquetize(data)
+    outcome = parquetize(data, AB, PARQUET)
     assert outcome.code == 0, outcome.error
     assert outcome.text == data.replace("\r\n", "\n").replace('\n"",2', "\n,2")
 
@@ -141,7 +143,7 @@ def test_a_row_at_the_edge_of_a_block_is_read(row, newline, shift):
 @pytest.mark.parametrize("inside", ["one\ntwo", "one\r\ntwo", '"\n"', "\n", ",\n,", "ü\n🙂"])
 def test_a_line_end_inside_quotes_at_the_edge_of_a_block_is_read(inside, shift):
     data = upto(BLOCK + shift) + '"' + inside.replace('"', '""') + '",2\nlast,3\n'
-    outcome = parquetize(data, multiline=True)
+    outcome = parquetize(data, AB, PARQUET, multiline=True)
     assert outcome.code == 0, outcome.error
     assert outcome.rows[-2:] == [[inside, "2"], ["last", "3"]]
     assert outcome.result["rows"] == len(outcome.rows)
@@ -151,13 +153,13 @@ def test_a_line_end_inside_quotes_at_the_edge_of_a_block_is_read(inside, shift):
 def test_a_carriage_return_inside_quotes_is_read_right_or_refused(shift):
     """Arrow takes it for the end of a row where multiline is not set and a block ends soon after."""
     data = upto(BLOCK + shift) + '"one\rtwo",2\nlast,3\n'
-    outcome = parquetize(data)
+    outcome = parquetize(data, AB, PARQUET)
     if shift in range(-4, 0):
         assert outcome.code == 20
         assert outcome.error == f"raw/a.csv:{count(data)}: a field holds a line end; fix: set multiline: true"
     else:
         assert outcome.rows[-2:] == [["one\rtwo", "2"], ["last", "3"]]
-    assert parquetize(data, multiline=True).rows[-2:] == [["one\rtwo", "2"], ["last", "3"]]
+    assert parquetize(data, AB, PARQUET, multiline=True).rows[-2:] == [["one\rtwo", "2"], ["last", "3"]]
 
 
 @pytest.mark.parametrize("shift", [-2, -1, 0, 1])
@@ -188,7 +190,7 @@ def test_a_wrong_byte_at_the_edge_of_a_block_is_found_at_its_place(shift):
 def test_a_multiline_field_longer_than_a_block_is_read():
     """Q6."""
     inside = "line\n" * 250_000
-    outcome = parquetize(f'a,b\n"{inside}",1\nx,2\n', AB, multiline=True, max_field_bytes=1 << 21)
+    outcome = parquetize(f'a,b\n"{inside}",1\nx,2\n', AB, PARQUET, multiline=True, max_field_bytes=1 << 21)
     assert outcome.code == 0, outcome.error
     assert outcome.rows == [[inside, "1"], ["x", "2"]]
 
@@ -200,7 +202,7 @@ def test_where_the_row_cannot_be_told_the_file_is():
     what = "straddling object straddles two block boundaries (try to increase block size?)"
     fix = "correct the file, or raise max-field-bytes"
     assert (outcome.code, outcome.error) == (20, f"raw/a.csv: {what}; fix: {fix}")
-    assert parquetize(data, max_field_bytes=1 << 20).code == 0
+    assert parquetize(data, AB, PARQUET, max_field_bytes=1 << 20).code == 0
 
 
 def test_looking_for_the_row_ends_at_bytes_that_arrow_has_not_seen():

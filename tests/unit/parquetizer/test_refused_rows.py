@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from unit.parquetizer.tables import AB, parquetize
+from unit.parquetizer.tables import AB, PARQUET, parquetize
 
 SPAN = "correct the row, or quote fields with delimiters"
 VALUE = "correct the value, or list it in null-values"
@@ -176,7 +176,7 @@ def test_a_row_of_long_fields_may_be_too_long_for_a_block():
     data = "a,b,c,d,e,f\n1,2,3,4,5,6\n" + ",".join(["x" * 500_000] * 6) + "\n"
     message = "raw/a.csv:3: the row is longer than 1048576 bytes"
     refused(20, message, "raise max-field-bytes to half its length", data, columns)
-    assert parquetize(data, columns, max_field_bytes=1_600_000).code == 0
+    assert parquetize(data, columns, PARQUET, max_field_bytes=1_600_000).code == 0
 
 
 def test_a_file_that_is_one_endless_header_is_refused():

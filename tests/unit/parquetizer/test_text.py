@@ -603,7 +603,11 @@ NOT_TEXTS = (
         ({"inputs": ["train"]}, f"{WHERE}.inputs[0]: 'train' is not a TextInput; fix: write a TextInput"),
         *(
             ({"delimiter": mark}, f"{WHERE}: delimiter {mark!r} cannot part fields; fix: use one ASCII character, as ;")
-            for mark in ("::", "§", "\n", "\r", "\0", '"')
+            for mark in ("", "::", "§", "\n", "\r", "\0", '"')
+        ),
+        (
+            {"inputs": [{"file": "train", "split": ""}]},
+            f"{WHERE}.inputs: '' is no name of a split; fix: use small letters, digits, - and _, as train",
         ),
         ({"text": "label"}, f"{WHERE}: text, label and ignore name a field twice; fix: name each field once"),
         ({"ignore": ["text"]}, f"{WHERE}: text, label and ignore name a field twice; fix: name each field once"),

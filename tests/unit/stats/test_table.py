@@ -333,3 +333,25 @@ def test_a_manifest_with_other_columns_is_refused(folder: Path):
         "error: samples.parquet: not a whole manifest: samples.parquet has not the columns of a sample manifest; "
         "fix: run the parquetizer again",
     )
+
+
+def test_a_column_without_a_name_is_no_target(folder: Path):
+    """Nor is any other column where none is declared."""
+    found = measured(lay(folder, pa.table({"": [1, 2, 4], "x": [0.5, 1.5, 2.5]})))
+    assert "target" not in found["schema"] and "target" not in found["statistics"]
+    assert list(found["schema"]["features"]) == list(found["statistics"]["features"]) == ["", "x"]
+    assert found["summary"]["num_features"] == 2
+
+
+def test_a_column_without_a_name_can_be_declared_as_the_target(folder: Path):
+    found = measured(lay(folder, pa.table({"": [1, 2, 4], "x": [0.5, 1.5, 2.5]}), target=""))
+    assert found["schema"]["target"]["name"] == "" and list(found["schema"]["features"]) == ["x"]
+
+
+def test_a_message_about_many_columns_is_short(folder: Path):
+    path = lay(folder, pa.table({f"column {number}": [1] for number in range(3000)}), target="y")
+    line = measure(path).stderr.splitlines()[-1]
+    assert line.endswith("'column 19'] and 2980 more") and len(line) < 600
+    tables.describe(folder, [(f"column {number}", "int64") for number in range(2999)])
+    line = measure(path).stderr.splitlines()[-1]
+    assert line.startswith("error: table.parquet: its columns are [['column 0', 'int64'], ") and len(line) < 2000

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from stage import params
 from stage.errors import UsageError
+from stage.redaction import listed
 
 TYPES = {
     "string": pa.string(),
@@ -65,4 +66,4 @@ def check_key(key: tuple[str, ...], names: list[str], where: str) -> None:
     """Raise UsageError unless the columns that identify a sample are among ``names``."""
     for name in key:
         if name not in names:
-            raise UsageError(f"{where} key", f"{name} is no column", f"use one of: {', '.join(names)}")
+            raise UsageError(f"{where} key", f"{name!s:.80} is no column", f"use one of: {listed(names)}")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 from samples import ManifestWriter
-from stage.errors import InputMissing, UsageError
+from stage.errors import BadRows, InputMissing, UsageError
 from stage.output import replacing
 
 from parquetizer.csv_input import read_csv
+from parquetizer.csv_readable import CURE, check_names, first_unreadable
 from parquetizer.table_output import open_table
 from parquetizer.table_settings import Input, TableSettings
 
@@ -36,7 +37,8 @@ def parquetize_table(
     ``name`` is what the manifest calls the output. Rows stay in the order of the inputs. Both outputs appear at the
     end, or neither; the manifest comes last and names the table by its SHA-256.
 
-    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch where the raw files are not as declared.
+    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch where the raw files are not as declared, and BadRows
+    where a CSV output could not say what they do.
     """
     if output.suffix not in {".csv", ".parquet"}:
         raise UsageError(output, "unknown format", "give the output the suffix .csv or .parquet")
@@ -45,6 +47,8 @@ def parquetize_table(
     for given in settings.inputs:
         if not (raw / given.file).is_file():
             raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
+    if output.suffix == ".csv":
+        check_names(settings.schema.names, "dataset.columns")
     name = name or output.as_posix()
     with ExitStack() as stack:
         temporaries = stack.enter_context(replacing(*filter(None, (output, samples))))
@@ -54,7 +58,10 @@ def parquetize_table(
         with open_table(temporaries[0], output.suffix, settings.schema) as written:
             rows = 0
             for given in settings.inputs:
+                before = rows
                 for batch in _batches(raw, given, settings):
+                    if output.suffix == ".csv":
+                        _check_readable(batch, raw / given.file, rows - before)
                     written.write(batch)
                     rows += batch.num_rows
                     if manifest:
@@ -78,6 +85,11 @@ def _batches(raw: Path, given: Input, settings: TableSettings) -> Iterator[pa.Re
             for field in schema
         ]
         yield pa.record_batch(columns, schema=schema)
+
+
+def _check_readable(batch: pa.RecordBatch, source: Path, before: int) -> None:
+    if found := first_unreadable(batch):
+        raise BadRows(f"{source} row {before + found.row + 1}", found.what, CURE)
 
 
 def _constant(value: object, field: pa.Field) -> pa.Scalar:

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROWS = 1 << 17  # of a row group
+SPECIAL = '[",\r\n]'  # what a text is quoted for
+LEADING = SPECIAL + "|^[ \t]"  # pandas skips blank lines, and may drop space at the start of others
 
 
 class TableWriter(Protocol):
@@ -53,10 +55,11 @@ class CsvTable:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._file = path.open("wb")
-        self._write_lines(pa.array([",".join(_quoted(pa.array(schema.names)).to_pylist())]))
+        names = pa.record_batch([pa.array([name]) for name in schema.names], schema.names)
+        self._write_lines(pc.binary_join_element_wise(*_fields(names), ","))
 
     def write(self, batch: pa.RecordBatch) -> None:
-        fields = [_text(column).fill_null("") for column in batch.columns]
+        fields = _fields(batch)
         if len(fields) == 1:  # readers skip an empty line
             fields = [pc.if_else(pc.equal(fields[0], ""), '""', fields[0])]
         self._write_lines(pc.binary_join_element_wise(*fields, ","))
@@ -76,9 +79,14 @@ def open_table(path: Path, suffix: str, schema: pa.Schema) -> AbstractContextMan
     return closing(CsvTable(path, schema) if suffix == ".csv" else ParquetTable(path, schema))
 
 
-def _text(column: pa.Array) -> pa.Array:
+def _fields(batch: pa.RecordBatch) -> list[pa.Array]:
+    specials = [LEADING, *[SPECIAL] * (batch.num_columns - 1)]
+    return [_text(column, special).fill_null("") for column, special in zip(batch.columns, specials, strict=True)]
+
+
+def _text(column: pa.Array, special: str) -> pa.Array:
     if pa.types.is_string(column.type):
-        return _quoted(column)
+        return _quoted(column, special)
     if pa.types.is_floating(column.type):
         # Python's repr is the definition of shortest; each distinct value of a batch is formatted once.
         distinct = column.dictionary_encode()
@@ -86,6 +94,6 @@ def _text(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def _quoted(column: pa.Array) -> pa.Array:
+def _quoted(column: pa.Array, special: str) -> pa.Array:
     doubled = pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '""'), '"', "")
-    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), doubled, column)
+    return pc.if_else(pc.match_substring_regex(column, special), doubled, column)

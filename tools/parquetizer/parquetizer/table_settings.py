@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from stage import params
 from stage.errors import UsageError
+from stage.redaction import listed
 
 from parquetizer.checked_bytes import check_encoding
 from parquetizer.columns import Column, check_key, read_columns
@@ -67,7 +68,7 @@ class TableSettings:
         check_key(self.key, names, f"{where} parquetizer")
         for name in (name for given in self.inputs for name in given.constants):
             if name not in names:
-                raise UsageError(where, f"{name} is no column", f"use one of: {', '.join(names)}")
+                raise UsageError(where, f"{name!s:.80} is no column", f"use one of: {listed(names)}")
         for mark, name in ((self.delimiter, "delimiter"), (self.quote, "quote")):
             if len(mark) != 1 or not mark.isascii() or mark in "\0\r\n":
                 raise UsageError(where, f"{name} {mark!r} is not one ASCII character", f"correct {name}")

@@ -42,8 +42,8 @@ def parquetize_text(raw: Path, output: Path, samples: Path, settings: TextSettin
         return files.finish()
 
 
-def _parts(batch: pa.RecordBatch, official: str, settings: TextSettings) -> Iterator[tuple[str, pa.RecordBatch]]:
-    if official:
+def _parts(batch: pa.RecordBatch, official: str | None, settings: TextSettings) -> Iterator[tuple[str, pa.RecordBatch]]:
+    if official is not None:
         yield official, batch
         return
     keys = batch.select(list(settings.key)) if settings.key else batch

@@ -21,7 +21,7 @@ class TextInput:
     """A raw file, and its official split if it has one."""
 
     file: str
-    split: str = ""
+    split: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TextSettings:
     text: str = "text"
     label: str = "label"
     ignore: tuple[str, ...] = ()
-    delimiter: str = ""
+    delimiter: str | None = None
     encoding: str = "utf-8"
     max_text_bytes: int = 1 << 19
     splits: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -75,15 +75,16 @@ class TextSettings:
     @property
     def separator(self) -> str:
         """What parts the fields of a row."""
-        return self.delimiter or {"lines": ";", "csv": ","}.get(self.format, "")
+        return {"lines": ";", "csv": ","}.get(self.format, "") if self.delimiter is None else self.delimiter
 
     def _check(self, where: str) -> None:
         if self.format not in FORMATS:
             raise UsageError(where, f"unknown format {self.format}", f"use one of: {', '.join(FORMATS)}")
         if not self.inputs:
             raise UsageError(where, "no inputs", "list the raw files in inputs")
-        if self.delimiter and (len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '\0\r\n"'):
-            raise UsageError(where, f"delimiter {self.delimiter!r} cannot part fields", "use one ASCII character, as ;")
+        mark = self.delimiter
+        if mark is not None and (len(mark) != 1 or not mark.isascii() or mark in '\0\r\n"'):
+            raise UsageError(where, f"delimiter {mark!r:.40} cannot part fields", "use one ASCII character, as ;")
         if len({self.text, self.label, *self.ignore}) < len((self.text, self.label, *self.ignore)):
             raise UsageError(where, "text, label and ignore name a field twice", "name each field once")
         if not 0 < self.max_text_bytes <= MOST_TEXT_BYTES:
@@ -91,7 +92,7 @@ class TextSettings:
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(where, f"seed {self.seed} is not 0 to 2^63 - 1", "correct it")
         check_encoding(self.encoding, where)
-        official = [each.split for each in self.inputs if each.split]
+        official = [each.split for each in self.inputs if each.split is not None]
         for name in official:
             check_split(name, f"{where}.inputs")
         if self.splits and official:

@@ -1,6 +1,7 @@
 """Text from elsewhere as one line that is safe to show: no control characters, no secrets of URLs, bounded."""
 
 import re
+from collections.abc import Sequence
 
 LIMIT = 2000  # characters
 HIDDEN = "***"
@@ -25,6 +26,13 @@ def redacted(text: str) -> str:
         for pattern, replacement in SECRETS:
             text = pattern.sub(replacement, text)
     return text
+
+
+def listed(names: Sequence[object], limit: int = 20) -> str:
+    """Return names as a list for a message, the first of them where they are many."""
+    shown = [f"{name!s:.80}" for name in names[:limit]]
+    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
+    return ", ".join([*shown, *more])
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:

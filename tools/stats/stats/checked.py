@@ -1,6 +1,7 @@
 """Read the manifest of processed files, and make sure that it is of these very bytes."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ from samples import Manifest, read_manifest
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, SchemaMismatch
 from stage.progress import progress
 
+NAMED = 20  # columns that a message names
 CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
 
 
@@ -44,13 +46,21 @@ def check_columns(where: Path, manifest: Manifest, schema: pa.Schema, fix: str =
     """Raise SchemaMismatch unless the samples have the declared columns."""
     declared = named(schema)
     if manifest.columns != declared:
-        raise SchemaMismatch(where, f"its columns are {manifest.columns}, declared are {declared}", fix)
+        raise SchemaMismatch(
+            where, f"its columns are {first_of(manifest.columns)}, declared are {first_of(declared)}", fix
+        )
 
 
 def check_count(manifest: Manifest, samples: int, path: Path, rows: int) -> None:
     """Raise CorruptFile unless the ``samples`` that a manifest has of a file are the ``rows`` that are in it."""
     if samples != rows:
         raise CorruptFile(manifest.path, f"{samples} samples for {rows} rows of {path}", "run the parquetizer again")
+
+
+def first_of(columns: Sequence[object]) -> str:
+    """Return columns for a message, the first of them where they are many."""
+    more = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+    return f"{list(columns[:NAMED])}{more}"
 
 
 def named(schema: pa.Schema) -> list[list[str]]:

@@ -40,7 +40,7 @@ class Dataset:
     file: str = ""
     format: str = ""
     citation: str = ""
-    target: str = ""
+    target: str | None = None  # "" is a name that a column of a CSV file can have
     target_range: tuple[float, ...] = ()
 
     def schema(self) -> pa.Schema:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from stage.errors import EmptyInput, UsageError
 from stage.progress import progress
 
-from stats.checked import check_columns, check_count, checked_manifest
+from stats.checked import check_columns, check_count, checked_manifest, first_of
 from stats.median import Floats, medians
 from stats.metadata import rounded
 from stats.moments import Moments
@@ -103,9 +103,11 @@ def _figures(
 
 def _check_names(dataset: Dataset, settings: TableStats) -> None:
     names = [column.name for column in dataset.columns]
-    for name in (*settings.distributions, *([dataset.target] if dataset.target else [])):
+    for name in (*settings.distributions, *([] if dataset.target is None else [dataset.target])):
         if name not in names:
-            raise UsageError("stats.distributions or dataset.target", f"{name} is no column", f"use one of {names}")
+            raise UsageError(
+                "stats.distributions or dataset.target", f"{name:.80} is no column", f"use one of {first_of(names)}"
+            )
 
 
 def _warnings(

@@ -9,7 +9,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile, SchemaMismatch
 
-from stats.checked import CORRUPT, named
+from stats.checked import CORRUPT, first_of, named
 
 ROWS = 1 << 16
 BLOCK = 1 << 22  # bytes of CSV read at once: no row may be longer
@@ -74,4 +74,6 @@ def count_row_groups(table: Path) -> int:
 
 
 def _other_columns(table: Path, found: list[Any], wanted: list[Any]) -> SchemaMismatch:
-    return SchemaMismatch(table, f"its columns are {found}, its manifest's {wanted}", "run the parquetizer again")
+    return SchemaMismatch(
+        table, f"its columns are {first_of(found)}, its manifest's {first_of(wanted)}", "run the parquetizer again"
+    )

@@ -17,6 +17,8 @@ CLONE = "a clone of this registry; ENV or DVC_REMOTE says where its data is"
 DVC = "dvc[s3]"
 READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray have a reader for
 NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool")  # how the names of numeric types begin
+NULLABLE = {"bool": "boolean"}  # what pandas calls types of which a value may lack
+NULLABLE |= {f"{sign}int{bits}": f"{sign.upper()}Int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PYTORCH = {  # what its program needs beside torch
     "images": ("numpy", "pyarrow"),
     "texts": ("pandas", "pyarrow"),
@@ -55,6 +57,12 @@ class Source:
     def columns(self) -> list[facts.Column]:
         return facts.columns(self.metadata)
 
+    @cached_property
+    def lacking(self) -> dict[str, str]:
+        """The types of the columns that have no value in some rows."""
+        missing = self.metadata.get("checks", {}).get("missing", {})
+        return {each.name: each.dtype for each in self.columns if missing.get(each.name)}
+
     @property
     def tag(self) -> str:
         return f"{self.name}-v{self.version}"
@@ -86,10 +94,10 @@ class Source:
         return found if found in READERS and self.form != "documents" else ""
 
     @property
-    def target(self) -> str:
-        """The column that is to be predicted: the declared one, one with classes, or one of that name."""
+    def target(self) -> str | None:
+        """The column that is to be predicted: the declared one, one with classes, or one called label."""
         found = sorted(self.columns, key=lambda each: (not each.is_target, not each.classes, each.name != "label"))
-        return next((each.name for each in found if each.is_target or each.classes or each.name == "label"), "")
+        return next((each.name for each in found if each.is_target or each.classes or each.name == "label"), None)
 
     @property
     def classes(self) -> list[str]:
@@ -102,11 +110,13 @@ class Source:
         return next((each for each in self.columns if len(each.shape) > 1), None)
 
     @property
-    def text(self) -> str:
-        """The column of texts that are labelled, or of that name."""
+    def text(self) -> str | None:
+        """The column of texts that are labelled, or one called text."""
         others = [each for each in self.columns if each.name != self.target]
         texts = [each.name for each in others if each.dtype == "string"]
-        return texts[0] if len(texts) == 1 and self.target else "text" * any(each.name == "text" for each in others)
+        if len(texts) == 1 and self.target is not None:
+            return texts[0]
+        return "text" if any(each.name == "text" for each in others) else None
 
     @property
     def form(self) -> str:
@@ -116,10 +126,10 @@ class Source:
         if self.file.endswith(ANNOTATIONS):
             return "conversations"
         if not self.file.endswith(".parquet"):
-            return "table" if self.file.endswith(".csv") and self.target else "rows"
+            return "table" if self.file.endswith(".csv") and self.target is not None else "rows"
         if any(each.name == "embedding" for each in self.columns):
             return "vectors"
-        return "images" if self.image else "texts" if self.text else "rows"
+        return "images" if self.image else "rows" if self.text is None else "texts"
 
 
 def snippets(source: Source) -> Iterator[Snippet]:
@@ -164,30 +174,46 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
         "folder": _quoted(f"{source.folder}/{source.path}"),
         "images": _quoted(f"{source.folder}/{source.path}/images/"),
         "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
-        "options": _csv(numbers) if source.suffix == "csv" else "",
-        "target": _quoted(source.target),
+        "options": _pandas(source, numbers),
+        "types": _arrow(source) if source.suffix == "csv" else "",
+        "target": _quoted(source.target or ""),
+        "has_target": source.target is not None,
         "image": _quoted(source.image.name if source.image else ""),
-        "text": _quoted(source.text),
+        "text": _quoted(source.text or ""),
         "classes": json.dumps(source.classes, ensure_ascii=False),
-        "target_is_text": not numbers.get(source.target, False),
+        "target_is_text": not numbers.get(source.target or "", False),
         "all_are_numbers": all(is_number for name, is_number in numbers.items() if name != source.target),
     }
     text = TEXT.get_template(f"programs/{template}.py.jinja").render(values)
     return Snippet(title, text.strip(), needs)
 
 
-def _csv(numbers: Mapping[str, bool]) -> str:
-    """Return how pandas is to read a CSV file with texts: "None" and "NA" are texts, and only a number can lack."""
-    if all(numbers.values()):
+def _pandas(source: Source, numbers: Mapping[str, bool]) -> str:
+    """Return how pandas is to read a file: "00123" and "NA" as texts, integers of which some lack as integers."""
+    lacking = {name: NULLABLE[dtype] for name, dtype in source.lacking.items() if dtype in NULLABLE}
+    if source.suffix == "parquet" and lacking:
+        return ', dtype_backend="numpy_nullable"'
+    if source.suffix != "csv":
         return ""
+    texts = [name for name, is_number in numbers.items() if not is_number]
+    options = {"dtype": {**dict.fromkeys(texts, "str"), **lacking}} if texts or lacking else {}
+    told = "".join(f", {option}={_quoted(value)}" for option, value in options.items())
+    if not texts:
+        return told
     lack = {name: [""] for name, is_number in numbers.items() if is_number}
-    return ", keep_default_na=False" + (f", na_values={json.dumps(lack, ensure_ascii=False)}" if lack else "")
+    return f"{told}, keep_default_na=False" + (f", na_values={_quoted(lack)}" if lack else "")
+
+
+def _arrow(source: Source) -> str:
+    """Return the types that Arrow, and Ray with it, is to read a CSV file as; empty where it finds them by itself."""
+    texts = any(each.dtype == "string" for each in source.columns)
+    return _quoted({each.name: each.dtype for each in source.columns}) if texts or source.lacking else ""
 
 
 def _install(*packages: str) -> str:
     return f"pip install {shlex.join(packages)}"
 
 
-def _quoted(text: str) -> str:
-    """Return a text as Python writes it, whatever is in it."""
-    return json.dumps(text, ensure_ascii=False)
+def _quoted(value: str | dict[str, Any]) -> str:
+    """Return a text, or a dict of texts, as Python writes it, whatever is in it."""
+    return json.dumps(value, ensure_ascii=False)

@@ -74,7 +74,19 @@ def _shaped(as_: str, library: Any, part: Split) -> Any:
     table = _table(part)
     if as_ == "huggingface":
         return library.Dataset(table)
-    return table.to_pandas() if as_ == "pandas" else table
+    return _frame(table) if as_ == "pandas" else table
+
+
+def _frame(table: pa.Table) -> Any:
+    """Return a table as pandas has it; integers of which some are missing as such, for floats are not as exact."""
+    import pandas as pd  # slow to load, and only here
+
+    frame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count:
+            nullable = str(column.type).replace("int", "Int").replace("u", "U")  # as UInt8
+            frame[name] = column.to_pandas(types_mapper={column.type: pd.api.types.pandas_dtype(nullable)}.get)
+    return frame
 
 
 def _table(part: Split) -> pa.Table:
