@@ -65,6 +65,13 @@ def test_a_bar_of_unknown_length_is_plain_lines():
     assert on_a_terminal("work", "0", "0")[1].splitlines() == [f"counting: {done} rows" for done in (1, 2, 3, 4)]
 
 
+def test_what_ends_well_ends_at_100_percent():
+    """Whether less was to do than its total says, or nothing at all."""
+    assert "[####################################]  100%" in on_a_terminal("work", "0", "9")[1]
+    result = CliRunner().invoke(toy.tool, ["work", "0", "8"])
+    assert result.stderr.splitlines()[-2:] == ["counting: 50 % of 8 rows", "counting: 100 % of 8 rows"]
+
+
 def test_more_than_the_total_is_said_without_a_share():
     result = CliRunner().invoke(toy.tool, ["work", "0", "2"])
     shares = ["50 % of 2 rows", "100 % of 2 rows", "3 rows", "4 rows"]

@@ -32,6 +32,9 @@ def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> N
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
     done = library(dataset, root, remote, version, bump, dry_run)
+    if dry_run and done.outcome == "planned":
+        click.echo(f"{done.tag}: planned; {done.objects} outputs to push to {done.remote}, nothing done")
+        return
     click.echo(
         f"{done.tag}: {done.outcome}; {done.sent} of {done.objects} objects sent to {done.remote}, all read back"
     )

@@ -38,6 +38,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
     if total and shows_bars():
         with click.progressbar(length=total, file=sys.stderr, **fitted(label)) as bar:
             yield bar.update
+            bar.update(max(0, total - bar.pos))  # what went well is complete, whatever was counted twice or not at all
         return
     done, last = 0, time.monotonic()
 
@@ -50,3 +51,5 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
             log.info("%s: %s %s", label, share, unit)
 
     yield advance
+    if 0 < done < total:
+        advance(total - done)

@@ -25,7 +25,7 @@ from registry.releasing.releases import Release
 from registry.releasing.tags import Tagged, fetch_all, look
 from registry.releasing.versions import PARTS, Version, released
 from registry.storage import remotes
-from registry.storage.objects import Fault, find_faults
+from registry.storage.objects import Fault, count_objects, find_faults
 from registry.storage.store import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -176,11 +176,10 @@ def _complete(found: Release, dataset: Dataset, root: Path, store: Store, branch
     commit = found.git("rev-parse", f"refs/tags/{found.tag}^{{commit}}")
     outcome, sent = "already released", 0
     if _faults(found, store):
-        sent = remotes.push(dataset, root, store.remote).moved
-        sent = max(sent, _read_back(found, store, root))
+        sent = remotes.push(dataset, root, store.remote).moved + _read_back(found, store, root)
         outcome = "completed"
     _after(found, commit, dataset, branch)
-    return Released(found.tag, outcome, len(found.outputs), sent, store.remote)
+    return Released(found.tag, outcome, count_objects(found, store), sent, store.remote)
 
 
 def _after(release: Release, commit: str, dataset: Dataset, branch: Branch) -> None:
@@ -206,7 +205,7 @@ def _read_back(release: Release, store: Store, root: Path) -> int:
     if faults and (left := _faults(release, store)):
         what = f"object {left[0].md5} is {left[0].what} on {store.remote} after it was sent ({len(left)} in all)"
         raise VerificationFailed(f"{release.folder}/{left[0].path}", what, "look at the remote, then run again")
-    return len(faults)
+    return len({fault.md5 for fault in faults})
 
 
 def _faults(release: Release, store: Store) -> list[Fault]:

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -158,6 +159,12 @@ def list_items(release: Release, store: Store) -> tuple[list[Item], list[Fault]]
     return items, faults
 
 
+def count_objects(release: Release, store: Store) -> int:
+    """Return how many objects of a release are in the store, the lists of folders included, each once."""
+    listed = {item.md5 for item in list_items(release, store)[0]}
+    return len(listed | {output.md5 for output in release.outputs if not output.in_git})
+
+
 def check_items(
     items: Iterable[Item],
     store: Store,
@@ -167,14 +174,14 @@ def check_items(
     """Read files back, each object once, and return what is missing or damaged."""
     items = list(items)
     keep = {item.md5: kept[item.path] for item in items if kept and item.path in kept}
-    meter = Meter(advance)
+    meter, copies = Meter(advance), Counter(item.md5 for item in items)  # the size of a release counts each
 
     def check(item: Item) -> list[Fault]:
         found: list[Fault] = []
         also = keep.get(item.md5, len)
 
         def write(block: bytes) -> None:
-            meter(len(block))
+            meter(len(block) * copies[item.md5])
             also(block)
 
         with _noted(found, item):
