@@ -148,10 +148,10 @@ SETTINGS: dict[str, Setting] = {
 CLONES = ("worktree", "another owner", "remote pruned", "remote rewritten", "branch and tag of one name")
 NAMES = (*SETTINGS, *CLONES)
 # All but one of two that exclude each other. A pre-push hook stays: it is the user's.
-TOGETHER = tuple(name for name in NAMES if name not in {"signing with ssh", "another owner", "variables"})
+TOGETHER = tuple(name for name in NAMES if name not in {"signing with ssh", "variables"})
 
 
-def pairs(number: int = 40, seed: int = 15) -> list[tuple[str, str]]:
+def pairs(number: int = 30, seed: int = 15) -> list[tuple[str, str]]:
     """Return a sample of the pairs of settings, always the same."""
     return random.Random(seed).sample(sorted(itertools.combinations(NAMES, 2)), number)
 

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
+from registry.building.scratch import make_scratch, run_in
 from registry.cli import cli
 from registry.cluster.changed import changed_datasets
 from registry.git import Git
+from registry.releasing.origin import release_at
 from unit.registry.lineage_records import records, train
+from unit.registry.releases_fixture import make_registry as make_released
 from unit.registry.tiny import build, make_registry
 from worlds.git import NAMES, TOGETHER, entered, hostile, pairs, victim
 
@@ -77,14 +80,14 @@ def journey(built: Path, folder: Path, *names: str) -> Journey:
     environ = hostile(folder / "git", *names)
     theirs = victim(folder / "git")
     place = Place(folder, entered(folder / "clone", *names), environ)
-    config = (Git(place.clone)("config", "--local", "--list")).replace(str(folder), "")
+    config = _config(place.clone)
     place.run("release", NAME, "--version", "1.0.0")
     shutil.copytree(built / "later" / "clone" / "data" / NAME, place.clone / "data" / NAME, dirs_exist_ok=True)
     shutil.copytree(built / "later" / "clone" / ".dvc" / "cache", place.clone / ".dvc" / "cache", dirs_exist_ok=True)
     place.run("release", NAME, "--bump", "minor")
     assert "already released" in place.run("release", NAME, "--version", "1.1.0").stdout
     answers = _answers(place)
-    assert (Git(place.clone)("config", "--local", "--list")).replace(str(folder), "") == config
+    assert _config(place.clone) == config, "nothing is set in the clone"
     assert victim(folder / "git") == theirs, "the repository of a hook around us stays as it is"
     origin = folder / "origin.git"
     for tag in TAGS:
@@ -94,6 +97,11 @@ def journey(built: Path, folder: Path, *names: str) -> Journey:
             assert "encoding" not in head and "gpgsig" not in head
     trees = {tag: git(origin, "rev-parse", f"refs/tags/{tag}^{{tree}}").strip() for tag in TAGS}
     return Journey(trees, answers)
+
+
+def _config(clone: Path) -> str:
+    main = clone if (clone / ".git").is_dir() else clone.with_name(f"{clone.name}-main")
+    return (main / ".git" / "config").read_text()
 
 
 def _answers(place: Place) -> dict[str, Any]:
@@ -139,6 +147,43 @@ def test_the_plain_world(plain: Journey) -> None:
 def test_the_hostile_world(built: Path, plain: Journey, tmp_path: Path) -> None:
     found = journey(built, tmp_path / "world", *TOGETHER)
     assert found == plain
+
+
+def test_a_scratch_copy_of_the_hostile_world(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(built / "world" / "clone", tmp_path / "clone", symlinks=True)
+    environ = hostile(tmp_path / "git", *TOGETHER)
+    theirs, config = victim(tmp_path / "git"), _config(tmp_path / "clone")
+    with monkeypatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        clone = make_scratch(tmp_path / "clone", tmp_path / "scratch")
+        run_in(clone, "git", "config", "only.here", "yes")  # what a build in it may do
+    assert (victim(tmp_path / "git"), _config(tmp_path / "clone")) == (theirs, config)
+    assert "name = demo" in _config(clone) and "here = yes" in _config(clone)
+    files = git(clone, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
+    assert {f"data/{NAME}/{name}" for name in ("dvc.yaml", "params.yaml", "sources.csv", "README.md")} <= {*files}
+    assert git(clone, "rev-parse", "HEAD") == git(tmp_path / "scratch" / "origin.git", "rev-parse", "main")
+
+
+def test_a_release_is_built_again_in_the_hostile_world(tmp_path: Path) -> None:
+    registry = make_released(tmp_path / "clone")
+    environ = hostile(tmp_path / "git", *TOGETHER)
+    theirs = victim(tmp_path / "git")
+    done = registry.run("verify", "letters", "--rebuild", **environ)
+    assert (done.returncode, "built again it is the same" in done.stdout) == (0, True), done.stderr
+    assert victim(tmp_path / "git") == theirs
+
+
+def test_objects_of_the_other_hash_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sha256").mkdir()
+    git(tmp_path / "sha256", "init", "-q", "--object-format=sha256")
+    (tmp_path / "sha256" / "data" / NAME).mkdir(parents=True)
+    (tmp_path / "sha256" / "data" / NAME / "metadata.json").write_text("{}")
+    git(tmp_path / "sha256", "add", "-A")
+    git(tmp_path / "sha256", "commit", "-q", "-m", "x")
+    git(tmp_path / "sha256", "tag", "-a", "-m", "x", TAGS[0])
+    with release_at((tmp_path / "sha256").as_uri(), NAME, "latest") as release:
+        assert release.read("metadata.json") == b"{}"
 
 
 @pytest.mark.slow

@@ -106,6 +106,13 @@ class Git:
         listed = self("ls-tree", "-r", "-z", "--name-only", "--full-tree", revision, "--", f"{folder}/")
         return [name for name in listed.split("\0") if name]
 
+    def is_ancestor(self, commit: str, other: str) -> bool:
+        """Say whether a commit is another one, or before it. Raises GitFailed where git cannot say."""
+        done = self.run("merge-base", "--is-ancestor", commit, other)
+        if done.returncode not in {0, 1}:
+            raise _failed(("merge-base",), done)
+        return done.returncode == 0
+
     def _entry(self, revision: str, path: str) -> str:
         """Return the kind of what is at a path, empty where nothing is. Raises GitFailed where git cannot say."""
         listed = self("ls-tree", "-z", "--full-tree", revision, "--", path)

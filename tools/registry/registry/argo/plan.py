@@ -104,9 +104,10 @@ def _clone(workspace: Workspace, url: str, revision: str) -> Git:
     try:
         git("clone", "-q", *AUTHOR, "--", url, ".")
     except GitFailed as error:
-        raise NetworkFailed("REPO_URL", error.what, "check the address, the network and your access") from error
+        fix = error.cure or "check the address, the network and your access"
+        raise NetworkFailed("REPO_URL", error.what, fix) from error
     found = git.resolve(f"refs/remotes/origin/{revision}") or git.resolve(f"{revision}^{{commit}}")
-    if not found or git("merge-base", found, "HEAD") != found:
+    if not found or not git.is_ancestor(found, "HEAD"):
         what = f"{revision!r:.80} is no commit of the branch that releases go to"
         raise ReleaseRefused("revision", what, "merge it first, or submit with another revision")
     git("reset", "-q", "--hard", found)

@@ -30,7 +30,9 @@ def publish(workspace: Workspace, remote: str, bump: str, push_url: str = "", no
     try:
         git("fetch", "-q", "--tags", "origin")
     except GitFailed as error:
-        raise NetworkFailed("git remote origin", error.what, "check the network, then run again") from error
+        raise NetworkFailed(
+            "git remote origin", error.what, error.cure or "check the network, then run again"
+        ) from error
     clean(workspace)
     _forget(git, plan)
     _commit(dataset, root, plan.run)

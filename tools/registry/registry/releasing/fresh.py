@@ -33,7 +33,7 @@ def check_new_clone(git: Git, target: Target, release: Release, tag: str) -> Non
             url = _absolute(target.url, git)
             clone(*FETCH, "-q", "--depth", "1", "--", url, f"{ref}:{ref}", GIT_CONFIG_GLOBAL=str(settings), **alone)
         except GitFailed as error:
-            raise PushFailed(target, error.what, "check the network and your access") from error
+            raise PushFailed(target, error.what, error.cure or "check the network and your access") from error
         seen = Release(clone, release.name, release.version)
         if clone("rev-parse", ref) != tag or seen.outputs != release.outputs or seen.metadata != release.metadata:
             raise VerificationFailed(release.tag, "is something else in a new clone", "look at the git remote")

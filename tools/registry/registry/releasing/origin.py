@@ -14,6 +14,8 @@ from registry.releasing.releases import Release
 from registry.releasing.versions import TAG, Version, choose, tag_of
 from registry.services.tracking import shown
 
+SHA1 = 40  # hex digits
+
 
 @contextlib.contextmanager
 def release_at(url: str, name: str, version: str) -> Iterator[Release]:
@@ -34,9 +36,13 @@ def release_at(url: str, name: str, version: str) -> Iterator[Release]:
             known = sorted(Version.parse(tag["version"]) for tag in found if tag and tag["name"] == name)
             wanted = choose(known, name, version)
             ref = f"refs/tags/{tag_of(name, wanted)}"
+            if len(lines[0].split("\t")[0]) > SHA1:  # objects of the other hash need a repository of their own kind
+                git = Git(Path(folder) / "sha256")
+                git.folder.mkdir()
+                git("init", "-q", "--bare", "--object-format=sha256")
             git("fetch", "-q", "--no-tags", "--depth", "1", "--", url, f"{ref}:{ref}")
         except GitFailed as error:
-            fix = "check its address, the network and your access, then run again"
+            fix = error.cure or "check its address, the network and your access, then run again"
             raise NetworkFailed(shown(url), error.what, fix) from error
         yield Release(git, name, wanted)
 

@@ -34,9 +34,9 @@ def base_of(git: Git, branch: Branch, name: str) -> str:
     Raises ReleaseRefused where both have gone their ways, or what has come touches the dataset or what makes it.
     """
     head, upstream = git("rev-parse", "HEAD"), git("rev-parse", branch.tracking)
-    if git("merge-base", head, upstream) == upstream:
+    if git.is_ancestor(upstream, head):
         return head
-    if git("merge-base", head, upstream) != head:
+    if not git.is_ancestor(head, upstream):
         fix = "git pull --rebase, then make dataset and run again"
         raise ReleaseRefused(f"branch {branch.name}", f"it and {branch.remote} have gone their own ways", fix)
     for path in changed_paths(git, head, upstream):
@@ -128,7 +128,7 @@ def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> No
     the branch has them, so that whoever kills this leaves nothing changed.
     """
     head = git("rev-parse", "HEAD")
-    if head == commit or git("merge-base", head, commit) != head:
+    if head == commit or not git.is_ancestor(head, commit):
         return
     for path, content in written.items():
         if git.show(commit, f"data/{name}/{path}") == content:

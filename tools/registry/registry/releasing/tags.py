@@ -8,6 +8,8 @@ from stage.errors import PushFailed, TagExists
 from registry.git import Git, GitFailed
 from registry.releasing.target import FETCH, Target
 
+ACCESS = "check the network and your access, then run again"
+
 
 class Tagged(enum.Enum):
     """What a tag is: absent, or an annotated one that both have."""
@@ -21,7 +23,7 @@ def asked(git: Git, target: Target, command: Sequence[str], *refs: str) -> str:
     try:
         return git(*command, target.address, *refs, **target.environ)
     except GitFailed as error:
-        raise PushFailed(target, error.what, "check the network and your access, then run again") from error
+        raise PushFailed(target, error.what, error.cure or ACCESS) from error
 
 
 def tag_at(git: Git, target: Target, tag: str) -> str | None:
@@ -59,4 +61,4 @@ def fetch_all(git: Git, target: Target, name: str) -> None:
         if "clobber" in error.said:
             fix = f"git tag -d the one that 'git fetch {target.remote} --tags' names, then run again"
             raise TagExists(f"{name}-v*", f"a tag is another here than on {target.remote}", fix) from error
-        raise PushFailed(target, error.what, "check the network and your access, then run again") from error
+        raise PushFailed(target, error.what, error.cure or ACCESS) from error
