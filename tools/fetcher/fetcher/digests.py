@@ -1,6 +1,7 @@
 """Read a file where it is and keep only what pins it, checked against what git says of it where git has it."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
 from stage.errors import ChecksumMismatch, EmptyInput, PolicyViolation
@@ -13,6 +14,7 @@ from fetcher.retries import persistently
 from fetcher.sources import Pin
 from fetcher.transfer import Rules
 
+log = logging.getLogger(__name__)
 BLOCK = 1 << 20
 POINTER = b"version https://git-lfs.github.com/spec/v1"  # what git has of a file that Git LFS keeps elsewhere
 
@@ -42,6 +44,10 @@ def _read(place: Place, rules: Rules, where: str, blob: Blob | None) -> Pin:
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % limit, usedforsecurity=False)
     size, head, block = 0, b"", memoryview(bytearray(BLOCK))
     body = place.open(None)
+    if body.encoding:
+        log.warning(
+            "%s: %s is sent compressed (Content-Encoding: %s), and pinned so", where, shown(place.url), body.encoding
+        )
     try:
         while got := body.readinto(block):
             rules.watch.check()

@@ -93,6 +93,9 @@ class Transfer:
     def _receive(self, place: Place, kept: Kept | None) -> Pin:
         source, body = self._source, place.open(kept)
         self._encoding = body.encoding
+        if body.encoding and source.sha256 is None:
+            told = "%s: %s is sent compressed (Content-Encoding: %s), and pinned so"
+            log.warning(told, source.where, shown(place.url), body.encoding)
         try:
             if body.total is not None:
                 self._check_size(place, body.total, f"{body.total} bytes")
