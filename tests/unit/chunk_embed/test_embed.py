@@ -66,6 +66,13 @@ def test_what_is_left_out_is_counted_in_the_footer_and_listed_by_v(desk: Desk) -
         assert "\x1b" not in done.stderr
 
 
+def test_a_document_without_text_is_named(desk: Desk) -> None:
+    done = desk.write({"empty_README.md": "<!-- only -->\n\n---\n"}).embed()
+    assert done.returncode == 0
+    assert "empty_README.md: has no text, so it has no chunk" in done.stderr
+    assert json.loads(desk.table().schema.metadata[b"data-registry"])["left_out"]["layout"] == 3
+
+
 def test_tokens_are_of_the_content_and_embedded_tokens_of_what_the_model_is_given(desk: Desk) -> None:
     desk.write({"a_README.md": "# A\n\n| word | ✅ |\n| ---- | --- |\n| more | ❌ |\n"}).made("--no-cache")
     row = next(row for row in desk.table().to_pylist() if row["source_repo"] == "a")

@@ -64,8 +64,9 @@ def cut_documents(
     rows = [
         Row(document, index, *row) for document in documents for index, row in enumerate(found[document.doc_id].chunks)
     ]
+    _report_left_out(documents, found, settings)
     if not rows:
-        raise EmptyInput("documents", "no text in any of them", "lower min-chunk-size or raise max-noise-ratio")
+        raise EmptyInput("documents", "no text in any of them", "see with -v what is left out; add documents with text")
     truncated = sum(max(0, len(row.ids) - tokens.most) for row in rows)
     if truncated:
         worst = max(rows, key=lambda row: len(row.ids))
@@ -73,17 +74,17 @@ def cut_documents(
         raise SchemaMismatch(worst.where, what, "lower chunk-size")
     if {doc_id for doc_id, each in found.items() if each.chunks} != known.keys():
         kept.put(found)
-    if log.isEnabledFor(logging.DEBUG):
-        _list_left_out(documents, settings)
     counts: collections.Counter[str] = collections.Counter()
     for document in documents:
         counts.update(found[document.doc_id].left_out)
     return Cut(rows, truncated, dict(sorted(counts.items())))
 
 
-def _list_left_out(documents: Sequence[Document], settings: ChunkSettings) -> None:
+def _report_left_out(documents: Sequence[Document], found: dict[str, CutDocument], settings: ChunkSettings) -> None:
     for document in documents:
-        for part in left_out(document.text, settings):
+        if not found[document.doc_id].chunks:
+            log.warning("%s: has no text, so it has no chunk", document.name)
+        for part in left_out(document.text, settings) if log.isEnabledFor(logging.DEBUG) else ():
             text = " ".join(part.text.split())
             log.debug("%s@%d: left out (%s): %.200s", document.name, part.start, part.kind, text)
 
