@@ -380,12 +380,14 @@ def test_a_link_is_as_good_as_the_image_that_it_leads_to():
     """As dvc leaves them where its cache.type is symlink."""
     settings()
     raw()
-    Path("raw/images/c.jpg").rename("elsewhere.jpg")
-    Path("raw/images/c.jpg").symlink_to("../../elsewhere.jpg")
+    cached = Path("cache/files/md5/01/23456789abcdef0123456789abcdef")
+    cached.parent.mkdir(parents=True)
+    Path("raw/images/c.jpg").rename(cached)
+    Path("raw/images/c.jpg").symlink_to(cached.absolute())
     made("conversations", *OPTION)
     copied = PROCESSED / "train/images/train_radiology_000002.jpg"
     assert not copied.is_symlink() and copied.read_bytes() == jpeg(2)
-    Path("elsewhere.jpg").unlink()
+    cached.unlink()
     refused("conversations", 20, several("c.jpg is not a regular file"), *OPTION)
 
 

@@ -3,10 +3,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from stage.command import Tool
+from stage.errors import CorruptFile
 from unit.stage import toy
 
 FULL = "free some disk space (df -h) or mend the disk, then run again"
@@ -156,3 +159,25 @@ def test_the_callers_handler_of_sigterm_is_put_back():
     before = signal.getsignal(signal.SIGTERM)
     run("nothing")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize("raised", [ValueError("Operation on closed file"), CorruptFile("x", "is cut", "mend it")])
+def test_a_signal_is_told_as_such_whatever_a_library_makes_of_it(number, code, word, raised):
+    """Arrow's readers close under its exception, and raise another."""
+    tool = Tool("tool")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have handed down an ignored one
+
+    @tool.command()
+    def work():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        except BaseException:  # noqa: BLE001 (as Arrow does)
+            raise raised from None
+
+    done = CliRunner().invoke(tool, ["work"])
+    assert (done.exit_code, done.stderr.strip()) == (code, f"error: tool: {word}; fix: run it again")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

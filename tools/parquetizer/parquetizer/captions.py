@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stage.errors import BadRows, EmptyInput, InputMissing, PolicyViolation
+from stage.inside import leaves
 
 from parquetizer.strict_json import parse
 
@@ -59,7 +60,7 @@ def _faults(entries: list[Any], images: Path) -> Iterator[str]:
             yield f"entry {number} is not an image and a caption"
             continue
         name, caption = entry["image"], entry["caption"]
-        if Path(name).name != name or name.startswith(".") or not name.isprintable():
+        if Path(name).name != name or name.startswith(".") or not name.isprintable() or leaves(images / name, images):
             raise PolicyViolation(images, f"image name {name!r:.80} leads elsewhere", "correct the name")
         if not name.lower().endswith(SUFFIXES):
             yield f"{name} is not called .jpg"

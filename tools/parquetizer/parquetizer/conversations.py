@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from samples import ManifestWriter
 from stage.errors import EmptyInput, UsageError
+from stage.inside import inside
 from stage.progress import progress
 
 from parquetizer.captions import IMAGE, Captioned, read_captions
@@ -30,14 +31,15 @@ def parquetize_conversations(
     Images are numbered through all splits. ``process_stats.json`` holds counts and prompt.
 
     Raises InputMissing, ChecksumMismatch for another prompt than the pinned one, BadRows where captions and images do
-    not fit, CorruptFile for a damaged image, EmptyInput for a split without samples.
+    not fit, CorruptFile for a damaged image, EmptyInput for a split without samples, PolicyViolation for a path
+    out of ``raw``.
     """
     text = settings.prompt.read(prompt)
     if IMAGE in text or "\0" in text or not text.strip():
         fix = "pin another text; the image's place is put before it"
         raise UsageError(prompt, f"the prompt is empty, or holds {IMAGE} or NUL", fix)
-    folder = raw / settings.images
-    captioned = read_captions(raw / settings.captions, folder)
+    folder = inside(raw, settings.images, "parquetizer.images")
+    captioned = read_captions(inside(raw, settings.captions, "parquetizer.captions"), folder)
     with (
         published(output, samples, raw, prompt) as (made, manifest_path),
         ManifestWriter(manifest_path, SCHEMA, settings.key) as manifest,

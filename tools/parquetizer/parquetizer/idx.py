@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from stage import params
 from stage.errors import BadRows, InputMissing, UsageError
+from stage.inside import inside
 from stage.progress import progress
 
 from parquetizer.columns import Column, check_key, read_columns
@@ -76,11 +77,12 @@ def parquetize_idx(raw: Path, output: Path, samples: Path, settings: IdxSettings
 
     A ``fraction`` below 1 takes the samples that ``RandomState(seed).choice`` draws without replacement.
 
-    Raises InputMissing, CorruptFile, SchemaMismatch, EmptyInput, or BadRows where images and labels do not fit.
+    Raises InputMissing, CorruptFile, SchemaMismatch, EmptyInput, BadRows where images and labels do not fit, or
+    PolicyViolation for a file that is not in ``raw``.
     """
     for given in settings.inputs:
         for name in (given.images, given.labels):
-            if not (raw / name).is_file():
+            if not inside(raw, name, "parquetizer.inputs").is_file():
                 raise InputMissing(raw / name, "no such file", "run the fetcher, or correct parquetizer.inputs")
     shape = settings.columns[0].shape
     group_rows = max(1, GROUP // math.prod(shape))

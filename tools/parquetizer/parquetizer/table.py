@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from samples import ManifestWriter
 from stage.errors import BadRows, InputMissing, UsageError
+from stage.inside import inside
 from stage.output import replacing
 
 from parquetizer.csv_input import read_csv
@@ -37,15 +38,15 @@ def parquetize_table(
     ``name`` is what the manifest calls the output. Rows stay in the order of the inputs. Both outputs appear at the
     end, or neither; the manifest comes last and names the table by its SHA-256.
 
-    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch where the raw files are not as declared, and BadRows
-    where a CSV output could not say what they do.
+    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch where the raw files are not as declared, BadRows where a
+    CSV output could not say what they do, and PolicyViolation for one that is not in ``raw``.
     """
     if output.suffix not in {".csv", ".parquet"}:
         raise UsageError(output, "unknown format", "give the output the suffix .csv or .parquet")
     if samples == output:
         raise UsageError(output, "is table and manifest at once", "give the manifest a file of its own")
     for given in settings.inputs:
-        if not (raw / given.file).is_file():
+        if not inside(raw, given.file, "parquetizer.inputs").is_file():
             raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
     if output.suffix == ".csv":
         check_names(settings.schema.names, "dataset.columns")

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from stage.errors import BadRows, EmptyInput, InputMissing
+from stage.inside import inside
 
 from parquetizer.split_files import SplitsResult, split_files
 from parquetizer.splits import assigned
@@ -21,10 +22,11 @@ def parquetize_text(raw: Path, output: Path, samples: Path, settings: TextSettin
 
     Official splits are kept; otherwise the shares in ``splits`` are made by a seeded hash of the key columns.
 
-    Raises InputMissing, BadRows, EmptyInput, SchemaMismatch or CorruptFile where the raw files are not as declared.
+    Raises InputMissing, BadRows, EmptyInput, SchemaMismatch or CorruptFile where the raw files are not as declared,
+    PolicyViolation for one that is not in ``raw``.
     """
     for given in settings.inputs:
-        if not (raw / given.file).is_file():
+        if not inside(raw, given.file, "parquetizer.inputs").is_file():
             raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
     with split_files(raw, output, samples, settings.schema, settings.key, ROWS) as files:
         for given in settings.inputs:

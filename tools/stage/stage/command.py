@@ -29,7 +29,7 @@ class Tool(click.Group):
         # Where tools/run starts a tool from its sources, there is no such program on PATH.
         way = "tools/run " * (sys.argv[0] == self.name)
         try:
-            with _sigterm_raised():
+            with _signals_raised():
                 result = super().main(*args, **{**extra, "standalone_mode": False})
                 if dataclasses.is_dataclass(result) and not isinstance(result, type):
                     click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
@@ -63,12 +63,22 @@ def fail(error: BaseException) -> NoReturn:
 
 
 @contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    def terminate(_: int, __: FrameType | None) -> None:
-        raise Terminated
+def _signals_raised() -> Iterator[None]:
+    """Raise KeyboardInterrupt or Terminated at a signal, whatever libraries make of the first: Arrow raises its own."""
+    received: list[type[BaseException]] = []
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)
+        raise received[-1]
+
+    signals = [signal.SIGTERM, *([signal.SIGINT] if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN else [])]
+    before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield
+    except BaseException as error:
+        if received and not isinstance(error, received[0]):
+            raise received[0] from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
