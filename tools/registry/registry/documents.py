@@ -26,7 +26,7 @@ METADATA = {
     "prompt?": ({"prompt_name": str, "prompt_version": (int, str), "prompt_text": str, "prompt_uri?": str}, None),
     "schema?": {"features?": {str: COLUMN}, "target?": {"name": str, **COLUMN}},
     "splits?": {str: {"num_samples": COUNT}},
-    "summary?": {"num_samples?": COUNT, "num_features?": COUNT},
+    "summary?": {"num_samples": COUNT, "num_features?": COUNT},
     "statistics?": {"features?": {str: FIGURES}, "target?": FIGURES},
     "metrics?": {str: FIGURES},
     "checks?": {
@@ -36,7 +36,7 @@ METADATA = {
         "missing?": {str: COUNT},
         "warnings": [str],
     },
-    "files?": {str: {"sha256": str, "bytes?": COUNT}},
+    "files?": {str: {"sha256": str, "bytes": COUNT}},
     "evaluation?": dict,
     "provenance?": {
         "sample": bool,

@@ -3,13 +3,14 @@
 from samples.checks import Duplicates, find_duplicates
 from samples.encoding import UnsupportedType, digests, encode
 from samples.logical import logical_hash
-from samples.manifest import Manifest, ManifestWriter, read_manifest
+from samples.manifest import Manifest, ManifestWriter, check_manifest, read_manifest
 
 __all__ = [
     "Duplicates",
     "Manifest",
     "ManifestWriter",
     "UnsupportedType",
+    "check_manifest",
     "digests",
     "encode",
     "find_duplicates",

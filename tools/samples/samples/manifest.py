@@ -20,6 +20,7 @@ from samples.encoding import digests, encode
 
 ROWS = 1 << 16  # rows of a row group, and of a step in memory
 META = b"data-registry"
+MAX_TYPE, MAX_NESTING = 100_000, 32  # characters and levels of the text of an Arrow type
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.binary(16)),
@@ -150,18 +151,60 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the footer of a manifest. Raises ValueError where the file is none."""
-    with pq.ParquetFile(path) as file:
-        match json.loads((file.schema_arrow.metadata or {}).get(META, b"null")):
-            case {"columns": [*columns], "key": [*key], "files": dict(files)} if _texts(*key, *files, *files.values()):
-                if file.schema_arrow.equals(KEYED if key else SCHEMA):
-                    return Manifest(path, file.metadata.num_rows, columns, key, files)
-                raise ValueError(f"{path} has not the columns of a sample manifest")
-        raise ValueError(f"{path} is not a sample manifest")
+    """Read the footer of a manifest. Raises ValueError where the file is not one, or cannot be read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+        footer = json.loads((schema.metadata or {}).get(META, b"null"))
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise ValueError(f"{path} is not a sample manifest: {error}") from error
+    match footer:
+        case {"columns": [*columns], "key": [*key], "files": dict(files)} if _described(columns, key, files):
+            if schema.equals(KEYED if key else SCHEMA):
+                return Manifest(path, rows, columns, key, files)
+            raise ValueError(f"{path} has not the columns of a sample manifest")
+    raise ValueError(f"{path} is not a sample manifest: invalid description of its samples")
+
+
+def check_manifest(path: Path) -> Manifest:
+    """Read a manifest, all of it, and return its footer. Raises ValueError for one that is damaged or has gaps."""
+    found, rows = read_manifest(path), 0
+    try:
+        with pq.ParquetFile(
+            path, page_checksum_verification=True, pre_buffer=False, read_dictionary=["split", "file", "source"]
+        ) as file:
+            for batch in file.iter_batches():
+                rows += batch.num_rows
+                if gaps := [name for name in batch.schema.names if batch[name].null_count]:
+                    raise ValueError(f"{path} has rows without {gaps[0]}")
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if rows != found.rows:
+        raise ValueError(f"{path} has {rows} rows, its footer says {found.rows}")
+    return found
+
+
+def _described(columns: list[Any], key: list[Any], files: dict[str, Any]) -> bool:
+    """Say whether columns are pairs of texts, the key names some of them, and files have hashes."""
+    if not all(isinstance(each, list) and len(each) == 2 and _texts(*each) for each in columns):
+        return False
+    names = [name for name, _ in columns]
+    known = _texts(*key, *files.values()) and len(set(names)) == len(names) and set(key) <= set(names)
+    return known and all(len(kind) <= MAX_TYPE and kind.count("<") <= MAX_NESTING for _, kind in columns)
 
 
 def _texts(*values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
+    return all(isinstance(value, str) and _encodes(value) for value in values)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character, which JSON lets through
+        return False
+    return True
 
 
 def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], seen: dict[bytes, int]) -> bytes:

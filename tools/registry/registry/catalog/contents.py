@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from samples import read_manifest
 
 from registry.catalog import facts
 from registry.catalog.profile.captioned import ANNOTATIONS, entries_of
 from registry.catalog.profile.examples import shown
 from registry.catalog.profile.rows import Rows
-from registry.lineage.arrow_types import parse_type
+from registry.lineage.arrow_types import declared_schema
 from registry.lineage.loading import fetched
 from registry.releasing.releases import Release
 
@@ -39,7 +38,7 @@ def values_at(
 ) -> Contents:
     """Return the values of samples from files that are here. Raises CorruptFile for one that cannot be read."""
     wanted = {file: {row for _, row in found} for file, found in itertools.groupby(sorted(places), lambda at: at[0])}
-    declared = pa.schema([(name, parse_type(kind)) for name, kind in read_manifest(manifest).columns])
+    declared = declared_schema(read_manifest(manifest))
     classes = {each.name: each.classes for each in facts.columns(metadata) if each.classes}
     read = Rows({file: [file] for file in wanted}, paths, declared, classes)
     return {

@@ -3,13 +3,25 @@
 import re
 
 import pyarrow as pa
+from samples import Manifest
+from stage.errors import CorruptFile
 
 NESTED = re.compile(r"(list|large_list|fixed_size_list|struct)<(.*)>(?:\[(\d+)\])?", re.DOTALL)
+MAX_NESTING = 32
 FIXED = re.compile(r"fixed_size_binary\[(\d+)\]")
 
 
 def parse_type(text: str) -> pa.DataType:
     """Return the type that a text names. Raises ValueError for one that is none, or that no sample can have."""
+    if text.count("<") > MAX_NESTING:
+        raise ValueError(f"a type nested deeper than {MAX_NESTING} levels: {text:.40}…")
+    try:
+        return _parsed(text)
+    except (LookupError, OverflowError, TypeError, pa.ArrowException) as error:
+        raise ValueError(f"unknown type {text!r:.200}") from error
+
+
+def _parsed(text: str) -> pa.DataType:
     if found := FIXED.fullmatch(text):
         return pa.binary(int(found[1]))
     found = NESTED.fullmatch(text.removesuffix(" not null"))
@@ -17,13 +29,21 @@ def parse_type(text: str) -> pa.DataType:
         try:
             return pa.type_for_alias(text.removesuffix(" not null"))
         except (ValueError, KeyError) as error:
-            raise ValueError(f"{text!r} is no type that is known here") from error
-    fields = [pa.field(name, parse_type(kind)) for name, kind in (each.split(": ", 1) for each in _parts(found[2]))]
+            raise ValueError(f"unknown type {text!r:.200}") from error
+    fields = [pa.field(name, _parsed(kind)) for name, kind in (each.split(": ", 1) for each in _parts(found[2]))]
     if found[1] == "struct":
         return pa.struct(fields)
     if found[1] == "fixed_size_list":
         return pa.list_(fields[0], int(found[3]))
     return pa.large_list(fields[0]) if found[1] == "large_list" else pa.list_(fields[0])
+
+
+def declared_schema(manifest: Manifest) -> pa.Schema:
+    """Return the columns that a manifest declares. Raises CorruptFile for a type that is unknown."""
+    try:
+        return pa.schema([(name, parse_type(kind)) for name, kind in manifest.columns])
+    except ValueError as error:
+        raise CorruptFile(manifest.path, f"invalid: {error}", "build and release it again") from error
 
 
 def same_type(one: str, other: str) -> bool:

@@ -17,14 +17,22 @@ NAME = "samples.parquet"
 def fetch_manifest(release: Release, remote: str = "") -> Path:
     """Return the manifest of a release, from DVC's cache, our own, or a remote (the release's default).
 
-    Raises VerificationFailed for a release without one, and what reading an object raises.
+    Raises VerificationFailed for a release without one, or with one that is damaged, and what reading an object raises.
     """
+    from samples import check_manifest  # lazy, as it imports pyarrow
+
     found = [output for output in release.outputs if output.path == NAME]
     if not has_manifest(release):
         raise VerificationFailed(release.tag, f"has no {NAME}", "release a version that has one: make dataset")
     dvc = release.git.folder / ".dvc"
     folder = dvc / "tmp" / "manifests" if dvc.is_dir() else user_cache() / "manifests"
-    return obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote)
+    path = obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote)
+    try:
+        check_manifest(path)
+    except ValueError as error:
+        fix = "release it again under another version"
+        raise VerificationFailed(f"{release.tag} {NAME}", f"invalid: {error}", fix) from error
+    return path
 
 
 def has_manifest(release: Release) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from samples import read_manifest
 
 from registry.catalog import facts
@@ -15,7 +14,7 @@ from registry.catalog.profile.examples import Examples
 from registry.catalog.profile.histograms import Histogram
 from registry.catalog.profile.pictures import Picture
 from registry.catalog.profile.rows import Rows
-from registry.lineage.arrow_types import parse_type
+from registry.lineage.arrow_types import declared_schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +43,7 @@ def profile(
     if any(file.endswith(captioned.ANNOTATIONS) for file in itertools.chain.from_iterable(named.values())):
         entries = captioned.entries_of(named, paths)
         return Profile(captioned.histograms_of(entries), captioned.pictures_of(entries), captioned.examples_of(entries))
-    declared = pa.schema([(name, parse_type(kind)) for name, kind in read_manifest(manifest).columns])
+    declared = declared_schema(read_manifest(manifest))
     classes = {each.name: each.classes for each in facts.columns(metadata) if each.classes}
     rows = Rows(named, paths, declared, classes)
     found = spreads.histograms_of(rows), gallery.pictures_of(rows), examples.examples_of(rows)
