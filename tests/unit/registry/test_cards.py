@@ -267,8 +267,8 @@ def test_a_licence_that_people_have_set_takes_its_name_and_link_along(tmp_path: 
     [
         (f"---\n{START}\nlicense: mit\n---\n", "without its counterpart; fix: remove it: make cards writes both again"),
         (f"---\nlicense: mit\n{END}\n---\n", "without its counterpart"),
-        ("---\na: [\n---\n", "its front matter is not valid YAML"),
-        ("---\njust words\n---\n", "its front matter is no mapping; fix: write keys and values between"),
+        ("---\na: [\n---\n", "invalid YAML"),
+        ("---\njust words\n---\n", "expected a mapping, got a text; fix: write keys and values between"),
     ],
 )
 def test_front_matter_that_cannot_be_kept_is_refused(readme: str, message: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from registry.catalog.readme import as_html, front_matter
+from stage.errors import CorruptFile
 
 PAGES = {"emotion", "wine-quality"}
 WEB = "https://github.com/someone/registry.git"
@@ -17,9 +18,15 @@ def test_title_and_front_matter_are_left_out_and_headings_are_lower() -> None:
     assert front_matter(text) == {"license": "mit"}
 
 
-@pytest.mark.parametrize("text", ["", "# emotion\n", "---\n- a\n---\n", "---\na: [\n---\n", "---\na: b\n", "--- \nx"])
-def test_what_is_no_mapping_is_no_front_matter(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "# emotion\n", "---\n\n---\n", "---\na: b\n", "--- \nx"])
+def test_a_readme_without_front_matter(text: str) -> None:
     assert front_matter(text) == {}
+
+
+@pytest.mark.parametrize("text", ["---\n- a\n---\n", "---\na: [\n---\n", "---\na: 2020-99-99\n---\n"])
+def test_front_matter_that_is_not_a_mapping(text: str) -> None:
+    with pytest.raises(CorruptFile, match=r"README\.md: invalid"):
+        front_matter(text)
 
 
 def test_a_line_further_down_is_no_front_matter() -> None:

@@ -86,11 +86,19 @@ def find_datasets(root: Path, name: str, all_of_them: bool = True) -> list[Datas
     """
     known = {path.parent.name: Dataset(path.parent.name, path.parent) for path in sorted(root.glob("data/*/dvc.yaml"))}
     if name == "all" and all_of_them:
-        return sorted(known.values(), key=lambda each: (bool(each.parent), each.name))
+        return sorted(known.values(), key=_has_parent)
     if not NAME.fullmatch(name) or name not in known:
         what = f"no dataset {name!r}" if name else "is missing"
         raise UsageError("DS", what, f"use one of: {', '.join(known)}{', all' * all_of_them}")
     return [known[name]]
+
+
+def _has_parent(dataset: Dataset) -> tuple[bool, str]:
+    """Say where a dataset is among all: one whose params.yaml is invalid is last, and says so when it is built."""
+    try:
+        return bool(dataset.parent), dataset.name
+    except UsageError:
+        return True, dataset.name
 
 
 def waiting_for(dataset: Dataset, git: Git) -> str:

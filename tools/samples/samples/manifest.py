@@ -165,7 +165,7 @@ def read_manifest(path: Path) -> Manifest:
             if schema.equals(KEYED if key else SCHEMA):
                 return Manifest(path, rows, columns, key, files)
             raise ValueError(f"{path} has not the columns of a sample manifest")
-    raise ValueError(f"{path} is not a sample manifest: invalid description of its samples")
+    raise ValueError(f"{path} is not a sample manifest")
 
 
 def check_manifest(path: Path) -> Manifest:

@@ -123,11 +123,8 @@ def check_shape(value: Any, shape: Any) -> str:
 def _problem(value: Any, shape: Any) -> tuple[str, str] | None:
     """Return where below a value the first problem is, and what."""
     if isinstance(shape, tuple):
-        problem = None
-        for each in shape:
-            if not (problem := _problem(value, each)):
-                return None
-        return problem
+        problems = [_problem(value, each) for each in shape]
+        return None if None in problems else max(filter(None, problems), key=lambda each: len(each[0]))
     if isinstance(shape, list):
         if not isinstance(value, list):
             return "", _expected(value, list)

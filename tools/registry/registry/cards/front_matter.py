@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from stage.errors import UsageError
+from stage.foreign import read_yaml
 
 START = "# From params.yaml and metadata.json, by `make cards`. Keys of your own go below, and are left alone."
 END = "# End of what `make cards` writes."
@@ -47,10 +48,5 @@ def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
 
 def _mapping(text: str, where: Path) -> dict[str, Any]:
     fix = "write keys and values between the two lines of ---, or nothing"
-    try:
-        found = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise UsageError(where, f"its front matter is not valid YAML: {error}", fix) from error
-    if not isinstance(found, dict):
-        raise UsageError(where, "its front matter is no mapping", fix)
+    found: dict[str, Any] = read_yaml(text, f"{where} front matter", (dict, None), UsageError, fix) or {}
     return found

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-from stage.errors import CorruptFile, StageError
+from stage.errors import StageError
 
 from registry.catalog import facts
 from registry.catalog.changes import Change, change_between
@@ -41,12 +40,14 @@ class Edition:
 class Entry:
     """A dataset: what its params.yaml says of it, and its editions, the last first; none where it was never built.
 
-    ``left_out`` says of editions that cannot be shown why, and ``errors`` are those of them.
+    ``parent`` is the tag of the release that it is made from, if any. ``left_out`` says what cannot be shown, and why;
+    ``errors`` are the reasons.
     """
 
     dataset: Dataset
     said: dict[str, Any]
     editions: tuple[Edition, ...]
+    parent: str = ""
     left_out: tuple[str, ...] = ()
     errors: tuple[StageError, ...] = ()
 
@@ -78,45 +79,45 @@ def read_entry(dataset: Dataset, releases: Sequence[Dated], remote: str) -> Entr
     known: list[tuple[str, Release | None, str]] = [(str(each.version), each, date) for each, date in releases]
     if not known and (dataset.folder / "metadata.json").is_file():
         known = [(WORKING_COPY, None, "")]
-    editions, left_out, errors = [], [], []
+    editions: list[Edition] = []
+    left_out: list[str] = []
+    errors: list[StageError] = []
+    said: dict[str, Any] = {}
+    parent = ""
+
+    def leave_out(what: str, error: StageError) -> None:
+        log.warning("%s %s is left out: %s", dataset.name, what, error)
+        left_out.append(f"{what} is left out: {error}")
+        errors.append(error)
+
+    try:
+        said, parent = dataset.params().get("dataset") or {}, dataset.parent
+    except StageError as error:
+        leave_out("params.yaml", error)
     before: Release | None = None
     for version, release, date in known:
         try:
             metadata = _metadata(dataset, release)
             size = _size(dataset, release)
         except StageError as error:
-            log.warning("%s %s is left out: %s", dataset.name, version, error)
-            left_out.append(f"{version} is left out: {error}")
-            errors.append(error)
+            leave_out(version, error)
             continue
         change = change_between(before, release, remote) if before and release else None
         editions.append(Edition(version, metadata, size, release, date, change))
         before = release
-    return Entry(dataset, {} if editions else _said(dataset), tuple(reversed(editions)), tuple(left_out), tuple(errors))
-
-
-def _said(dataset: Dataset) -> dict[str, Any]:
-    path = dataset.folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    return (params or {}).get("dataset") or {}
+    return Entry(dataset, said, tuple(reversed(editions)), parent, tuple(left_out), tuple(errors))
 
 
 def _size(dataset: Dataset, release: Release | None) -> int:
     if release:
         return sum(output.size for output in chosen_outputs(release) if output.path != MANIFEST)
-    lock = dataset.folder / "dvc.lock"
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
-    built = {out["path"]: out["size"] for stage in stages.values() for out in stage["outs"]}
+    built = {out.path: out.size for outputs in dataset.locked().values() for out in outputs}
     data = {path: size for path, size in built.items() if path not in {MANIFEST, "metadata.json"}}
     made = {path: size for path, size in data.items() if path.partition("/")[0] != RAW}
     return sum((made or data).values())
 
 
 def _metadata(dataset: Dataset, release: Release | None) -> dict[str, Any]:
-    where = f"metadata.json of {release.tag}" if release else f"data/{dataset.name}/metadata.json"
-    try:
-        found = release.metadata if release else dataset.metadata()
-    except ValueError as error:
-        raise CorruptFile(where, f"is no JSON: {error}", "build and release it again") from error
-    facts.check(found, where)
+    found = release.metadata if release else dataset.metadata()
+    facts.check(found, f"metadata.json of {release.tag}" if release else f"data/{dataset.name}/metadata.json")
     return found

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import logging
 import threading
 from collections.abc import Container, Iterable, Sequence
@@ -11,7 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 from stage.errors import StageError
+from stage.foreign import read_json
 
+from registry.batches import WRONG
 from registry.cards import CROISSANT, README
 from registry.catalog import facts
 from registry.catalog.charts import Chart, bars, histogram
@@ -50,6 +51,7 @@ class Page:
     uses: dict[str, list[tuple[str, Use]]]  # by model; each with the version that it used
     uses_unknown: str
     notes: tuple[str, ...]
+    errors: tuple[StageError, ...] = ()  # what of its data, card and croissant.json is damaged
 
     @cached_property
     def about(self) -> dict[str, str]:
@@ -95,6 +97,7 @@ class Page:
 def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
     """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
     data, seen, notes = None, Profile(), [*entry.left_out]
+    errors: list[StageError] = []
     copies: dict[str, list[Copy]] = {}
     try:
         data = _data(entry, remote)
@@ -107,18 +110,21 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
     except StageError as error:
         log.warning("%s: plots and samples are left out: %s", entry.name, error)
         notes.append(f"The data could not be read, so its plots and samples are left out: {error}")
-    text = _readme(entry)
+        if error.code in WRONG:  # and not one that is only out of reach
+            errors.append(error)
+    text, croissant, card = _readme(entry), b"", {}
     try:
+        card = front_matter(text, f"{entry.name} {README}")
         croissant = _croissant(entry)
-    except ValueError as error:
-        log.warning("%s: its %s is left out: %s", entry.name, CROISSANT, error)
-        croissant = b""
-        notes.append(f"Its {CROISSANT} is no JSON, and left out: {error}")
+    except StageError as error:
+        log.warning("%s: %s is left out: %s", entry.name, error.where, error.what)
+        notes.append(f"{error.where} is left out: {error.what}")
+        errors.append(error)
     source = _source(entry, data, repository)
     return Page(
         entry,
         source.form if source.splits else "",
-        front_matter(text),
+        card,
         as_html(text, f"data/{entry.name}", pages, repository),
         croissant,
         tuple(_charts(entry, seen, list(data.splits) if data else [])),
@@ -130,6 +136,7 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         _by_model(entry, uses),
         uses.unknown,
         tuple(notes),
+        tuple(errors),
     )
 
 
@@ -156,7 +163,8 @@ def _readme(entry: Entry) -> str:
 def _croissant(entry: Entry) -> bytes:
     release = entry.current.release
     content = (release.find(CROISSANT) if release else None) or b""
-    json.loads(content or "{}")
+    if release and content:
+        read_json(content, f"{release.tag} {CROISSANT}", dict)
     return content
 
 

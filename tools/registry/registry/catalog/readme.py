@@ -6,24 +6,20 @@ from collections.abc import Container, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
+from stage.foreign import read_yaml
 
 FRONT_MATTER = re.compile(r"---\n(.*?\n)---\n", re.DOTALL)
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def front_matter(text: str) -> dict[str, Any]:
-    """Return what stands between the ``---`` at the top; nothing where that is no YAML mapping."""
+def front_matter(text: str, where: str = "README.md") -> dict[str, Any]:
+    """Return the mapping between the ``---`` at the top, if any. Raises CorruptFile for invalid YAML."""
     found = FRONT_MATTER.match(text)
-    try:
-        values = yaml.safe_load(found[1]) if found else None
-    except (yaml.YAMLError, ValueError):  # ValueError: a day that no month has
-        return {}
-    return values if isinstance(values, dict) else {}
+    return (read_yaml(found[1], where, (dict, None)) if found else None) or {}
 
 
 def as_html(text: str, folder: str, pages: Container[str], repository: str) -> Markup:

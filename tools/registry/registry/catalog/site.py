@@ -66,7 +66,7 @@ def write_site(root: Path, remote: str) -> Written:
         }
         _write(made / "index.html", index(cards, elsewhere, lacking))
     count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
-    failures = Failures([error for card in cards for error in card.page.entry.errors])
+    failures = Failures([error for card in cards for error in (*card.page.entry.errors, *card.page.errors)])
     return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started, failures)
 
 

@@ -82,10 +82,10 @@ def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:
     return HTML.get_template("dataset.html").render(
         page=page,
         pictures=list(zip(pictures, page.profile.pictures, strict=True)),
-        croissant=json.loads(page.croissant or "null"),
+        croissant=json.loads(page.croissant) if page.croissant else None,
         pages=pages,
         contents={id: name for id, name in contents.items() if name},
-        parent=page.entry.dataset.parent.rpartition("-v")[0],
+        parent=page.entry.parent.rpartition("-v")[0],
         prompt=facts.prompt(metadata),
         columns=facts.columns(metadata),
         checked=facts.checked(metadata),

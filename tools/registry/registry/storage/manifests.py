@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stage.errors import InputMissing, VerificationFailed
+from stage.errors import CorruptFile, InputMissing, StageError, VerificationFailed
 from stage.output import replacing
 
 from registry.datasets import Dataset
@@ -19,19 +19,13 @@ def fetch_manifest(release: Release, remote: str = "") -> Path:
 
     Raises VerificationFailed for a release without one, or with one that is damaged, and what reading an object raises.
     """
-    from samples import check_manifest  # lazy, as it imports pyarrow
-
     found = [output for output in release.outputs if output.path == NAME]
     if not has_manifest(release):
         raise VerificationFailed(release.tag, f"has no {NAME}", "release a version that has one: make dataset")
     dvc = release.git.folder / ".dvc"
     folder = dvc / "tmp" / "manifests" if dvc.is_dir() else user_cache() / "manifests"
     path = obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote)
-    try:
-        check_manifest(path)
-    except ValueError as error:
-        fix = "release it again under another version"
-        raise VerificationFailed(f"{release.tag} {NAME}", f"invalid: {error}", fix) from error
+    _check(path, VerificationFailed, f"{release.tag} {NAME}", "release it again under another version")
     return path
 
 
@@ -41,10 +35,11 @@ def has_manifest(release: Release) -> bool:
 
 
 def built_manifest(dataset: Dataset) -> Path:
-    """Return the manifest of the working copy. Raises InputMissing where it is not built."""
+    """Return the manifest of the working copy. Raises InputMissing where it is not built, CorruptFile where damaged."""
     path = dataset.folder / NAME
     if not path.is_file() or not (dataset.folder / "metadata.json").is_file():
         raise InputMissing(f"data/{dataset.name}", "is not built here", f"make dataset DS={dataset.name}, or make pull")
+    _check(path, CorruptFile, f"data/{dataset.name}/{NAME}", f"remove it, then make dataset DS={dataset.name}")
     return path
 
 
@@ -60,3 +55,12 @@ def obtain(release: Release, md5: str, target: Path, remote: str = "") -> Path:
     with replacing(target) as (temporary,), temporary.open("wb") as file:
         copy_object(store, md5, file.write)
     return target
+
+
+def _check(path: Path, error: type[StageError], where: str, fix: str) -> None:
+    from samples import check_manifest  # lazy, as it imports pyarrow
+
+    try:
+        check_manifest(path)
+    except ValueError as failure:
+        raise error(where, f"invalid: {failure}", fix) from failure

@@ -1,12 +1,12 @@
 """What there is to see in images with captions: an ``annotations.json`` beside a folder of images."""
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from stage.foreign import MAX_BYTES, read_json
 
 from registry.catalog.facts import training_split
 from registry.catalog.profile.examples import ROWS, Examples, short
@@ -57,11 +57,12 @@ def examples_of(entries: Mapping[str, Sequence[Captioned]]) -> tuple[Examples, .
 
 def _entries(file: str, paths: Mapping[str, Path]) -> Iterator[Captioned]:
     try:
-        document = json.loads(paths[file].read_bytes())
-    except (OSError, ValueError, KeyError, RecursionError) as error:
+        content = paths[file].read_bytes()
+    except (OSError, KeyError) as error:
         raise corrupt(file, error) from error
+    document = read_json(content, file, list, limit=max(MAX_BYTES, len(content)))
     folder = f"{file.removesuffix(ANNOTATIONS)}/images"
-    for entry in document if isinstance(document, list) else []:
+    for entry in document:
         match entry:
             case {"image": str(name), "conversations": [*turns]}:
                 yield Captioned(name, paths.get(f"{folder}/{name}"), _caption(turns))
