@@ -78,7 +78,8 @@ def test_sample_is_marked_and_small(folder: Path) -> None:
     sample = folder / "sample"
     assert "ynthetic" in (sample / "README.md").read_text()
     assert sum(path.stat().st_size for path in sample.rglob("*") if path.is_file()) < 200_000
-    assert all(",file:sample/" in line for line in (sample / "sources.csv").read_text().splitlines()[1:])
+    lines = (sample / "sources.csv").read_text().splitlines()[1:]
+    assert all(",file:sample/" in line and "#synthetic," in line for line in lines)
 
 
 @pytest.mark.parametrize("name", [*TOOLS, "tests"])

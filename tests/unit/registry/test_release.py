@@ -247,8 +247,9 @@ def test_an_automatic_version_goes_by_what_has_changed(clone: Path) -> None:
     build(clone, "greetings", MORE, schema=SCHEMA.set(1, pa.field("value", pa.int32())))
     assert make(clone, bump="auto").tag == "greetings-v2.0.0"
     build(clone, "greetings", ROWS)
-    assert [make(clone, bump="patch").tag] == ["greetings-v2.0.1"]
-    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, "3.0.0", bump="major"))
+    refused(40, "the schema has changed since 2.0.0", lambda: make(clone, bump="patch"))
+    assert make(clone, bump="major").tag == "greetings-v3.0.0"
+    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, "4.0.0", bump="major"))
     refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, bump="huge"))
 
 

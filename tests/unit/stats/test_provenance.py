@@ -29,8 +29,11 @@ def test_settings_of_all_tools_are_kept_and_the_description_is_not(folder: Path)
     assert list(found.tools.items()) == [("fetcher", "f:2"), ("stats", "s:1")]
 
 
-def test_bundled_sample_data_are_marked(folder: Path):
-    assert read(folder, HEAD + "a.csv,file:sample/a.csv,ff,3\n").sample
+def test_a_sample_says_so_itself_wherever_it_is(folder: Path):
+    assert read(folder, HEAD + "a.csv,file:sample/a.csv#synthetic,ff,3\n").sample
+    assert read(folder, HEAD + "a.csv,https://x/a.csv#synthetic,ff,3\n").sample
+    for url in ("file:sample/a.csv", "file:inbox/a.csv", "file:inbox/synthetic", "https://x/a.csv#data"):
+        assert not read(folder, HEAD + f"a.csv,{url},ff,3\n").sample
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_a_file_of_several_addresses_counts_once(folder: Path):
 
 def test_one_bundled_file_among_many_marks_the_sample(folder: Path):
     rows = "".join(f"{number},https://x,ff,1\n" for number in range(500))
-    assert read(folder, HEAD + rows + "last,file:sample/last,ff,1\n").sample
+    assert read(folder, HEAD + rows + "last,file:sample/last#synthetic,ff,1\n").sample
     assert not read(folder, HEAD + rows).sample
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from stage.errors import CorruptFile, InputMissing, UsageError
 
+SYNTHETIC = "#synthetic"  # the fragment by which the address of sample data says that it is made up
 LISTED = 100  # sources that a person might read
 DESCRIBING = {"dataset", "upstream", "card"}  # sections of params.yaml that decide nothing about the bytes
 
@@ -45,7 +46,7 @@ class Provenance:
     sources: list[Source]
     params: dict[str, Any]
     tools: dict[str, str]
-    sample: bool  # built from the synthetic sample data that the repository bundles
+    sample: bool  # built from data whose address says that it is synthetic, as that of the bundled samples does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
         sources=list(found.values()) if len(found) <= LISTED else [],
         params=_settings(params),
         tools=dict(sorted(tools.items())),
-        sample=any(url.startswith("file:") for source in found.values() for url in source.urls),
+        sample=any(url.endswith(SYNTHETIC) for source in found.values() for url in source.urls),
     )
 
 

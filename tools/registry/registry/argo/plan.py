@@ -20,7 +20,7 @@ from registry.building.pipeline import dvc_repository
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.git import Git, GitFailed
 from registry.index.parent import read_settings
-from registry.releasing.release import FIRST
+from registry.releasing.numbering import FIRST
 from registry.releasing.releases import Release
 from registry.releasing.versions import choose, released, tag_of
 from registry.storage import remotes

@@ -18,6 +18,7 @@ LIKE = {  # what a folder of each kind is copied from; a dataset is its best exa
     "index": "opencloudhub-readmes-embeddings",
 }
 COPIED = ("dvc.yaml", "sample", "prompts")
+TO_FILL_IN = "to be filled in"
 DESCRIBED = ("title", "description", "source", "citation", "licence")
 DROPPED = ("tags", "authors", "organisation")  # of the card: what is true of the example alone
 
@@ -72,6 +73,19 @@ def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
     return folder
 
 
+def left_to_fill_in(dataset: Dataset) -> str:
+    """Return where the dataset's description is still what ``make_dataset_folder`` wrote, or nothing."""
+    for key, value in (dataset.params().get("dataset") or {}).items():
+        if isinstance(value, str) and value.strip().strip(".").casefold() == TO_FILL_IN:
+            return f"params.yaml, dataset.{key}"
+    readme = dataset.folder / "README.md"
+    lines = set(readme.read_text(encoding="utf-8", errors="replace").splitlines()) if readme.is_file() else set()
+    for line in README.format(name=dataset.name).splitlines():
+        if line.startswith(("What ", "- **")) and line in lines:
+            return f"README.md, {line!r}"
+    return ""
+
+
 def _params(example: Dataset, name: str) -> str:
     """Return the example's params.yaml with another name, its description to be filled in, and no upstream."""
     text = (example.folder / "params.yaml").read_text(encoding="utf-8")
@@ -82,7 +96,7 @@ def _params(example: Dataset, name: str) -> str:
     text = re.sub(r"^  relation: [a-z0-9_]+", f"  relation: {_relation(name)}", text, count=1, flags=re.MULTILINE)
     text = re.sub(r"^(?:#.*\n)?upstream:\n(?:[ ].*\n)+\n?", "", text, flags=re.MULTILINE)
     for key in DESCRIBED:
-        text = re.sub(rf"^  {key}:.*\n(?:    .*\n)*", f"  {key}: to be filled in\n", text, count=1, flags=re.MULTILINE)
+        text = re.sub(rf"^  {key}:.*\n(?:    .*\n)*", f"  {key}: {TO_FILL_IN}\n", text, count=1, flags=re.MULTILINE)
     return re.sub(rf"^  (?:{'|'.join(DROPPED)}):.*\n", "", text, flags=re.MULTILINE)
 
 

@@ -8,7 +8,8 @@ from registry.batches import Failures
 from registry.building.pipeline import reproduce
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
-from registry.releasing.release import FIRST, Released, release
+from registry.releasing.numbering import FIRST
+from registry.releasing.release import Released, release
 from registry.releasing.versions import released
 
 log = logging.getLogger(__name__)

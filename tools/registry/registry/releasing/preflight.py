@@ -7,6 +7,7 @@ from pathlib import Path
 from stage.errors import ChecksumMismatch, ReleaseRefused
 from stage.progress import progress
 
+from registry.building.new import left_to_fill_in
 from registry.building.pipeline import dvc_repository
 from registry.building.scratch import is_scratch
 from registry.datasets import WORKSPACE, Dataset
@@ -15,7 +16,7 @@ BLOCK = 1 << 20  # bytes
 
 
 def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
-    """Return the metadata of the dataset, once it is what its stages make now, whole, and no sample.
+    """Return the metadata of the dataset, once it is what its stages make now, whole, described, and no sample.
 
     Raises ReleaseRefused, or ChecksumMismatch where a file is not what metadata.json says.
     """
@@ -28,6 +29,8 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
     if dataset.parent == WORKSPACE:
         fix = "name a released version in params.yaml, section registry, and build it again"
         raise ReleaseRefused(dataset.name, "is made from a working copy, which nobody else has", fix)
+    if place := left_to_fill_in(dataset):
+        raise ReleaseRefused(f"data/{dataset.name}/{place}", "is to be filled in", "describe the data, then build it")
     with dvc_repository(root, dataset) as repo:
         if stale := repo.status(targets=[str(dataset.pipeline)]):
             stage = next(iter(stale)).rpartition(":")[2]

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage.errors import PushFailed, ReleaseRefused, StageError, TagExists, UsageError, VerificationFailed
+from stage.errors import PushFailed, StageError, TagExists, UsageError, VerificationFailed
 from stage.progress import progress
 
 from registry.cards import CROISSANT, README
@@ -19,6 +19,7 @@ from registry.datasets import Dataset
 from registry.git import Git
 from registry.releasing.clone import Branch, check_clone, check_environment, fetch
 from registry.releasing.fresh import check_new_clone
+from registry.releasing.numbering import FIRST, next_version
 from registry.releasing.preflight import check_dataset
 from registry.releasing.publish import base_of, follow, make_commit, make_tag, send, send_to_mirrors
 from registry.releasing.releases import Release
@@ -30,7 +31,6 @@ from registry.storage.store import Store, open_store
 
 log = logging.getLogger(__name__)
 
-FIRST = Version(1, 0, 0)
 PUSHES = 20  # somebody else may be faster that many times
 STUCK = 3  # rejections as if somebody were, while the branch stays where it is
 
@@ -78,9 +78,9 @@ def release(
         found = Release(git, dataset.name, wanted or FIRST)
         if wanted and look(git, branch.target, found.tag) is Tagged.YES:
             return _complete(found, dataset, root, store, branch)
-        metadata = check_dataset(dataset, root)
-        chosen = wanted or _bumped(git, dataset, known, bump, remote)
-        _check_version(git, dataset, chosen, known, str(metadata["logical_hash"]))
+        check_dataset(dataset, root)
+        last = Release(git, dataset.name, known[-1]) if known else None
+        chosen = next_version(last, dataset, wanted, bump, remote)
         if look(git, branch.target, Release(git, dataset.name, chosen).tag) is Tagged.YES:
             return _complete(Release(git, dataset.name, chosen), dataset, root, store, branch)
         run = _Run(git, branch, dataset, root, store, chosen, notes)
@@ -212,38 +212,6 @@ def _faults(release: Release, store: Store) -> list[Fault]:
     total = sum(output.size for output in release.outputs if not output.in_git)
     with progress(f"reading {release.tag} back", total, "bytes") as advance:
         return find_faults(release, store, advance)
-
-
-def _bumped(git: Git, dataset: Dataset, known: list[Version], bump: str, remote: str) -> Version:
-    if not known:
-        return FIRST
-    if bump != "auto":
-        return known[-1].bumped(bump)
-    from registry.lineage.diff import bump_of  # lazy: only an automatic version needs it
-
-    part = bump_of(Release(git, dataset.name, known[-1]), dataset, remote)
-    if part is None:
-        raise ReleaseRefused(dataset.name, f"nothing has changed since {known[-1]}", "there is nothing to release")
-    return known[-1].bumped(part)
-
-
-def _check_version(git: Git, dataset: Dataset, version: Version, known: list[Version], logical_hash: str) -> None:
-    """Raise UsageError for a version that is not above the last, ReleaseRefused where nothing has changed."""
-    if not known:
-        return
-    last = known[-1]
-    if version <= last:
-        raise UsageError(
-            "VERSION", f"{version} is not above {last}, the last of {dataset.name}", f"use {last.bumped('patch')}"
-        )
-    before = Release(git, dataset.name, last)
-    if before.logical_hash != logical_hash:
-        return
-    if before.read("metadata.json") == (dataset.folder / "metadata.json").read_bytes():
-        raise ReleaseRefused(dataset.name, f"nothing has changed since {last}", "there is nothing to release")
-    if version != last.bumped("patch"):
-        fix = f"VERSION={last.bumped('patch')} or BUMP=patch"
-        raise ReleaseRefused(dataset.name, f"its samples are those of {last} (logical hash {logical_hash[:16]})", fix)
 
 
 @contextlib.contextmanager
