@@ -72,12 +72,12 @@ def test_dvc_get_needs_nothing_but_the_aws_variables(
 
 
 def test_wrong_secret_is_one_line(clone: Clone, colleague: Clone, stack: Stack) -> None:
-    for place, command, code in ((clone, "push", 41), (colleague, "pull", 12)):
+    for place, command in ((clone, "push"), (colleague, "pull")):
         refused = place.registry(command, "wine-quality", AWS_SECRET_ACCESS_KEY="canary-secret")
-        assert error_line(refused, code).startswith("error: remote docker: ")
+        assert error_line(refused, 13).startswith("error: remote docker: ")
         assert "canary-secret" not in refused.stdout + refused.stderr
     made = clone.run("make", "push", "DS=wine-quality", AWS_SECRET_ACCESS_KEY="canary-secret")
-    assert made.returncode == 2 and "Error 41" in made.stderr  # make's own
+    assert made.returncode == 2 and "Error 13" in made.stderr  # make's own
 
 
 def test_no_output_shows_a_secret(clone: Clone, colleague: Clone, stack: Stack) -> None:
@@ -93,7 +93,7 @@ def test_endpoint_that_is_down_is_one_line(clone: Clone, colleague: Clone) -> No
         place.point("http://localhost:9", "dvcstore/any")
         try:
             failed = place.registry(command, "wine-quality", AWS_MAX_ATTEMPTS="1")
-            assert "Could not connect to the endpoint URL" in error_line(failed, code)
+            assert "http://localhost:9 does not give or take" in error_line(failed, code)
         finally:
             (place.folder / ".dvc" / "config.local").write_text(before)
 
@@ -107,7 +107,7 @@ def test_missing_bucket_is_one_line_and_is_not_made(clone: Clone, colleague: Clo
     finally:
         (clone.folder / ".dvc" / "config.local").write_text(before)
     colleague.point(endpoint, "elsewhere/any")
-    assert "not on docker" in error_line(colleague.registry("pull", "wine-quality"), 12)
+    assert "no bucket" in error_line(colleague.registry("pull", "wine-quality"), 12)
     assert not stack.store.bucket_exists(bucket_name="elsewhere")
 
 

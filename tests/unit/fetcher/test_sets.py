@@ -7,10 +7,10 @@ import threading
 import unicodedata
 
 import pytest
-from fetcher.addresses import is_public, trusted_origins
 from fetcher.names import check_name, check_together
 from hypothesis import given
 from hypothesis import strategies as st
+from stage.addresses import is_public, trusted_origins
 from stage.errors import (
     ChecksumMismatch,
     InputMissing,

@@ -19,8 +19,8 @@ import yaml
 from registry.git import Git
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
+from registry.storage.folder import FolderStore
 from registry.storage.objects import list_items
-from registry.storage.store import FolderStore
 from samples import ManifestWriter, logical_hash
 
 IDENTITY = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from pathlib import Path
 from registry.storage.get import get
 from registry.git import Git
 from registry.releasing.releases import Release
-from registry.storage.store import FolderStore
+from registry.storage.folder import FolderStore
 from registry.releasing.versions import Version
 
 class Slow(FolderStore):
@@ -98,14 +99,92 @@ def test_card_and_croissant_come_along_where_the_release_has_them(registry: Regi
     assert registry.run("get", "letters", "1.1.0", str(out)).returncode == 0
     assert {name: (out / name).read_text() for name in texts} == texts
     assert registry.run("get", "letters", "1.1.0", str(out)).returncode == 0, "over its own"
+
+
+@pytest.mark.parametrize(
+    "name", ["params.yaml", "metadata.json", "samples.parquet", "README.md", "processed/letters.csv"]
+)
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_what_is_the_users_is_not_replaced(registry: Registry, tmp_path: Path, name: str, kind: str) -> None:
+    """Whatever stands in OUT under a name of the release, unless a get has written it."""
+    (registry.root / "data/letters/README.md").write_text(f"---\n{START}\n{END}\n---\n# Letters\n")
+    registry.release("letters", "1.1.0", seed=2)
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    (out / name).parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    if kind == "folder":
+        (out / name).mkdir()
+    else:
+        (out / name).symlink_to(mine) if kind == "link" else (out / name).write_bytes(b"mine")
+    before = tree(out)
+    for version in ("1.1.0", "latest"):
+        refused = registry.run("get", "letters", version, str(out))
+        assert refused.returncode == 2, refused.stderr
+        assert refused.stderr.splitlines()[-1].startswith(f"error: {out / name}: "), refused.stderr
+        assert "choose another OUT" in refused.stderr
+    assert tree(out) == before and mine.read_bytes() == b"mine"
+
+
+def test_one_version_is_got_over_another_and_over_a_killed_one(registry: Registry, tmp_path: Path) -> None:
+    """What a former get wrote is known by its bytes, of whichever release; also where the repository is elsewhere."""
+    registry.release("letters", "1.1.0", seed=2)
+    new = wanted(registry, "letters")
+    out = tmp_path / "out"
+    for repo in ([], ["--repo", registry.root.as_uri()]):
+        assert registry.run("get", "letters", "1.0.0", str(out), *repo).returncode == 0
+        old = tree(out)
+        assert all(old[path] != new[path] for path in ("metadata.json", "samples.parquet", "processed/letters.csv"))
+        (out / "samples.parquet").write_bytes(new["samples.parquet"])  # as a run that was killed leaves it
+        done = registry.run("get", "letters", "1.1.0", str(out), *repo)
+        assert done.returncode == 0, done.stderr
+        assert tree(out) == new
+
+
+def test_one_version_of_a_folder_is_got_over_another(registry: Registry, tmp_path: Path) -> None:
+    registry.release("pictures", "1.1.0", seed=2)
+    for version in ("1.0.0", "1.1.0"):
+        done = registry.run("get", "pictures", version, str(tmp_path / "out"))
+        assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / "out") == wanted(registry, "pictures")
+
+
+@pytest.mark.parametrize("name", [".git/hooks/post-checkout", ".envrc", "processed/.git/config", ".GIT/config"])
+@pytest.mark.parametrize("where", ["lock", "list"])
+def test_hidden_names_are_refused(registry: Registry, tmp_path: Path, name: str, where: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    subprocess.run(["git", "init", "-q", str(out)], check=True)
+    before = tree(out)
+    release_with_name(registry, name, where)
+    done = registry.run("get", "pictures", "1.0.1", str(out))
+    assert done.returncode == 14 and name in done.stderr.splitlines()[-1], done.stderr
+    assert tree(out) == before
+
+
+def test_folder_that_is_a_git_repository_stays_one(registry: Registry, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "out")], check=True)
+    before = tree(tmp_path / "out")
+    assert registry.run("get", "letters", "1.0.0", str(tmp_path / "out")).returncode == 0
+    assert tree(tmp_path / "out") == before | wanted(registry, "letters")
+
+
+@pytest.mark.parametrize("link", ["hard", "soft"])
+def test_half_of_a_file_is_not_written_through_a_link(registry: Registry, tmp_path: Path, link: str) -> None:
     mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "README.md").write_text("# My project\n")
-    refused = registry.run("get", "letters", "1.1.0", str(mine))
-    assert refused.returncode == 2
-    assert refused.stderr.endswith(f"error: {mine}/README.md: is not of a release; fix: choose another OUT\n")
-    assert tree(mine) == {"README.md": b"# My project\n"}
-    assert registry.run("get", "letters", "1.0.0", str(mine)).returncode == 0, "an older release has no card"
+    mine.write_bytes(b"mine")
+    part = tmp_path / "out" / "processed" / f".{registry.md5('letters', 'processed/letters.csv')}.part"
+    part.parent.mkdir(parents=True)
+    part.hardlink_to(mine) if link == "hard" else part.symlink_to(mine)
+    assert got(registry, tmp_path / "out") == 2
+    assert mine.read_bytes() == b"mine" and tree(tmp_path / "out") == wanted(registry, "letters")
+
+
+def test_link_to_a_folder_of_the_user_is_not_written_through(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "out" / "mine").mkdir(parents=True)
+    (tmp_path / "out" / "processed").symlink_to("mine")
+    with pytest.raises(PolicyViolation, match="processed: is a link"):
+        got(registry, tmp_path / "out")
+    assert list((tmp_path / "out" / "mine").iterdir()) == []
 
 
 def test_a_card_without_a_generated_part_is_got_over_its_own(registry: Registry, tmp_path: Path) -> None:
@@ -181,11 +260,11 @@ def test_rotten_object_is_named_and_leaves_no_file(
     assert tree(out) == right
 
 
-def test_wrong_and_half_files_are_replaced_and_the_rest_stays(registry: Registry, tmp_path: Path) -> None:
+def test_what_is_missing_is_fetched_and_the_rest_stays(registry: Registry, tmp_path: Path) -> None:
     out = tmp_path / "out"
     got(registry, out)
     right = tree(out)
-    (out / "processed/letters.csv").write_bytes(b"edited")
+    (out / "processed/letters.csv").unlink()
     (out / "metadata.json").unlink()
     kept = (out / "samples.parquet").stat().st_ino
     done = got(registry, out)
@@ -256,6 +335,15 @@ def test_release_that_names_files_elsewhere_is_refused(
     registry: Registry, tmp_path: Path, name: str, where: str
 ) -> None:
     """As somebody may make one who can push tags, and data."""
+    release_with_name(registry, name, where)
+    for command in (["get", "pictures", "1.0.1", str(tmp_path / "a/b/out")], ["verify", "pictures"]):
+        done = registry.run(*command)
+        assert done.returncode == 14 and f"names {name!r}" in done.stderr.splitlines()[-1], done.stderr
+    assert not list(tmp_path.rglob("pwn")) and not Path("/tmp/pwn").exists()
+
+
+def release_with_name(registry: Registry, name: str, where: str) -> None:
+    """Release pictures as 1.0.1 with a file of that name, in dvc.lock or in the list of a folder."""
     lock = registry.root / "data/pictures/dvc.lock"
     text = lock.read_text()
     if where == "lock":
@@ -270,10 +358,6 @@ def test_release_that_names_files_elsewhere_is_refused(
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "-m", "x")
     message = registry.git("tag", "-l", "--format=%(contents)", "pictures-v1.0.0")
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "tag", "-a", "-m", message, "pictures-v1.0.1")
-    for command in (["get", "pictures", "1.0.1", str(tmp_path / "a/b/out")], ["verify", "pictures"]):
-        done = registry.run(*command)
-        assert done.returncode == 14 and f"names {name!r}" in done.stderr.splitlines()[-1], done.stderr
-    assert not list(tmp_path.rglob("pwn")) and not Path("/tmp/pwn").exists()
 
 
 def test_name_of_a_file_and_a_folder_is_refused(registry: Registry, tmp_path: Path) -> None:
@@ -318,7 +402,7 @@ def bigger(registry: Registry, size: int) -> str:
     registry.object(md5).parent.mkdir(exist_ok=True)
     registry.object(md5).write_bytes(body)
     lock = registry.root / "data/letters/dvc.lock"
-    lock.write_text(lock.read_text().replace(old, md5))
+    lock.write_text(re.sub(rf"md5: {old}\n(\s+)size: \d+", rf"md5: {md5}\n\1size: {size}", lock.read_text()))
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-a", "-m", "x")
     message = registry.git("tag", "-l", "--format=%(contents)", "letters-v1.0.0")
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "tag", "-a", "-m", message, "letters-v1.0.1")

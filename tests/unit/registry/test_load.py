@@ -15,7 +15,7 @@ from registry import load
 from registry.lineage.arrow_types import parse_type, same_type
 from registry.lineage.payload import read_table
 from registry.storage.manifests import fetch_manifest
-from registry.storage.store import Absent
+from registry.storage.protocol import Absent
 from samples import digests, encode
 from samples.manifest import ROWS
 from stage.errors import ChecksumMismatch, NetworkFailed, UsageError

@@ -3,9 +3,10 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stage.addresses import trusted_origins
 from stage.errors import InputMissing, PolicyViolation, UsageError
 
-from fetcher.addresses import shown, trusted_origins, web_address
+from fetcher.addresses import shown, web_address
 from fetcher.body import Place
 from fetcher.endpoints import GITHUB, HUB
 from fetcher.local import LocalFile, source_path

@@ -141,19 +141,19 @@ def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
     What is there and right stays, what is there in part goes on from where it stopped.
     """
     if url:
-        from registry.releasing.origin import folder_of, release_at
+        from registry.releasing.origin import release_at
 
         with release_at(url, name, version) as release:
-            _get(release, out, f"refs/tags/{release.tag}", remote, folder_of(url))
+            _get(release, out, f"refs/tags/{release.tag}", remote)
     else:
         _get(_releases(repository(), name, version, everything=False)[0], out, "HEAD", remote or "local")
 
 
-def _get(release: Release, out: Path, revision: str, remote: str, base: Path | None = None) -> None:
+def _get(release: Release, out: Path, revision: str, remote: str) -> None:
     from registry.storage.get import chosen_outputs
     from registry.storage.get import get as library
 
-    store = open_store(release.git, revision, remote, base)
+    store = open_store(release.git, revision, remote, release.source)
     size = sum(output.size for output in chosen_outputs(release))
     with progress(f"getting {release.tag}", size, "bytes") as advance:
         got = library(release, store, out, advance)

@@ -11,7 +11,7 @@ Kind = type[StageError]
 MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COUNT = range(1 << 63)
-LOCK = {"stages?": {str: {"outs?": [{"path": str, "md5": MD5, "size": COUNT}]}}}
+LOCK = {"stages?": {str: {"outs?": [{"path": str, "md5": MD5, "size": COUNT, "nfiles?": COUNT}]}}}
 COLUMN = {
     "dtype": str,
     "shape?": [COUNT],
@@ -51,11 +51,15 @@ METADATA = {
 
 @dataclasses.dataclass(frozen=True)
 class Locked:
-    """What a stage made, by dvc.lock: a path below the dataset's folder, its object, and its size in bytes."""
+    """What a stage made, by dvc.lock: a path below the dataset's folder, its object, and its size in bytes.
+
+    ``files`` is how many a folder has, zero where that is not said.
+    """
 
     path: str
     md5: str
     size: int
+    files: int = 0
 
 
 def read_metadata(content: bytes, where: str, error: Kind, fix: str) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def read_lock(content: bytes, where: str, error: Kind, fix: str) -> dict[str, li
     """Return what each stage made, by dvc.lock. Raises ``error`` for what is not one."""
     stages = read_yaml(content, where, LOCK, error, fix).get("stages", {})
     return {
-        name: [Locked(out["path"], out["md5"], out["size"]) for out in stage.get("outs", ())]
+        name: [Locked(out["path"], out["md5"], out["size"], out.get("nfiles", 0)) for out in stage.get("outs", ())]
         for name, stage in stages.items()
     }
 

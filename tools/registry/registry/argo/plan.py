@@ -24,7 +24,8 @@ from registry.releasing.numbering import FIRST
 from registry.releasing.releases import Release
 from registry.releasing.versions import choose, released, tag_of
 from registry.storage import remotes
-from registry.storage.store import Absent, Store, open_store
+from registry.storage.protocol import Absent, Store
+from registry.storage.store import open_store
 
 log = logging.getLogger(__name__)
 
@@ -159,8 +160,7 @@ def _lost(git: Git, dataset: Dataset, store: Store, stages: Iterable[Stage]) -> 
         for path in stage.outputs:
             try:
                 if path in outputs:
-                    with store.read(outputs[path].md5):
-                        pass
+                    store.size(outputs[path].md5)
             except Absent:
                 log.info("%s: %s is not on %s", stage.name, path, store.remote)
                 found.add(stage.name)

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from samples import Manifest, read_manifest
 from stage.errors import UsageError, VerificationFailed
+from stage.foreign import read_bytes
 
 from registry.lineage.payload import read_table
 from registry.releasing.registries import opened, user_cache
 from registry.releasing.releases import Release
 from registry.storage.manifests import fetch_manifest, obtain
-from registry.storage.objects import Item, in_parallel, parse_list
+from registry.storage.objects import LIST, Item, in_parallel, list_limit, parse_list
 
 FORMS = {"arrow": "pyarrow", "pandas": "pandas", "ray": "ray[data]", "huggingface": "datasets"}
 
@@ -119,15 +120,16 @@ def fetched(release: Release, manifest: Manifest, files: list[str], remote: str)
     items: list[Item] = []
     for output in release.outputs:
         if not output.is_folder and output.path in files:
-            items.append(Item(output.path, output.md5))
+            items.append(Item(output.path, output.md5, limit=output.size))
         if output.is_folder and any(file.startswith(f"{output.path}/") for file in files):
-            content = obtain(release, output.md5, target / ".lists" / output.md5, remote).read_bytes()
-            items += [item for item in parse_list(output.path, content) if _belongs(item.path, files)]
+            listed = obtain(release, output.md5, target / ".lists" / output.md5, remote, list_limit(output))
+            content = read_bytes(listed, LIST)
+            items += [item for item in parse_list(output.path, content, output.size) if _belongs(item.path, files)]
     lacking = set(files) - {item.path for item in items}
     if lacking:
         what = f"its manifest names {min(lacking)}, which is no output of it"
         raise VerificationFailed(release.tag, what, "release it again under another version")
-    paths = in_parallel(lambda item: obtain(release, item.md5, target / item.path, remote), items)
+    paths = in_parallel(lambda item: obtain(release, item.md5, target / item.path, remote, item.limit), items)
     return Split(manifest, tuple(files), dict(zip((item.path for item in items), paths, strict=True)))
 
 

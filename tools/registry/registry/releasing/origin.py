@@ -44,7 +44,13 @@ def release_at(url: str, name: str, version: str) -> Iterator[Release]:
         except GitFailed as error:
             fix = error.cure or "check its address, the network and your access, then run again"
             raise NetworkFailed(shown(url), error.what, fix) from error
-        yield Release(git, name, wanted)
+        yield Release(git, name, wanted, source=url)
+
+
+def fetch_releases(release: Release) -> None:
+    """Fetch the other releases of a dataset to where one of them was fetched. Raises GitFailed."""
+    refs = f"refs/tags/{release.name}-v*"
+    release.git("fetch", "-q", "--no-tags", "--depth", "1", "--", release.source, f"{refs}:{refs}")
 
 
 def folder_of(url: str) -> Path | None:

@@ -27,7 +27,8 @@ from registry.releasing.tags import Tagged, fetch_all, look
 from registry.releasing.versions import PARTS, Version, released
 from registry.storage import remotes
 from registry.storage.objects import Fault, count_objects, find_faults
-from registry.storage.store import Store, open_store
+from registry.storage.protocol import Store
+from registry.storage.store import open_store
 
 log = logging.getLogger(__name__)
 

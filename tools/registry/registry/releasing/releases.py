@@ -26,6 +26,7 @@ class Output:
     md5: str
     size: int
     in_git: bool
+    files: int = 0  # in a folder, where dvc.lock says how many
 
     @property
     def is_folder(self) -> bool:
@@ -40,6 +41,7 @@ class Release:
     name: str
     version: Version
     commit: str = ""  # what it is read at while there is no tag yet
+    source: str = ""  # the address of the repository that it was fetched from, where that is another one
 
     @property
     def tag(self) -> str:
@@ -90,7 +92,7 @@ class Release:
             str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
         }
         found = [
-            Output(out.path, out.md5, out.size, out.path in in_git)
+            Output(out.path, out.md5, out.size, out.path in in_git, out.files)
             for outputs in self.locked.values()
             for out in outputs
         ]

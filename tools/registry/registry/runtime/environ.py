@@ -34,7 +34,7 @@ def load_environment(root: Path) -> str:
     name = os.environ.get("ENV") or "local"
     if name not in NAMES:
         raise ValueError(name)
-    for variable, value in _variables(root, name).items():
+    for variable, value in variables_of(root, name).items():
         os.environ.setdefault(variable, value)
     return name
 
@@ -44,7 +44,7 @@ def inside_network(environ: Mapping[str, str], root: Path) -> dict[str, str]:
 
     The services may be on ports of the user's choice: MINIO_PORT, PGVECTOR_PORT, MLFLOW_PORT.
     """
-    on_localhost = _variables(root, "docker")
+    on_localhost = variables_of(root, "docker")
     given = {**on_localhost, **environ}
     moved = {name for name in IN_NETWORK if LOOPBACK.search(given.get(name, ""))}
     if "PGVECTOR_HOST" in moved:
@@ -65,7 +65,8 @@ def forwarded_host(environ: Mapping[str, str]) -> str:
     return f"{FORWARDED}:{environ.get('MINIKUBE_FORWARD_IP') or 'host-gateway'}"
 
 
-def _variables(root: Path, name: str) -> dict[str, str]:
+def variables_of(root: Path, name: str) -> dict[str, str]:
+    """Return the variables of an environment's file."""
     path = root / f".env.{name}"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -13,11 +13,11 @@ from stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError
 from stage.output import replacing, sync
 
 from registry.cards import CROISSANT, README
-from registry.cards.front_matter import START
 from registry.releasing.releases import Output, Release
-from registry.storage.objects import Item, Meter, check_path, in_parallel, read_list, shown
+from registry.storage.objects import Item, Meter, check_path, has_bytes, in_parallel, read_list, shown
+from registry.storage.ownership import Ownership
 from registry.storage.parts import PART, place
-from registry.storage.store import Absent, Store
+from registry.storage.protocol import Absent, Store
 from registry.storage.verify import MANIFEST, check_tag
 
 RAW = "raw"  # what the source sent; of use where it is the product
@@ -44,27 +44,34 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
     """Put the data of a release into a folder, with what git says of it.
 
     Raises VerificationFailed where the release is not what its tag says or lacks an object, PolicyViolation for names
-    that leave the folder, UsageError where the folder holds other data, NetworkFailed, or LockHeld.
+    that leave the folder or are hidden, UsageError where the folder holds what no get of the dataset has written,
+    NetworkFailed, or LockHeld.
     """
     for problem in check_tag(release):
         raise VerificationFailed(problem.where, problem.what, problem.fix)
     items = _items(release, store)
-    in_git = sorted({output.path for output in release.outputs if output.in_git} | {"params.yaml", "metadata.json"})
-    in_git += [path for path in (README, CROISSANT) if release.find(path) is not None]
+    in_git = _texts(release)
     paths = {*(item.path for item in items), *in_git}
     _check_names(paths)
     out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
     with _alone(out):
-        _check_folder(out, paths, release.find(README))
+        _check_folder(out, paths)
+        meter = Meter(advance)
+        ownership = Ownership(release, store, out)
+        right = _right(items, out, ownership, meter)
+        for path, content in in_git.items():
+            if _is_there(out / path) and not _is_text(out / path, content):
+                ownership.check(path)
         groups: dict[str, list[Item]] = {}
         for item in items:
             groups.setdefault(item.md5, []).append(item)
-        meter = Meter(advance)
 
         def place_all(same: list[Item]) -> int:
+            there = [out / item.path for item in same if item.path in right]
+            lacking = [out / item.path for item in same if item.path not in right]
             with _named(release, store, same[0]):
-                return place(store, same[0], [out / item.path for item in same], meter)
+                return place(store, same[0], there, lacking, meter)
 
         fetched = sum(in_parallel(place_all, groups.values(), meter))
         for folder in {(out / item.path).parent for item in items}:
@@ -73,17 +80,48 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
                 if PART.fullmatch(left.name) and left.relative_to(out).as_posix() not in paths:
                     left.unlink()
         _check_distinct(out, [item.path for item in items])
-        for path in in_git:
+        for path, content in in_git.items():
             with replacing(out / path) as (temporary,):
-                temporary.write_bytes(release.read(path))
+                temporary.write_bytes(content)
     return Got(release.tag, out, len(items) + len(in_git), fetched)
+
+
+def _texts(release: Release) -> dict[str, bytes]:
+    """Return the files that git has of a release, by path: what consumers want of them."""
+    paths = sorted({output.path for output in release.outputs if output.in_git} | {"params.yaml", "metadata.json"})
+    found = {path: release.read(path) for path in paths}
+    return found | {path: text for path in (README, CROISSANT) if (text := release.find(path)) is not None}
+
+
+def _right(items: list[Item], out: Path, ownership: Ownership, meter: Meter) -> set[str]:
+    """Return the paths that have their bytes already. Raises UsageError where others are not of an earlier get."""
+
+    def look(item: Item) -> bool:
+        target = out / item.path
+        if not _is_there(target):
+            return False
+        if target.is_symlink() or not has_bytes(target, item.md5, item.sha256):
+            ownership.check(item.path)
+            return False
+        meter(target.stat().st_size)
+        return True
+
+    return {item.path for item, is_right in zip(items, in_parallel(look, items, meter), strict=True) if is_right}
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _is_text(path: Path, content: bytes) -> bool:
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == content
 
 
 def _items(release: Release, store: Store) -> list[Item]:
     found: list[Item] = []
     for output in chosen_outputs(release):
         check_path(output.path, f"{release.tag}: its dvc.lock")
-        item = Item(output.path, output.md5)
+        item = Item(output.path, output.md5, limit=output.size)
         with _named(release, store, item):
             found += read_list(store, output) if output.is_folder else [item]
     return [dataclasses.replace(item, sha256=release.sha256(item.path)) for item in found]
@@ -103,24 +141,22 @@ def _named(release: Release, store: Store, item: Item) -> Iterator[None]:
 
 
 def _check_names(paths: set[str]) -> None:
-    """Raise PolicyViolation where a name is that of a file and of a folder."""
+    """Raise PolicyViolation where a name is hidden, or that of a file and of a folder."""
     for path in sorted(paths):
         parts = path.split("/")
+        if any(part.startswith(".") for part in parts):  # as .git, .ssh and .envrc, which programs act upon
+            raise PolicyViolation(path, "is a hidden name", "do not use this release, and tell who made it")
         for length in range(1, len(parts)):
             if "/".join(parts[:length]) in paths:
                 raise PolicyViolation(path, "is in a folder that is a file", "do not use this release")
 
 
-def _check_folder(out: Path, paths: set[str], card: bytes | None) -> None:
+def _check_folder(out: Path, paths: set[str]) -> None:
     """Raise where the folder leads elsewhere, or holds data that is not of this release: readers would mix them up."""
-    for path in paths:
-        if not (out / path).parent.resolve().is_relative_to(out):
-            raise PolicyViolation(out / path, f"a link leads out of {out}", "remove that link")
-    readme = out / README
-    if card is not None and readme.exists():
-        found = readme.read_bytes()
-        if found != card and START.encode() not in found:
-            raise UsageError(readme, "is not of a release", "choose another OUT")
+    for parent in {(out / path).parent for path in paths}:
+        if (there := parent.resolve()) != parent:
+            what = "is a link" if there.is_relative_to(out) else f"a link leads out of {out}"
+            raise PolicyViolation(parent, what, "remove that link")
     for top in {path.partition("/")[0] for path in paths if "/" in path}:
         for there in sorted((out / top).rglob("*")):
             name = there.relative_to(out).as_posix()

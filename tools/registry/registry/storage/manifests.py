@@ -24,7 +24,7 @@ def fetch_manifest(release: Release, remote: str = "") -> Path:
         raise VerificationFailed(release.tag, f"has no {NAME}", "release a version that has one: make dataset")
     dvc = release.git.folder / ".dvc"
     folder = dvc / "tmp" / "manifests" if dvc.is_dir() else user_cache() / "manifests"
-    path = obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote)
+    path = obtain(release, found[0].md5, folder / f"{found[0].md5}.parquet", remote, found[0].size)
     _check(path, VerificationFailed, f"{release.tag} {NAME}", "release it again under another version")
     return path
 
@@ -43,17 +43,19 @@ def built_manifest(dataset: Dataset) -> Path:
     return path
 
 
-def obtain(release: Release, md5: str, target: Path, remote: str = "") -> Path:
+def obtain(release: Release, md5: str, target: Path, remote: str = "", limit: int | None = None) -> Path:
     """Return a file that has the bytes of an object: in DVC's cache, or ``target``, fetched unless it has them.
+
+    The object has at most ``limit`` bytes.
 
     Raises Absent, NetworkFailed, SourceRefused or ChecksumMismatch.
     """
     for path in (release.git.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:], target):
         if has_bytes(path, md5):
             return path
-    store = open_store(release.git, release.commit or f"refs/tags/{release.tag}", remote)
+    store = open_store(release.git, release.commit or f"refs/tags/{release.tag}", remote, release.source)
     with replacing(target) as (temporary,), temporary.open("wb") as file:
-        copy_object(store, md5, file.write)
+        copy_object(store, md5, file.write, limit=limit)
     return target
 
 

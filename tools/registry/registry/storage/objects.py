@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -13,14 +13,20 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
-from stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation
+from stage.errors import ChecksumMismatch, CorruptFile, NetworkFailed, PolicyViolation
+from stage.foreign import read_json
 
 from registry.releasing.releases import Output, Release
-from registry.storage.store import Absent, Store
+from registry.storage.protocol import Absent, Store
 
 log = logging.getLogger(__name__)
 
 PARALLEL = 8
+# A list as DVC writes it (dvc_data.hashfile.tree.Tree.as_bytes), and so the only bytes that a right one has.
+ENTRY = re.compile(rb'\s*\{\s*"md5":\s*"([0-9a-f]{32})",\s*"relpath":\s*("(?:[^"\\]|\\.)*+")\s*\}\s*([,\]])\s*')
+EMPTY_LIST = re.compile(rb"\s*\[\s*\]\s*")
+LISTED = 8 << 10  # bytes of an entry in a list, at most: a path of 4096 with escapes is rarely longer
+LIST = 128 << 20  # bytes of a list, at most: more than a million files
 PAUSES = (0.5, 2.0, 5.0)  # seconds, before going on with an object whose connection broke
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,11 +34,15 @@ R = TypeVar("R")
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A file of a release: its path in the dataset's folder, its object, and its SHA-256 where metadata.json has it."""
+    """A file of a release: its path in the dataset's folder, its object, and its SHA-256 where metadata.json has it.
+
+    Nobody says how large one in a folder is; but none is larger than the folder.
+    """
 
     path: str
     md5: str
     sha256: str = ""
+    limit: int | None = None  # bytes that its object has at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,19 +62,45 @@ def shown(path: str) -> str:
 def read_list(store: Store, output: Output) -> list[Item]:
     """Read the list of a folder's files from the store, and check it.
 
-    Raises Absent or ChecksumMismatch, and PolicyViolation for a name that leaves the folder.
+    Raises Absent, ChecksumMismatch, CorruptFile for what is no list, and PolicyViolation for a name that leaves it.
     """
-    parts: list[bytes] = []
-    copy_object(store, output.md5, parts.append)
-    return parse_list(output.path, b"".join(parts))
+    content = bytearray()
+    copy_object(store, output.md5, content.extend, limit=list_limit(output))
+    return parse_list(output.path, bytes(content), output.size)
 
 
-def parse_list(folder: str, content: bytes) -> list[Item]:
-    """Return the files that a folder's list names. Raises PolicyViolation for a name that leaves the folder."""
-    entries = json.loads(content)
-    for entry in entries:
-        check_path(entry["relpath"], f"{folder}: its list")
-    return [Item(f"{folder}/{entry['relpath']}", entry["md5"]) for entry in entries]
+def list_limit(output: Output) -> int:
+    """Return how many bytes the list of a folder may have."""
+    return min(LIST, LISTED * (output.files + 1)) if output.files else LIST
+
+
+def parse_list(folder: str, content: bytes, size: int | None = None) -> list[Item]:
+    """Return the files that a folder's list names; the folder has ``size`` bytes.
+
+    Raises CorruptFile for what is no list, PolicyViolation for a name that leaves the folder.
+    """
+    where, items, position = f"{folder}: its list", list[Item](), content.find(b"[") + 1
+    if EMPTY_LIST.fullmatch(content):
+        return []
+    end = b","
+    while end == b",":  # entry by entry, so that memory holds what a right list needs, whatever is in a wrong one
+        entry = ENTRY.match(content, position)
+        if not entry or (position == 1 and not content.startswith(b"[")):
+            raise CorruptFile(where, f"expected md5 and relpath of a file at byte {position}", "release it again")
+        name = read_json(entry[2], where) if b"\\" in entry[2] else _decoded(entry[2][1:-1], where)
+        check_path(name, where)
+        items.append(Item(f"{folder}/{name}", entry[1].decode(), limit=size))
+        position, end = entry.end(), entry[3]
+    if position != len(content):
+        raise CorruptFile(where, f"expected its end at byte {position}", "release it again")
+    return items
+
+
+def _decoded(name: bytes, where: str) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptFile(where, f"is not UTF-8: {error}", "release it again") from error
 
 
 def check_path(path: str, where: str) -> None:
@@ -95,12 +131,13 @@ def copy_object(
     start: int = 0,
     before: Iterable[bytes] = (),
     sha256: str = "",
+    limit: int | None = None,
 ) -> int:
     """Hand an object's bytes from ``start`` on to ``write``, and return its size; ``before`` are those up to there.
 
     Where the connection breaks it goes on from there; a few times, unless more comes.
     Raises Absent, NetworkFailed, or ChecksumMismatch where the bytes are not what the object's name says, or its
-    SHA-256 where that is known.
+    SHA-256 where that is known, or more than ``limit``.
     """
     digest = _hasher(sha256)
     for block in before:
@@ -111,6 +148,9 @@ def copy_object(
             with store.read(md5, size) as blocks:
                 begun = True
                 for block in blocks:
+                    if limit is not None and size + len(block) > limit:
+                        what = f"object {md5} has other bytes: more than {limit}"
+                        raise ChecksumMismatch(f"remote {store.remote}", what, "make repair")
                     digest.update(block)
                     write(block)
                     size, pauses = size + len(block), iter(PAUSES)
@@ -151,7 +191,7 @@ def list_items(release: Release, store: Store) -> tuple[list[Item], list[Fault]]
         if output.in_git:
             continue
         if not output.is_folder:
-            items.append(Item(output.path, output.md5, release.sha256(output.path)))
+            items.append(Item(output.path, output.md5, release.sha256(output.path), output.size))
             continue
         with _noted(faults, Item(output.path, output.md5)):
             listed = read_list(store, output)
@@ -185,12 +225,16 @@ def check_items(
             also(block)
 
         with _noted(found, item):
-            copy_object(store, item.md5, write, sha256=item.sha256)
+            copy_object(store, item.md5, write, sha256=item.sha256, limit=item.limit)
         return found
 
-    distinct = {item.md5: item for item in items}
+    distinct = {item.md5: item for item in sorted(items, key=_limit)}
     bad = {fault.md5: fault for found in in_parallel(check, distinct.values(), meter) for fault in found}
     return [Fault(item.path, item.md5, bad[item.md5].what) for item in items if item.md5 in bad]
+
+
+def _limit(item: Item) -> float:
+    return float("inf") if item.limit is None else item.limit
 
 
 @contextlib.contextmanager
@@ -199,7 +243,7 @@ def _noted(faults: list[Fault], item: Item) -> Iterator[None]:
         yield
     except Absent:
         faults.append(Fault(item.path, item.md5, "missing"))
-    except ChecksumMismatch:
+    except (ChecksumMismatch, CorruptFile):
         faults.append(Fault(item.path, item.md5, "damaged"))
 
 

@@ -3,33 +3,31 @@
 The name is the object's and not the file's, so that the longest has room, and the part of another version is no part.
 """
 
+import contextlib
 import ctypes
 import os
 import re
 import shutil
+import stat
 import sys
 from pathlib import Path
 
 from stage.errors import ChecksumMismatch
 from stage.output import sync
 
-from registry.storage.objects import Item, Meter, copy_object, has_bytes
-from registry.storage.store import BLOCK, Store
+from registry.storage.objects import Item, Meter, copy_object
+from registry.storage.protocol import BLOCK, Store
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
 SOON = 8 << 20  # bytes
 SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
-def place(store: Store, item: Item, targets: list[Path], meter: Meter) -> int:
-    """Make sure that each of some files has the bytes of an item's object, and return how many of them had not.
+def place(store: Store, item: Item, right: list[Path], lacking: list[Path], meter: Meter) -> int:
+    """Give files the bytes of an item's object, which those in ``right`` have, and return how many these are.
 
     Raises Absent, ChecksumMismatch or NetworkFailed.
     """
-    right = [target for target in targets if has_bytes(target, item.md5, item.sha256)]
-    lacking = [target for target in targets if target not in right]
-    for target in right:
-        meter(target.stat().st_size)
     if lacking and not right:
         lacking[0].parent.mkdir(parents=True, exist_ok=True)
         _fetch(store, item, lacking[0], meter)
@@ -47,6 +45,10 @@ def place(store: Store, item: Item, targets: list[Path], meter: Meter) -> int:
 def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
     """Fetch an object, from where an earlier run stopped; all of it where that turns out wrong."""
     part = target.with_name(f".{item.md5}.part")
+    with contextlib.suppress(FileNotFoundError):
+        there = part.lstat()
+        if not stat.S_ISREG(there.st_mode) or there.st_nlink > 1:  # what is written to it would be written elsewhere
+            part.unlink()
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         start = os.fstat(descriptor).st_size
@@ -65,7 +67,7 @@ def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
 
         meter(start)
         try:
-            copy_object(store, item.md5, write, start, iter(lambda: file.read(BLOCK), b""), item.sha256)
+            copy_object(store, item.md5, write, start, iter(lambda: file.read(BLOCK), b""), item.sha256, item.limit)
         except ChecksumMismatch:
             meter(-file.seek(0, os.SEEK_END))
             file.seek(0)
@@ -74,7 +76,7 @@ def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
                 part.unlink()
                 raise
             written = begun = 0
-            copy_object(store, item.md5, write, sha256=item.sha256)
+            copy_object(store, item.md5, write, sha256=item.sha256, limit=item.limit)
         os.fsync(descriptor)
     part.replace(target)
 

@@ -1,6 +1,5 @@
 """Build a release again, from its pinned sources and with its own tools, in a clone that is thrown away."""
 
-import configparser
 import contextlib
 import dataclasses
 import fcntl
@@ -14,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 from stage.errors import StageError
@@ -23,7 +21,7 @@ from registry.git import Git
 from registry.git_settings import elsewhere
 from registry.releasing.releases import Release
 from registry.storage.manifests import obtain
-from registry.storage.store import dvc_config
+from registry.storage.remote_config import read_config
 from registry.storage.verify import Problem
 
 SCRATCH = Path(".local") / "scratch"
@@ -132,17 +130,13 @@ def scratch_folder(root: Path, name: str) -> Iterator[Path]:
 
 def _write_settings(release: Release, root: Path, clone: Path) -> None:
     """Give the clone a cache of its own, lest DVC take what it has from there, and the remotes of this one."""
-    config = dvc_config(Git(root), f"refs/tags/{release.tag}")
-    settings = configparser.ConfigParser(interpolation=None)
-    if (root / ".dvc" / "config.local").is_file():
-        settings.read(root / ".dvc" / "config.local", encoding="utf-8")
-    for section in config.sections():
-        url = config.get(section, "url", fallback="")
-        if url and not urlsplit(url).scheme:
-            settings.read_dict({section: {"url": str((root / ".dvc" / url).resolve())}})
-    settings.read_dict({"cache": {"dir": str(clone / ".dvc" / "cache")}})
-    with (clone / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
-        settings.write(file)
+    from configobj import ConfigObj  # type: ignore[import-untyped]  # lazy: it comes with DVC, whose files these are
+
+    remotes = read_config(Git(root), f"refs/tags/{release.tag}").remotes
+    settings = {f'remote "{name}"': section for name, section in remotes.items()}
+    settings["cache"] = {"dir": str(clone / ".dvc" / "cache")}
+    with (clone / ".dvc" / "config.local").open("wb") as file:
+        ConfigObj(settings, encoding="utf-8").write(file)
 
 
 def _environment(root: Path, clone: Path) -> dict[str, str]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from registry.git import Git
 from registry.releasing.releases import Release
 from registry.storage.objects import Fault, check_items, has_bytes, list_items
+from registry.storage.protocol import Store
 from registry.storage.rebuild import RebuildFailed, rebuilt
-from registry.storage.store import Store, dvc_config
+from registry.storage.remote_config import read_config
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,7 @@ class _Copies:
 
     def __init__(self, release: Release, root: Path, until: contextlib.ExitStack, build: bool) -> None:
         self._release, self._root, self._until, self._build = release, root, until, build
-        cache = dvc_config(Git(root), "HEAD").get("cache", "dir", fallback="cache")
-        self._cache = (root / ".dvc" / cache).resolve()
+        self._cache = Path(read_config(Git(root), "HEAD").cache.get("dir") or root / ".dvc" / "cache")
         self._clone: Path | None = None
 
     @contextlib.contextmanager

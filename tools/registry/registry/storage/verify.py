@@ -12,7 +12,7 @@ from stage.errors import VerificationFailed
 from registry.releasing.completeness import Origin
 from registry.releasing.releases import Release
 from registry.storage.objects import find_faults, shown
-from registry.storage.store import Store
+from registry.storage.protocol import Store
 
 LINE = re.compile(r"^(logical-hash|metadata-sha256): ([0-9a-f]{64})$", re.MULTILINE)
 MANIFEST = "samples.parquet"

@@ -1,0 +1,105 @@
+"""DVC's configuration, resolved as DVC does: system, user, ``.dvc/config``, ``.dvc/config.local``; later ones win."""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from stage.errors import UsageError
+from stage.foreign import read_bytes
+
+from registry.git import Git
+
+Section = dict[str, str]
+MAX_BYTES = 1 << 20
+NAMED = re.compile(r'\s*remote\s*"(.*)"\s*')
+PATHS = {"url", "credentialpath", "configpath"}  # relative ones start at the file's folder
+WORKING = "HEAD"  # the clone as it stands: its working tree's file where there is one
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The sections that matter here; paths are absolute."""
+
+    core: Section
+    cache: Section
+    remotes: dict[str, Section]
+
+
+def read_config(git: Git, revision: str, folder: Path | None = None) -> Config:
+    """Return the configuration of a clone, with ``.dvc/config`` as it is at a revision; at HEAD, as it stands.
+
+    Where ``folder`` is given, the repository is somebody else's: its ``.dvc/config`` counts alone, and relative paths
+    start there. Raises UsageError for a file that is invalid.
+    """
+    dvc = git.folder / ".dvc"
+    if folder is not None:
+        return _merged([_at(git, revision, folder / ".dvc")])
+    from dvc.dirs import global_config_dir, system_config_dir  # lazy: slower to import than to read the files
+
+    found = [_read(Path(level) / "config") for level in (system_config_dir(), global_config_dir())]
+    standing = revision == WORKING and (dvc / "config").exists()
+    found.append(_read(dvc / "config") if standing else _at(git, revision, dvc))
+    return _merged([*found, _read(dvc / "config.local")])
+
+
+def _at(git: Git, revision: str, base: Path) -> Config:
+    return _parsed(git.show(revision, ".dvc/config") or b"", ".dvc/config", base)
+
+
+def _read(path: Path) -> Config:
+    try:
+        content = read_bytes(path, MAX_BYTES, UsageError)
+    except (FileNotFoundError, NotADirectoryError):
+        content = b""
+    except PermissionError as error:
+        raise UsageError(path, "permission denied", "change its owner or mode") from error
+    return _parsed(content, path, path.parent)
+
+
+def _parsed(content: bytes, where: object, base: Path) -> Config:
+    from configobj import ConfigObj, ConfigObjError  # type: ignore[import-untyped]  # lazy, as above; it is what DVC reads its files with
+
+    fix = "correct it, or the files that DVC reads beside it"
+    if len(content) > MAX_BYTES:
+        raise UsageError(where, f"cannot be read: larger than {MAX_BYTES} bytes", fix)
+    try:
+        lines = content.decode("utf-8-sig").split("\n")
+        sections: dict[str, Any] = ConfigObj(lines, interpolation=False).dict()
+    except (ConfigObjError, ValueError, RecursionError) as error:
+        raise UsageError(where, f"cannot be read: {error}", fix) from error
+    found = Config({}, {}, {})
+    for name, section in sections.items():
+        lowered = name.lower()
+        named = NAMED.fullmatch(lowered)
+        if not named and lowered not in {"core", "cache"}:
+            continue
+        if not isinstance(section, dict):
+            raise UsageError(where, f"{lowered}: expected a section, got a value", fix)
+        for key, value in section.items():
+            if not isinstance(value, str):
+                raise UsageError(where, f"{lowered}: {key}: expected a text, got a list or section", fix)
+        values = {key.lower(): _absolute(key.lower(), value, base, bool(named)) for key, value in section.items()}
+        if named:
+            found.remotes[named[1]] = values
+        else:
+            (found.core if lowered == "core" else found.cache).update(values)
+    return found
+
+
+def _absolute(key: str, value: str, base: Path, named: bool) -> str:
+    """Return a value whose path is absolute, where it is one (dvc.config.Config._resolve)."""
+    if key not in (PATHS if named else {"dir"}) or re.match(r"\w+://", value) or "\0" in value:
+        return value
+    return os.path.abspath(base / os.path.expanduser(value))  # noqa: PTH100, PTH111  # as DVC: links are not followed
+
+
+def _merged(levels: list[Config]) -> Config:
+    found = Config({}, {}, {})
+    for level in levels:
+        found.core.update(level.core)
+        found.cache.update(level.cache)
+        for name, section in level.remotes.items():
+            found.remotes.setdefault(name, {}).update(section)
+    return found
