@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from fetcher.cli import cli
 from unit.fetcher.conftest import result
@@ -117,3 +118,26 @@ def test_readme_has_the_current_help_and_an_example_that_runs(tmp_path, monkeypa
     done = subprocess.run(["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["files"] == 1
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("url", "variables"),
+    [
+        (f"http://user:{SECRET}@127.0.0.1:1/a?token={SECRET}", {}),
+        (f"http://127.0.0.1:1/a?X-Amz-Signature={SECRET}", {"FETCH_TRUST": "127.0.0.1:1"}),
+        (f"s3://key:{SECRET}@bucket/a", {}),
+        ("s3://bucket/a", {"AWS_ENDPOINT_URL": f"http://key:{SECRET}@127.0.0.1:1"}),
+        ("http://127.0.0.1:1/a", {"FETCH_MIRROR": f"https://user:{SECRET}@127.0.0.1:1/x"}),
+        ("http://127.0.0.1:1/a", {"FETCH_MIRROR": f"s3://key:{SECRET}@bucket"}),
+        ("http://127.0.0.1:1/a", {"FETCH_MIRROR": f"ftp://user:{SECRET}@host/x"}),
+        ("http://127.0.0.1:1/a", {"FETCH_TRUST": f"user:{SECRET}@127.0.0.1"}),
+    ],
+)
+def test_secrets_of_urls_are_in_no_output(desk, url, variables):
+    desk.ask(("a", url, b"x"))
+    done = desk.run("-v", "--tries", "1", **variables)
+    assert done.returncode in {2, 12, 13, 14}, done.stderr
+    assert SECRET not in done.stderr + done.stdout
