@@ -297,7 +297,7 @@ def test_a_dataset_that_has_changed_on_main_meanwhile_is_not_released(built: Pat
 
 
 def test_it_is_pushed_to_where_that_is_allowed(built: Path) -> None:
-    refused(41, "git remote origin: ", lambda: publish(Workspace(built), "local", "auto", str(built / "gone.git")))
+    refused(41, "git remote origin (", lambda: publish(Workspace(built), "local", "auto", str(built / "gone.git")))
     assert publish(Workspace(built), "local", "auto", str(built / "origin.git")).outcome == "released"
     shutil.move(built / "origin.git", built / "gone.git")
     refused(12, "git remote origin: ", lambda: publish(Workspace(built), "local", "auto"))
