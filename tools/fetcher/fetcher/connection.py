@@ -6,7 +6,9 @@ import os
 import socket
 import ssl
 
-from fetcher.addresses import PORTS, Address
+from stage.addresses import PORTS
+
+from fetcher.addresses import Address
 
 CONNECT = 10.0  # seconds
 MAX_INTERIM = 100  # answers before the answer, such as 103 Early Hints
