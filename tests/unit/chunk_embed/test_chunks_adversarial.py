@@ -28,6 +28,8 @@ UNITS = {
     "comments not closed": "<!--",
     "comments in a line": "a<!-- -->",
     "backticks": "`",
+    "indented code": "    a\n\n",
+    "indented": "a\n    b\n\n",
     "fences": "```a\n",
     "backticks in text": "x```\n",
     "brackets": "[",

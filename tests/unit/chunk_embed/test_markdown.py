@@ -84,6 +84,19 @@ def test_in_code_nothing_is_markup(mark):
     assert [(chunk.h1, code in chunk.text) for chunk in found] == [("A", True), ("B", False)]
 
 
+def test_in_indented_code_nothing_is_markup():
+    code = "    # no heading\n    <!-- no comment -->\n\n\t<div>![badge](https://img.shields.io/a.svg)\n    ───"
+    assert [(chunk.h1, code in chunk.text) for chunk in chunks(f"# A\n\n{code}\n\nText.\n")] == [("A", True)]
+    assert left_out_characters(f"Text:\n\n{code}\n", SETTINGS) == {}
+
+
+@pytest.mark.parametrize(
+    "before", ["- item\n\n", "1. item\n  - more\n\n", "A line that goes on\n", "<p>\n", "* a\n\n  b\n\n"]
+)
+def test_what_is_indented_for_another_reason_is_no_code(before):
+    assert "no" not in said(f"{before}    word <!-- no -->\n").split()
+
+
 def test_a_fence_is_closed_by_one_of_its_kind_that_is_as_long():
     assert headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")[-1] == ("C", None, None)
     assert len(headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")) == 2

@@ -23,6 +23,8 @@ DEFINITION = re.compile(
     re.MULTILINE,
 )
 NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-*+>|]|\d{1,9}[.)]|</?[a-z])", re.IGNORECASE)
+ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?=\s)")
+INDENTED = re.compile(r"(?: {0,3}\t| {4})[ \t]*\S")
 LOOK_AHEAD = 1000  # characters within which a tag that was opened must be closed to be one
 SETEXT_LENGTH = 300
 LONG_LINE = 1 << 12  # is read in parts, so that a line of many comments does not take its length squared
@@ -48,6 +50,8 @@ class _Scanner:
         for found in DEFINITION.finditer(text) if "]:" in text else ():
             self.references.setdefault(label_of(found["label"]), found["url"])
         self.comments = True  # until one is not closed: then none after it is
+        self.in_list = False  # where indented lines belong to an item
+        self.may_be_code = True  # after a blank line: else an indented line goes on with the one before
         self.in_html = False  # where the indentation of lines belongs to the tags around them
         self.paragraph: int | None = None  # where the lines began that an underline would make a heading
 
@@ -73,16 +77,20 @@ class _Scanner:
         line = self.text[start:end]
         bare = line.strip()
         paragraph, self.paragraph = self.paragraph, None
+        may_be_code, self.may_be_code = self.may_be_code, not bare
         if not bare:
             self.in_html = False
             self.keeper.blank(start, end)
             return end
+        self.in_list = self.in_list if line[0] in " \t" and not ITEM.match(line) else ITEM.match(line) is not None
         self.in_html = self.in_html or STARTS_HTML.match(line) is not None
         # What follows a comment is no line of its own; a byte order mark may be before the first line.
         is_line = start < 2 or self.text[start - 1] == "\n"
         fence = FENCE.match(line) if is_line and ("```" in bare or "~~~" in bare) else None
         if fence and (fence["mark"][0] == "~" or "`" not in fence["info"]):
             return self._code(start, fence["mark"])
+        if is_line and may_be_code and not self.in_list and INDENTED.match(line):
+            return self._indented_code(start)
         if self.comments and (opened := line.find("<!--")) >= 0 and line.count("`", 0, opened) % 2 == 0:
             return self._comment(start, end, start + opened)
         if bare[0] == "<" and (heading := HTML_HEADING.search(line)):
@@ -141,6 +149,21 @@ class _Scanner:
         closing = re.compile(rf"^[ \t>]*{mark[0]}{{{len(mark)},}}[ \t]*\r?$", re.MULTILINE)
         closed = closing.search(self.text, self._line_end(start))
         end = self._line_end(closed.end()) if closed else len(self.text)
+        self.keeper.block("code", start, end)
+        return end
+
+    def _indented_code(self, start: int) -> int:
+        """Keep the lines from ``start`` that are indented by four; in them nothing is markup either."""
+        self.may_be_code = True
+        end = position = start
+        while position < len(self.text):
+            following = self._line_end(position)
+            line = self.text[position:following]
+            if line.strip():
+                if not INDENTED.match(line):
+                    break
+                end = following
+            position = following
         self.keeper.block("code", start, end)
         return end
 
