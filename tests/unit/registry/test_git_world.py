@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
+from registry.argo.publish import publish
+from registry.argo.workspace import Workspace
 from registry.building.scratch import make_scratch, run_in
 from registry.cli import cli
 from registry.cluster.changed import changed_datasets
 from registry.git import Git
 from registry.releasing.origin import release_at
+from unit.registry import argo_world
 from unit.registry.lineage_records import records, train
 from unit.registry.releases_fixture import make_registry as make_released
 from unit.registry.tiny import build, make_registry
@@ -172,6 +175,23 @@ def test_a_release_is_built_again_in_the_hostile_world(tmp_path: Path) -> None:
     done = registry.run("verify", "letters", "--rebuild", **environ)
     assert (done.returncode, "built again it is the same" in done.stdout) == (0, True), done.stderr
     assert victim(tmp_path / "git") == theirs
+
+
+@pytest.mark.slow
+def test_a_workflow_in_the_hostile_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = argo_world.make_world(tmp_path / "world")
+    environ = hostile(tmp_path / "git", *TOGETHER)
+    theirs = victim(tmp_path / "git")
+    for name in ("REGISTRY_ROOT", "ENV", "DVC_REMOTE", "AWS_ENDPOINT_URL", "DS"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        argo_world.work(Workspace(world), argo_world.plan(world))
+        assert publish(Workspace(world), "local", "auto").tag == "letters-v1.0.0"
+        assert argo_world.plan(world).publish is False, "nothing is stale any more"
+    assert victim(tmp_path / "git") == theirs
+    assert git(world / "origin.git", "cat-file", "-t", "refs/tags/letters-v1.0.0") == "tag\n"
 
 
 def test_objects_of_the_other_hash_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

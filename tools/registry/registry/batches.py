@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from stage.errors import (
     ChecksumMismatch,
@@ -46,8 +46,8 @@ class _Of(StageError):
 class Failures:
     """What went wrong in a batch, in order."""
 
-    def __init__(self, errors: Iterable[StageError] = ()) -> None:
-        self.errors = [*errors]
+    def __init__(self) -> None:
+        self.errors: list[StageError] = []
 
     def add(self, error: StageError) -> None:
         """Log a failure, and keep it for the end."""

@@ -67,15 +67,16 @@ def dataset(name: str, source: str) -> None:
         log.info("%s has changed: now %s", tool, image)
     samples, failures = [], Failures()
     for each in find_datasets(root, name):
-        if name == "all" and (tag := waiting_for(each, Git(root))):
-            log.info(
-                "%s: skipped, for %s is not released; make release, then make dataset DS=%s", each.name, tag, each.name
-            )
-            continue
-        if source == "sample":
-            samples.append(each)
-            continue
         with failures.collected(each.name * (name == "all")):
+            if name == "all" and (tag := waiting_for(each, Git(root))):
+                log.info(
+                    "%s: skipped, for %s is not released; make release, then make dataset DS=%s",
+                    *(each.name, tag, each.name),
+                )
+                continue
+            if source == "sample":
+                samples.append(each)
+                continue
             read_card(each)  # before the build, at whose end the card is written
             try:
                 stages = reproduce(each, root)

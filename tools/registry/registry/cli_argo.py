@@ -6,6 +6,7 @@ import click
 from stage.errors import ReleaseRefused
 from stage.options import talk
 
+from registry.batches import Failures
 from registry.datasets import find_datasets
 from registry.options import REMOTE
 from registry.runtime.toolbox import repository
@@ -31,13 +32,15 @@ def workflow(name: str, check: bool) -> None:
     """Write the Argo WorkflowTemplate of DATASET (or all), data/DATASET/workflow.yaml, from its DVC stages."""
     from registry.argo.template import is_current, write_workflow
 
-    root = repository()
+    root, failures = repository(), Failures()
     for each in find_datasets(root, name):
         path = f"data/{each.name}/workflow.yaml"
-        if check and not is_current(each, root):
-            raise ReleaseRefused(path, "is not what dvc.yaml and data/images.yaml make of it", "make workflows")
-        if not check:
-            click.echo(f"{path}: {'written' if write_workflow(each, root) else 'is current'}")
+        with failures.collected(each.name * (name == "all")):
+            if check and not is_current(each, root):
+                raise ReleaseRefused(path, "is not what dvc.yaml and data/images.yaml make of it", "make workflows")
+            if not check:
+                click.echo(f"{path}: {'written' if write_workflow(each, root) else 'is current'}")
+    failures.end()
 
 
 @click.group()

@@ -3,6 +3,7 @@
 import click
 from stage.options import talk
 
+from registry.batches import Failures
 from registry.datasets import find_datasets
 from registry.runtime.toolbox import repository
 
@@ -17,5 +18,8 @@ def cards(name: str) -> None:
     """
     from registry.cards.card import write_card  # lazy: Arrow takes as long to import as all else here
 
+    failures = Failures()
     for each in find_datasets(repository(), name):
-        click.echo(f"{each.name}: README.md {'written' if write_card(each) else 'is current'}")
+        with failures.collected(each.name * (name == "all")):
+            click.echo(f"{each.name}: README.md {'written' if write_card(each) else 'is current'}")
+    failures.end()

@@ -129,7 +129,7 @@ def command(arguments: tuple[str, ...], where: tuple[str, ...]) -> list[str]:
     options = dict(_OPTIONS)
     if name == "push":
         del options["core.hooksPath"]  # a pre-push hook is the user's guard
-    if name == "add":
+    if name in {"add", "check-ignore"}:
         options["core.excludesFile"] = os.devnull  # what is added is decided by the repository's own files
     settings = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     given, rest = arguments[:start], arguments[start + 1 :]

@@ -43,7 +43,7 @@ class Written:
 def write_site(root: Path, remote: str) -> Written:
     """Write ``site/`` anew; it takes the place of an earlier one once it is whole."""
     started = time.monotonic()
-    lacking = report_gaps(Git(root)).lines
+    failures, lacking = Failures(), report_gaps(Git(root)).lines
     with replacing_folder(root / FOLDER) as made:
         shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
         (made / "datasets").mkdir()
@@ -53,20 +53,24 @@ def write_site(root: Path, remote: str) -> Written:
         with progress("catalogue", len(datasets), "datasets") as advance, Reading(root).opened() as git:
             releases, meter = read_releases(git), Meter(advance)
 
-            def card(dataset: Dataset) -> Card:
-                entry = read_entry(dataset, releases.get(dataset.name, ()), remote)
-                page = make_page(entry, remote, repository, names, uses)
-                pictures = _write_page(page, made / "datasets", names)
+            def card(dataset: Dataset) -> Card | None:
+                found = None
+                with failures.collected(dataset.name):
+                    entry = read_entry(dataset, releases.get(dataset.name, ()), remote)
+                    page = make_page(entry, remote, repository, names, uses)
+                    found = Card(page, _write_page(page, made / "datasets", names))
+                    failures.errors.extend((*entry.errors, *page.errors))
                 meter(1)
-                return Card(page, pictures)
+                return found
 
-            cards = in_parallel(card, datasets, meter, THREADS)
+            cards = [each for each in in_parallel(card, datasets, meter, THREADS) if each]
+            failures.errors.sort(key=str)  # threads find them in any order
+            lacking += [f"{error.where}: {error.what}" for error in failures.errors]
         elsewhere = {
             name: [str(each.version) for each, _ in releases[name]] for name in sorted(releases.keys() - names)
         }
         _write(made / "index.html", index(cards, elsewhere, lacking))
     count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
-    failures = Failures([error for card in cards for error in (*card.page.entry.errors, *card.page.errors)])
     return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started, failures)
 
 

@@ -24,17 +24,17 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
     Git(root).run("fetch", "-q", "--tags")  # what others have released counts too; release itself says what is wrong
     failures = Failures()
     for dataset in find_datasets(root, "all"):
-        if dataset.parent and not with_embeddings:
-            log.info("%s: skipped; WITH_EMBEDDINGS=1 builds it", dataset.name)
-        elif versions := _later(root, dataset):
-            log.info("%s: is at %s already", dataset.name, versions[-1])
-        else:
-            done = None
-            with failures.collected(dataset.name):
+        done = None
+        with failures.collected(dataset.name):
+            if dataset.parent and not with_embeddings:
+                log.info("%s: skipped; WITH_EMBEDDINGS=1 builds it", dataset.name)
+            elif versions := _later(root, dataset):
+                log.info("%s: is at %s already", dataset.name, versions[-1])
+            else:
                 reproduce(dataset, root, force)
                 done = release(dataset, root, remote, str(FIRST))
-            if done:
-                yield done
+        if done:
+            yield done
     failures.end()
 
 
