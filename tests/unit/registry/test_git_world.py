@@ -164,7 +164,7 @@ def test_a_scratch_copy_of_the_hostile_world(built: Path, tmp_path: Path, monkey
     assert (victim(tmp_path / "git"), _config(tmp_path / "clone")) == (theirs, config)
     assert "name = demo" in _config(clone) and "here = yes" in _config(clone)
     files = git(clone, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
-    assert {f"data/{NAME}/{name}" for name in ("dvc.yaml", "params.yaml", "sources.csv", "README.md")} <= {*files}
+    assert {f"data/{NAME}/{name}" for name in ("dvc.yaml", "params.yaml", "sources.csv")} <= {*files}
     assert git(clone, "rev-parse", "HEAD") == git(tmp_path / "scratch" / "origin.git", "rev-parse", "main")
 
 
