@@ -205,7 +205,7 @@ def test_a_manifest_among_the_documents_is_refused():
             "params.yaml parquetizer: max-document-bytes 2147483648 is not 1 to 2^31 - 1; fix: correct it",
         ),
         ({"key": ["file"]}, "params.yaml parquetizer key: file is no column; fix: use one of: name, text"),
-        ({"suffix": 1}, "params.yaml parquetizer.suffix: 1 is not a str; fix: write a str"),
+        ({"suffix": 1}, "params.yaml parquetizer.suffix: 1 is not a str; fix: quote it: YAML takes it for a number"),
         (
             {"sufix": ".md"},
             "params.yaml parquetizer: unknown key sufix; fix: use one of: suffix, max-document-bytes, key",

@@ -70,7 +70,6 @@ def test_a_quote_that_is_never_closed_is_refused_where_it_was_opened():
     [
         (b"a,b\nZ\xfcrich,1\n", "utf-8", 5, "invalid start byte"),
         (b"a,b\nx,1\n" * 200_000 + b"\xff", "utf-8", 1_600_000, "invalid start byte"),
-        ("a,b\nx,1\n".encode("utf-16"), "utf-8", 0, "invalid start byte"),
         (b"a,b\nx,1\n\xc3", "utf-8", 8, "unexpected end of data"),
         ("a,b\nZürich,1\n".encode(), "ascii", 5, "ordinal not in range(128)"),
         (b"\xef\xbb\xbfa,b\nx\xff,1\n", "utf-8-sig", 8, "invalid start byte"),
@@ -78,7 +77,7 @@ def test_a_quote_that_is_never_closed_is_refused_where_it_was_opened():
         ("a,b\n".encode("utf-16-le") + b"\x00\xd8x\x00", "utf-16-le", 8, "illegal UTF-16 surrogate"),
         (b"a,b\nx\x81,1\n", "cp1252", 5, "character maps to <undefined>"),
     ],
-    ids=["latin-1", "late", "utf-16", "cut", "ascii", "after a mark", "odd", "lone surrogate", "cp1252"],
+    ids=["latin-1", "late", "cut", "ascii", "after a mark", "odd", "lone surrogate", "cp1252"],
 )
 def test_bytes_outside_the_declared_encoding_are_refused(data, encoding, at, reason):
     """Q3: Arrow alone makes the column binary, without an error."""
@@ -148,7 +147,7 @@ def test_a_bad_value_late_in_the_file_is_found():
         ("A,B", "column 'a' is missing (found ['A', 'B'])", "correct dataset.columns"),
         ("a,b,", "column '' is not declared", "add it to dataset.columns"),
         ("a,b,c", "column 'c' is not declared", "add it to dataset.columns"),
-        ("a;b", "column 'a' is missing (found ['a;b'])", "correct dataset.columns"),
+        ("a;b", "column 'a' is missing (found ['a;b'])", 'set delimiter: ";"'),
     ],
 )
 def test_a_header_that_is_not_the_declared_one_is_refused(header, what, fix):

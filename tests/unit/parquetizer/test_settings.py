@@ -19,7 +19,10 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
         ({"multiline": "yes"}, "params.yaml parquetizer.multiline: 'yes' is not a bool; fix: write a bool"),
         ({"max_field_bytes": "1"}, "params.yaml parquetizer.max-field-bytes: '1' is not a int; fix: write a int"),
         ({"null_values": "NA"}, "params.yaml parquetizer.null-values: 'NA' is not a list; fix: write a list"),
-        ({"null_values": [0]}, "params.yaml parquetizer.null-values[0]: 0 is not a str; fix: write a str"),
+        (
+            {"null_values": [0]},
+            "params.yaml parquetizer.null-values[0]: 0 is not a str; fix: quote it: YAML takes it for a number",
+        ),
         ({"inputs": []}, "params.yaml parquetizer: no inputs; fix: list the raw files in inputs"),
         ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
         (

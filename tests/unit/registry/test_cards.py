@@ -335,7 +335,10 @@ def test_a_card_that_cannot_be_written_is_told_before_the_build(
         ("dataset: {columns: [{name: a}]}", "dataset.columns[0]: type is missing; fix: add type:"),
         ("dataset: {columns: [{name: a, type: number}]}", "dataset.columns: No type alias for number; fix: correct"),
         ("dataset: {columns: }", "dataset.columns: None is not a list; fix: write a list"),
-        ("dataset: {licence: }", "dataset.licence: None is not a str; fix: write a str"),
+        (
+            "dataset: {licence: }",
+            "dataset.licence: None is not a str; fix: write a str, and null or ~ in quotes",
+        ),
         (
             "dataset: {columns: [{name: a, type: int8, classes: [no, 12:30]}]}",
             "dataset.columns[0].classes[0]: False is not a str",

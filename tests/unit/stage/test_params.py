@@ -25,6 +25,15 @@ class Settings:
     extra: Input = Input("none")
 
 
+@dataclasses.dataclass(frozen=True)
+class Worded:
+    """Settings that are texts."""
+
+    classes: tuple[str, ...] = ()
+    name: str = ""
+    shares: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
 def refusal(values: dict[str, Any]) -> str:
     with pytest.raises(UsageError) as caught:
         build(Settings, values, "params.yaml tool")
@@ -102,9 +111,40 @@ def test_a_missing_key_is_refused():
 )
 def test_a_value_of_the_wrong_type_is_refused_with_its_place(key: str, value: Any, place: str, expected: str):
     inner = _inner(value, place)
+    fix = "quote it: YAML takes it for a number" if key == "title" else f"write a {expected}"
     assert refusal({"inputs": [], key: value}) == (
-        f"params.yaml tool.{place}: {inner!r} is not a {expected}; fix: write a {expected}"
+        f"params.yaml tool.{place}: {inner!r} is not a {expected}; fix: {fix}"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "kind"),
+    [
+        *(
+            (word, value, "truth values")
+            for word, value in (("no", False), ("yes", True), ("on", True), ("Off", False))
+        ),
+        *(
+            (word, value, "a number")
+            for word, value in (("1_000", 1000), ("0x1F", 31), ("12:30", 750), ("010", 8), ("1.0e+3", 1000.0))
+        ),
+        ("2001-01-01", "datetime.date(2001, 1, 1)", "a date"),
+        *((word, None, "null or ~ in quotes") for word in ("null", "~", "")),
+    ],
+)
+@pytest.mark.parametrize("text", ["classes: [x, {}]", "classes:\n- x\n- {}", "name: {}", "shares: {{{}: 0.5}}"])
+def test_a_word_that_yaml_takes_for_something_else_is_to_be_quoted(
+    text: str, written: str, read: Any, kind: str, tmp_path: Path
+):
+    if text.startswith(("shares", "classes: [")) and not written:
+        return
+    path = tmp_path / "params.yaml"
+    path.write_text("tool:\n  " + text.format(written).replace("\n", "\n  "))
+    with pytest.raises(UsageError) as error:
+        build(Worded, section(path, "tool"), "tool")
+    assert error.value.what == f"{read} is not a str" and error.value.fix.endswith(kind), error.value
+    path.write_text("tool:\n  " + text.format(f"'{written}'").replace("\n", "\n  "))
+    assert written in str(build(Worded, section(path, "tool"), "tool"))
 
 
 def _inner(value: Any, place: str) -> Any:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,17 +16,28 @@ from stage.progress import progress
 
 from parquetizer.checked_bytes import CheckedBytes
 from parquetizer.csv_diagnosis import field_size_limit, first_bad_row
+from parquetizer.file_kinds import named
 from parquetizer.table_settings import TableSettings
 
 NO_ROWS: Final = ("no rows after the header", "check that the source sent the whole file")
+NAMED: Final = 20  # columns that a message names
+DELIMITERS: Final = {",": ",", ";": ";", "\t": "\\t", "|": "|", ":": ":", " ": " "}  # and how YAML writes them
 LONGEST_NAME: Final = 1 << 12  # of a column, in characters
 
 
 def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a CSV file in batches of the given schema, in file order.
 
-    Raises BadRows (with the line), SchemaMismatch for a header that is not the schema's, EmptyInput without rows.
+    Raises BadRows (with the line, or with what the file is instead), SchemaMismatch for a header that is not the
+    schema's, EmptyInput without rows.
     """
+    try:
+        yield from _read(path, schema, settings)
+    except (BadRows, SchemaMismatch) as error:
+        raise named(path, error, settings.encoding) from error
+
+
+def _read(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
     rows = 0
     with (
         progress(f"reading {path.name}", path.stat().st_size, "bytes") as advance,
@@ -82,12 +95,27 @@ def _check_header(path: Path, first: bytes, schema: pa.Schema, settings: TableSe
         raise BadRows(where, str(error), "correct the header") from error
     if names is None:
         raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
-    declared = set(schema.names)
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise SchemaMismatch(where, f"column {repeated[0]!r} stands twice", "correct the header")
-    if missing := [name for name in schema.names if name not in names]:
-        raise SchemaMismatch(where, f"column {missing[0]!r} is missing (found {names})", "correct dataset.columns")
+    declared, present = set(schema.names), Counter(names)
+    if repeated := sorted(name for name, count in present.items() if count > 1):
+        raise SchemaMismatch(where, f"column {repeated[0]!r:.80} stands twice", "correct the header")
+    if missing := [name for name in schema.names if name not in present]:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        columns = f"[{', '.join(f'{name!r:.80}' for name in names[:NAMED])}]{more}"
+        fix = _cure(first, schema, settings) or "correct dataset.columns"
+        raise SchemaMismatch(where, f"column {missing[0]!r:.80} is missing (found {columns})", fix)
     if extra := [name for name in names if name not in declared]:
-        raise SchemaMismatch(where, f"column {extra[0]!r} is not declared", "add it to dataset.columns")
+        raise SchemaMismatch(where, f"column {extra[0]!r:.80} is not declared", "add it to dataset.columns")
     if b"\n" not in first and b"\r" not in first:  # Arrow has another name for it
         raise EmptyInput(path, *NO_ROWS)
+
+
+def _cure(first: bytes, schema: pa.Schema, settings: TableSettings) -> str:
+    """Return the delimiter by which the header has the declared columns, or "" where none does."""
+    line = first.decode().lstrip("\r\n").splitlines()[0]
+    for delimiter, written in DELIMITERS.items():
+        if delimiter != settings.delimiter and delimiter in line:
+            with suppress(csv.Error), field_size_limit(LONGEST_NAME):
+                names = next(csv.reader([line], delimiter=delimiter, quotechar=settings.quote), [])
+                if {*schema.names} <= {*names}:
+                    return f'set delimiter: "{written}"'
+    return ""

@@ -15,6 +15,7 @@ from stage.progress import progress
 
 from parquetizer.columns import Column
 from parquetizer.csv_input import read_csv
+from parquetizer.file_kinds import named
 from parquetizer.lines import read_lines
 from parquetizer.strict_json import parse
 from parquetizer.table_settings import TableSettings
@@ -24,6 +25,7 @@ ROWS: Final = 1 << 12  # of a batch of a Parquet file
 NAMES: Final = ("text", "label", "place")
 MORE: Final = 1 << 16  # bytes of a line beside its text
 ESCAPED: Final = 6  # bytes that a byte takes in JSON at most: \u0000
+CURES: Final = {"a Parquet file": "set format: parquet", "JSON lines": "set format: jsonl"}
 CORRUPT = (OSError, ValueError, KeyError, pa.ArrowException)  # what a broken Parquet file makes pyarrow raise
 
 Batches = Iterator[pa.RecordBatch]
@@ -34,7 +36,12 @@ def read_texts(path: Path, settings: TextSettings) -> Batches:
 
     Raises BadRows, SchemaMismatch, EmptyInput or CorruptFile where the file is not as declared.
     """
-    return READERS[settings.format](path, settings)
+    try:
+        yield from READERS[settings.format](path, settings)
+    except (BadRows, SchemaMismatch) as error:
+        if settings.format == "parquet":
+            raise
+        raise named(path, error, settings.encoding, settings.format, CURES) from error
 
 
 def _lines(path: Path, settings: TextSettings) -> Batches:

@@ -44,6 +44,15 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
     )
 
 
+def _not_a_text(value: Any, where: str) -> UsageError:
+    """Return the error for what YAML does not take for a text, as it stands there: no, null, 1_000, 2001-01-01."""
+    if value is None:
+        return UsageError(where, "None is not a str", "write a str, and null or ~ in quotes")
+    kinds = {bool: "no, off and false, yes, on and true for truth values"}
+    what = kinds.get(type(value), "it for a number" if isinstance(value, int | float) else "it for a date")
+    return UsageError(where, f"{reprlib.repr(value)} is not a str", f"quote it: YAML takes {what}")
+
+
 def _cast(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
@@ -53,10 +62,14 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_cast(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise _not_a_text(wrong[0], where)
         return {str(key): _cast(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if hint is Any or (hint in (str, int, float, bool) and type(value) is hint):
         return value
+    if hint is str and not isinstance(value, list | dict):
+        raise _not_a_text(value, where)
     expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
     raise UsageError(where, f"{reprlib.repr(value)} is not a {expected}", f"write a {expected}")

@@ -1,0 +1,106 @@
+"""What a file is that was given as text and is none, or text of another kind: known by its first bytes."""
+
+import codecs
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from stage.errors import BadRows, StageError
+
+HEAD: Final = 1 << 12  # bytes that are looked at
+UNPACK: Final = "unpack it, and give the file in it a row in sources.csv"
+CONVERT: Final = "save it as CSV"
+NAMES: Final = {"csv": "CSV", "lines": "lines of text", "jsonl": "JSON lines"}
+# Signatures: https://en.wikipedia.org/wiki/List_of_file_signatures
+SIGNATURES: Final = (
+    (b"PAR1", "a Parquet file", CONVERT),
+    (b"ARROW1\0\0", "an Arrow file", CONVERT),
+    (b"\x1f\x8b", "a gzip file", UNPACK),
+    (b"BZh", "a bzip2 file", UNPACK),
+    (b"\xfd7zXZ\0", "an xz file", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+    (b"SQLite format 3\0", "an SQLite database", "export its table as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls)", CONVERT),
+    (b"%PDF-", "a PDF document", "give its data as CSV"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", CONVERT),
+    (b"Obj\x01", "an Avro file", CONVERT),
+    (b"\x93NUMPY", "a NumPy array", CONVERT),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image", "correct parquetizer.inputs"),
+    (b"\xff\xd8\xff", "a JPEG image", "correct parquetizer.inputs"),
+)
+# The longer one first: that of UTF-32 begins with that of UTF-16.
+MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def named(
+    path: Path, error: StageError, encoding: str, expected: str = "csv", cures: Mapping[str, str] = {}
+) -> StageError:
+    """Return an error for what a file is instead of the ``expected`` format, or ``error`` where it may well be that.
+
+    ``cures`` has further ones by kind.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    kind, fix = _kind(path, head, encoding, expected)
+    return BadRows(path, f"is {kind}, not {NAMES[expected]}", cures.get(kind, fix)) if kind else error
+
+
+def _kind(path: Path, head: bytes, encoding: str, expected: str) -> tuple[str, str]:
+    for signature, kind, fix in SIGNATURES:
+        if head.startswith(signature):
+            return kind, fix
+    if head.startswith(b"PK\x03\x04"):
+        return ("an Excel workbook (xlsx)", CONVERT) if _is_workbook(path) else ("a zip archive", UNPACK)
+    if head[257:262] == b"ustar":
+        return "a tar archive", UNPACK
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page, perhaps an error page", "correct the address in sources.csv"
+    if start.startswith(b"<?xml"):
+        return "an XML document", CONVERT
+    if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        if wide := _wide(head):
+            return f"text in {wide.upper()}", f"set encoding: {wide}"
+        if expected != "jsonl" and (kind := _json(head)):
+            return kind, CONVERT
+    return "", ""
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _wide(head: bytes) -> str:
+    """Return the encoding of text of two or four bytes a character, or "" where it is other text."""
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return name
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 4 > len(head) and not min(even, odd):
+        return "utf-16-be" if even else "utf-16-le"
+    return ""
+
+
+def _json(head: bytes) -> str:
+    """Return the kind of JSON, or "" where the file is none: an object with a name, or a list of such."""
+    line = io.BytesIO(head.removeprefix(codecs.BOM_UTF8).lstrip()).readline().strip()
+    if line.startswith(b"{"):
+        try:
+            is_object = isinstance(json.loads(line), dict)
+        except (ValueError, RecursionError):
+            is_object = False
+        return "JSON lines" if is_object else "JSON" if line == b"{" or line[1:].lstrip().startswith(b'"') else ""
+    return "JSON" if line == b"[" or line.startswith((b"[{", b"[[", b'["')) else ""
