@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from registry.building.scratch import copy_working_tree
 from registry.runtime.containers import build_images, engine_answers, has_image
+from registry.runtime.making import NotAtHand
 from registry.runtime.toolbox import find_tools, repository
-from registry.runtime.virtualenvs import NotAtHand, virtualenv
+from registry.runtime.virtualenvs import virtualenv
 
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
 

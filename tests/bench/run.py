@@ -30,6 +30,7 @@ from minio import Minio
 from registry.building.scratch import copy_working_tree
 from registry.runtime.containers import engine_answers
 from registry.runtime.toolbox import find_tools
+from registry.runtime.virtualenvs import virtualenv
 from samples import ManifestWriter
 
 ROWS, MEGABYTES = 2_000_000, 200
@@ -178,7 +179,7 @@ def bench_nothing_to_do(folder: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=clone, check=True)
     ready = {"REGISTRY_ENVS": os.environ.get("REGISTRY_ENVS", str(ROOT / ".venvs")), "DS": "wine-quality"}
     ours = functools.partial(measure, "make", "dataset", folder=clone, **ready)
-    dvc = Path(ready["REGISTRY_ENVS"]) / "registry" / "bin" / "dvc"
+    dvc = virtualenv(find_tools(ROOT)["registry"], ROOT) / "bin" / "dvc"
     compare(
         "make dataset, nothing to do, over dvc repro",
         "+0.5 s",
@@ -292,7 +293,7 @@ def bench_many_files(folder: Path) -> None:
         subprocess.run(command, cwd=clone, check=True)
     for name in outs:
         for verb in ("commit", "push"):
-            dvc = Path(ready["REGISTRY_ENVS"]) / "registry" / "bin" / "dvc"
+            dvc = virtualenv(find_tools(ROOT)["registry"], ROOT) / "bin" / "dvc"
             command = [str(dvc), "commit", "-q", "-f", f"data/{name}/dvc.yaml"]
             command = command if verb == "commit" else ["tools/run", "registry", "push", name]
             subprocess.run(command, cwd=clone, check=True, env={**os.environ, **ready}, stdout=subprocess.DEVNULL)

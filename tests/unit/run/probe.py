@@ -1,14 +1,16 @@
 """A repository with one tool, ``probe``, that tells what it was given; its environment needs nothing."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 from conftest import environ
 from registry.runtime.images import refresh_images
 from registry.runtime.toolbox import read_tool
-from registry.runtime.virtualenvs import _stamp
+from registry.runtime.virtualenvs import environment_name, environments
 
 PROBE = """\
 import json, os, sys
@@ -33,8 +35,20 @@ def make_tree(root: Path, tree: Path) -> Path:
     (tree / "tools/probe/Dockerfile").write_text("FROM scratch\n")
     (tree / "data").mkdir()
     refresh_images(tree)
-    made = tree / ".venvs" / "probe"
+    return tree
+
+
+def environment(tree: Path, folder: Path | None = None) -> Path:
+    """Return where the tool's environment is, or will be, in the folder of environments."""
+    with mock.patch.dict(os.environ, {"REGISTRY_ENVS": str(folder or tree / ".venvs")}):
+        return environments(tree) / environment_name(read_tool(tree / "tools/probe"), tree)
+
+
+def stamped(tree: Path) -> Path:
+    """Make the tool's environment, which needs no pip."""
+    made = environment(tree)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    (made / ".made").touch()
     return tree
 
 
@@ -42,8 +56,3 @@ def run(tree: Path, *arguments: str, cwd: Path | None = None, **variables: str) 
     known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs"), **variables}
     command = [str(tree / "tools/run"), *arguments]
     return subprocess.run(command, cwd=cwd or tree, env=known, text=True, capture_output=True)
-
-
-def stamped(tree: Path) -> Path:
-    (tree / ".venvs/probe/.stamp").write_text(_stamp(read_tool(tree / "tools/probe")))
-    return tree

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from registry.runtime.installing import install_lock
+from registry.runtime.installing import PipFailed, install_lock
 
 NAMES = ("first", "second", "third")
 
@@ -69,6 +69,6 @@ def test_nothing_is_said_of_what_is_quick(
 def test_failure_shows_what_pip_says_of_it(
     environment: Path, pip: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(PipFailed):
         install_lock(pip, lock(tmp_path, spoiled=True), environment, "probe")
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in capsys.readouterr().err

@@ -1,19 +1,23 @@
 """tools/run: what reaches a tool, in which runtime, and what is refused."""
 
+import ast
 import json
 import os
-import shutil
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from conftest import environ
 from registry.runtime.containers import docker_command
 from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import Tool
+from registry.runtime.toolbox import Tool, read_tool
+from registry.runtime.virtualenvs import environment_name, environments
 from unit.run.probe import run, stamped
+from worlds.shells import OLD_PYTHON
 
 
 def test_tool_gets_its_arguments_its_folder_and_only_declared_variables(tree: Path, tmp_path: Path) -> None:
@@ -51,34 +55,6 @@ def test_changed_tool_is_not_run_under_its_old_name(tree: Path) -> None:
     refused = run(tree, "probe")
     assert refused.returncode == 40 and refused.stdout == ""
     assert refused.stderr == "error: data/images.yaml: probe has changed since it was written; fix: make images\n"
-
-
-def test_environment_is_made_once_and_again_when_the_lock_changes(tree: Path) -> None:
-    first = run(tree, "probe")
-    assert first.returncode == 0 and "making its environment" in first.stderr
-    assert run(tree, "probe").stderr == ""
-    (tree / "tools/probe/requirements.lock").write_text("# changed\n")
-    refresh_images(tree)
-    assert "making its environment" in run(tree, "probe").stderr
-
-
-def test_two_that_need_an_environment_at_once_make_it_once(tree: Path) -> None:
-    known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
-    both = [
-        subprocess.Popen([tree / "tools/run", "probe"], env=known, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sum(b"making its environment" in text for text in said) == 1
-
-
-def test_lock_without_hashes_is_refused(tree: Path) -> None:
-    (tree / "tools/probe/requirements.lock").write_text("click==8.5.1\n")
-    refresh_images(tree)
-    refused = run(tree, "probe")
-    assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith("error: probe: ") and "failed with exit 1" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -155,6 +131,66 @@ def test_a_network_may_depend_on_what_is_asked_for(
     assert command[command.index("--network") + 1] == network
 
 
+def test_the_users_other_python_and_repository_reach_no_tool(tree: Path, tmp_path: Path) -> None:
+    """The tests get all variables, as the registry does, but those that would change what Python and git do."""
+    with mock.patch.dict(os.environ, {"REGISTRY_ENVS": str(tree / ".venvs")}):
+        programs = environments(tree) / environment_name(read_tool(tree / "tests"), tree) / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", programs.parent], check=True)
+    (programs.parent / ".made").touch()
+    (tmp_path / "json.py").write_text("raise SystemExit('imported')")
+    given = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"}
+    given |= {"VIRTUAL_ENV": "/nowhere", "GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "x", "SHELL": "/bin/false"}
+    kept = {"PYTHONHASHSEED": "7", "GIT_AUTHOR_NAME": "t", "GIT_CONFIG_COUNT": "0", "MINE": "m"}
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    done = run(tree, "tests", "python", "-c", program, **given, **kept)
+    told = json.loads(done.stdout)
+    assert {name: told[name] for name in kept} == kept
+    assert not {*given} & {*told} - {"SHELL"} and told["SHELL"] == "/bin/sh"
+    assert told["PYTHONUTF8"] == "1" and told["PATH"].startswith(f"{programs}:")
+    for arguments, what in ([], "no program given"), (["nope"], "no program nope"):
+        done = run(tree, "tests", *arguments)
+        assert done.returncode == 2 and done.stderr.startswith(f"error: tools/run tests: {what}; fix: ")
+
+
+def test_an_older_python_finds_the_right_one_or_says_so(root: Path, tree: Path, tmp_path: Path) -> None:
+    older = OLD_PYTHON.format(python=shlex.quote(os.path.realpath(sys.executable)))
+    (tmp_path / "python3").write_text(older)
+    (tmp_path / "python3").chmod(0o755)
+    stamped(tree)
+    assert run(tree, "probe", PATH=f"{tmp_path}:{os.environ['PATH']}").returncode == 0
+    (tmp_path / "env").symlink_to("/usr/bin/env")
+    done = run(tree, "probe", PATH=str(tmp_path))
+    assert done.returncode == 10
+    fix = "install python3.11 (with its venv module)"
+    assert done.stderr == f"error: tools/run: Python 3.11 not found; fix: {fix}\n"
+    ast.parse((root / "tools/run").read_text(), feature_version=(3, 4))
+
+
+@pytest.mark.parametrize("closed", [(0,), (0, 1), (0, 1, 2)], ids=str)
+def test_closed_streams_are_no_files_of_the_tool(tree: Path, tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """A descriptor that is closed would be that of the next file which is opened."""
+    target = tmp_path / "told"
+    program = "[os.readlink(f'/dev/fd/{n}') for n in range(3)]"
+    (tree / "tools/probe/probe/cli.py").write_text(
+        f"import os\ndef cli(): open({str(target)!r}, 'w').write(str({program}))\n"
+    )
+    refresh_images(tree)
+    known = {**environ(stamped(tree), RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
+    done = subprocess.run(
+        [tree / "tools/run", "probe"], env=known, preexec_fn=lambda: [os.close(each) for each in closed]
+    )
+    assert done.returncode == 0
+    assert all(ast.literal_eval(target.read_text())[each] == "/dev/null" for each in closed)
+
+
+def test_signal_that_ends_a_tool_is_how_the_command_ends(tree: Path) -> None:
+    (tree / "tools/probe/probe/cli.py").write_text(
+        "import os, signal\ndef cli(): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    refresh_images(tree)
+    assert run(stamped(tree), "probe").returncode == -signal.SIGKILL
+
+
 def interrupted(tree: Path, before: str) -> tuple[int, str]:
     """Interrupt tools/run once it has said a line; return its exit code and the rest that it says."""
     known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
@@ -188,7 +224,6 @@ def test_a_tool_at_work_hears_an_interrupt(tree: Path) -> None:
 
 
 def test_an_interrupt_while_an_environment_is_made_is_one_line(tree: Path) -> None:
-    shutil.rmtree(tree / ".venvs/probe")
     told = interrupted(tree, "probe: making its environment (once)")
     assert told == (130, "error: probe: interrupted; fix: run it again\n")
 

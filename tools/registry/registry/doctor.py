@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from stage.errors import StageError
 
 from registry.git import OLDEST, Git
 from registry.runtime.containers import engine_answers
+from registry.runtime.toolbox import with_tests
+from registry.runtime.virtualenvs import environments, unused
 from registry.services.health import database, mlflow
 from registry.storage.rebuild import SCRATCH
 from registry.storage.store import open_store
@@ -60,6 +63,7 @@ def examine(root: Path, remote: str) -> list[Check]:
         _checked("disk", lambda: _disk(root)),
         *_database_files(root, env),
         _checked("leftovers", lambda: _leftovers(root), needed=False),
+        _checked("environments", lambda: _environments(root), needed=False),
     ]
 
 
@@ -100,7 +104,7 @@ def _checked(name: str, look: Callable[[], str], needed: bool = True) -> Check:
 
 def _python(root: Path) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
-    made = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs"))
+    made = environments(root)
     if not os.access(made if made.exists() else made.parent, os.W_OK):
         raise Broken("python", f"{made} cannot be written", "change its owner, or set REGISTRY_ENVS to another folder")
     return f"{version}, environments in {made}"
@@ -157,6 +161,18 @@ def _leftovers(root: Path) -> str:
     shown = " ".join(str(path.relative_to(root)) for path in found[:3])
     more = f"; {len(found) - 3} more with them" if len(found) > 3 else ""
     raise Broken("leftovers", f"{len(found)} of killed runs, {size / 1e6:.1f} MB", f"rm -rf {shown}{more}")
+
+
+def _environments(root: Path) -> str:
+    """Look for environments that no tool of this clone needs with this Python; another Python may."""
+    found = list(unused(root, with_tests(root).values()))
+    if not found:
+        return "none unused"
+    size = sum(path.lstat().st_size for folder in found for path in folder.rglob("*"))
+    version = ".".join(map(str, sys.version_info[:3]))
+    shown = " ".join(shlex.quote(str(path.relative_to(root.resolve()))) for path in found)
+    what = f"{len(found)} of other Pythons than {version}, or of earlier locks, {size / 1e6:.0f} MB"
+    raise Broken("environments", what, f"if nobody else needs them: rm -rf {shown}")
 
 
 def _hidden(root: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from configobj import ConfigObj
 from registry.datasets import find_datasets
 from registry.git import Git
 from registry.git_settings import elsewhere
+from registry.runtime.virtualenvs import environments
 
 WORLD = Path(".demo")  # the demo's
 SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
@@ -42,8 +43,7 @@ def make_scratch(root: Path, world: Path) -> Path:
     config["core"]["remote"] = "local"
     config['remote "local"']["url"] = str(world / "remote")
     config.write()
-    ready = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs"))
-    (clone / ".venvs").symlink_to(ready.absolute())  # its tools have the same locks
+    (clone / ".venvs").symlink_to(environments(root))  # its tools have the same locks
     Git(world)("init", "-q", "--bare", "-b", "main", "origin.git")
     git = Git(clone)
     git("init", "-q", "-b", "main")

@@ -13,9 +13,9 @@ from registry.runtime.containers import build_images, docker_command, engine_ans
 from registry.runtime.environ import NETWORK, forwarded_host, inside_network, load_environment, through_forwards
 from registry.runtime.failure import CannotRun
 from registry.runtime.images import read_images
-from registry.runtime.toolbox import Tool, find_tools, read_tool
+from registry.runtime.toolbox import Tool, with_tests
 from registry.runtime.variables import declared, on_host
-from registry.runtime.virtualenvs import INDEX, NotAtHand, virtualenv
+from registry.runtime.virtualenvs import hold, virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 
@@ -36,7 +36,7 @@ cli()
 def main(arguments: list[str]) -> NoReturn:
     """Replace this process by the tool, or end with one error line."""
     root = Path(__file__).resolve().parents[4]
-    tools = {**find_tools(root), "tests": read_tool(root / "tests")}
+    tools = with_tests(root)
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(f"Usage: {USAGE}\n\nTools: {', '.join(tools)}", file=sys.stderr)
         sys.exit(0 if arguments else 2)
@@ -51,9 +51,6 @@ def main(arguments: list[str]) -> NoReturn:
         run(tools[name], rest, root)
     except CannotRun as error:
         _fail(error.code, error.where, error.what, error.fix)
-    except NotAtHand as error:
-        fix = f"PIP_EXTRA_INDEX_URL={INDEX}, or PIP_FIND_LINKS=a folder that has the wheel"
-        _fail(10, name, str(error), fix)
     except KeyboardInterrupt:
         _fail(130, name, "interrupted", "run it again")
     except subprocess.CalledProcessError as error:
@@ -82,7 +79,9 @@ def run(tool: Tool, arguments: list[str], root: Path) -> NoReturn:
             features = engine_features()
             command = docker_command(tool, image, arguments, Path.cwd(), environ, network, host, features)
             os.execvpe("docker", command, {**os.environ, **environ})
-    programs = virtualenv(tool, root) / "bin"
+    environment = virtualenv(tool, root)
+    hold(environment)
+    programs = environment / "bin"
     if tool.name == "tests":
         command = _program(programs, arguments)
     else:

@@ -74,6 +74,12 @@ def find_tools(root: Path) -> dict[str, Tool]:
     return {name: read_tool(root / "tools" / name) for name in names}
 
 
+def with_tests(root: Path) -> dict[str, Tool]:
+    """Return the tools of the repository, and its tests, which have an environment like theirs."""
+    tests = root / "tests"
+    return {**find_tools(root), **({"tests": read_tool(tests)} if (tests / "pyproject.toml").is_file() else {})}
+
+
 def read_tool(folder: Path) -> Tool:
     """Read one tool's folder."""
     table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["data-registry"]

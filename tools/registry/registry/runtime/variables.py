@@ -46,6 +46,9 @@ def on_host(tool: Tool, root: Path, programs: Path) -> dict[str, str]:
     """Return the environment of a tool on the host, whose environment has ``programs``."""
     if tool.env == ("*",):
         known = {name: value for name, value in without_python(os.environ).items() if name not in GIT_LOCATIONS}
+        home = Path(known.get("HOME", "/"))
+        if home.exists() and not home.is_dir():
+            del known["HOME"]  # /dev/null, where DVC and dulwich end at "not a directory"; a missing folder is fine
         path = os.pathsep.join(filter(None, (str(programs), os.environ.get("PATH", os.defpath))))
         return {**known, **SAME_FOR_ALL, "REGISTRY_ROOT": str(root), "PATH": path}
     always = {name: os.environ[name] for name in ALWAYS if name in os.environ}

@@ -1,77 +1,141 @@
-"""The virtual environment of a tool, made on first use from its lock. Standard library only."""
+"""The virtual environments of the tools, each made on first use from its lock. Standard library only.
 
+The name of an environment's folder says what it was made of, so that another Python, lock or place has another one, and
+none is changed or deleted while it may be in use. Old ones stay until somebody removes them, as ``make doctor`` says.
+"""
+
+import errno
 import fcntl
 import hashlib
 import os
 import re
-import shutil
-import subprocess
+import shlex
 import sys
-import time
-import venv
+import sysconfig
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from registry.runtime.installing import install_lock
+from registry.runtime.failure import CannotRun
+from registry.runtime.making import ELSEWHERE, MADE, disk_full, make, say
 from registry.runtime.toolbox import Tool
 
-LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\\\n]+?) *\\?$", re.MULTILINE)  # with its marker, for pip to judge
-INDEX = "https://download.pytorch.org/whl/cpu"
+NAMED = re.compile(r"[a-z][a-z-]*-[0-9a-f]{12}")
 
 
-class NotAtHand(Exception):
-    """No package index that pip knows has a build that the lock pins by a local version, as ``torch==2.13.0+cpu``."""
+def environments(root: Path) -> Path:
+    """Return the folder of the environments: REGISTRY_ENVS, which may start at the repository's root, or .venvs."""
+    return (root / (os.environ.get("REGISTRY_ENVS") or ".venvs")).resolve()
 
 
 def virtualenv(tool: Tool, root: Path) -> Path:
-    """Return the tool's virtual environment, made anew where its lock has changed.
+    """Return the tool's virtual environment, made where there is none of this Python and lock yet.
 
-    Two processes that need it at once make it once. Raises CalledProcessError where pip fails, and NotAtHand before
-    anything is fetched.
+    Two processes that need it at once make it once. Raises CannotRun where it cannot be made or used, and NotAtHand
+    before anything is fetched.
     """
-    folder = Path(os.environ.get("REGISTRY_ENVS", root / ".venvs")) / tool.name
-    wanted = _stamp(tool)
-    if _made(folder) == wanted:
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _made(folder) != wanted:
-            print(f"{tool.name}: making its environment (once)", file=sys.stderr, flush=True)
-            started = time.monotonic()
-            shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True)
-            _install(folder, tool)
-            (folder / ".stamp").write_text(wanted)
-            print(f"{tool.name}: its environment took {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    folder = environments(root) / environment_name(tool, root)
+    try:
+        if not _is_made(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(folder, tool) as lock:
+                if not _is_made(folder):
+                    make(folder, tool, lock)
+        _refuse_noexec(folder)
+    except OSError as error:
+        raise _cannot_write(error, folder) from error
     return folder
 
 
-def _install(folder: Path, tool: Tool) -> None:
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    quiet = [*pip, "install", "-qq"]
-    lock = tool.folder / "requirements.lock"
-    for pin in LOCAL.findall(lock.read_text()):
-        # The general index has other builds of these alone, with gigabytes for graphics cards.
-        look = [*quiet, "--dry-run", "--no-deps", pin]
-        if subprocess.run(look, capture_output=True).returncode:
-            raise NotAtHand(f"no package index at hand has {pin.partition(' ')[0]}")
-    install_lock(pip, lock, folder, tool.name)
-    if tool.name == "tests":  # type checkers and doctests look for installed packages
-        editable = [argument for package in tool.packages[:-1] for argument in ("-e", str(package))]
-        # The build backend is in the lock, so nothing unpinned is fetched to install our own packages.
-        subprocess.run([*quiet, "--no-deps", "--no-build-isolation", *editable], check=True, stdout=sys.stderr)
+def environment_name(tool: Tool, root: Path) -> str:
+    """Return the name of the folder that the tool's environment has.
+
+    It hangs on what the environment is made of, and on where it is, for programs in it name their Python. The tools'
+    own code is not in it: that is run from where it is.
+    """
+    digest = hashlib.sha256((tool.folder / "requirements.lock").read_bytes())
+    place = (os.path.realpath(sys.base_prefix), environments(root))
+    python = (sys.version, sys.implementation.cache_tag, sysconfig.get_platform())
+    for text in (*python, *place, *(tool.packages if tool.name == "tests" else ())):
+        digest.update(f"\0{text}".encode(errors="surrogateescape"))
+    for package in tool.packages if tool.name == "tests" else ():  # type checkers look for installed packages
+        digest.update((package / "pyproject.toml").read_bytes())
+    return f"{tool.name}-{digest.hexdigest()[:12]}"
 
 
-def _stamp(tool: Tool) -> str:
-    """Return what the environment depends on. The tools' own code is not in it: it is run from where it is."""
-    digest = hashlib.sha256(sys.version.encode() + (tool.folder / "requirements.lock").read_bytes())
-    for package in tool.packages if tool.name == "tests" else ():
-        digest.update(f"{package}\0".encode() + (package / "pyproject.toml").read_bytes())
-    return digest.hexdigest()
+def hold(folder: Path) -> None:
+    """Mark an environment as in use by this process and the program that it becomes, until that ends."""
+    with suppress(OSError):  # on a disk without locks, nothing is ever said to be unused
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.set_inheritable(descriptor, True)
 
 
-def _made(folder: Path) -> str:
-    try:
-        return (folder / ".stamp").read_text()
-    except FileNotFoundError:
-        return ""
+def unused(root: Path, tools: Iterable[Tool]) -> Iterator[Path]:
+    """Yield the environments in the clone that this Python and these locks do not need, and that no tool uses now.
+
+    Those elsewhere may be another clone's.
+    """
+    there, by_name = environments(root), {tool.name: tool for tool in tools}
+    if there.parent != root.resolve() or not there.is_dir():
+        return
+    needed = {environment_name(tool, root) for tool in by_name.values()}
+    for folder in sorted(there.iterdir()):
+        named = NAMED.fullmatch(folder.name) or folder.name in by_name  # as they were named once
+        if named and folder.name not in needed and folder.is_dir() and not folder.is_symlink() and _is_idle(folder):
+            yield folder
+
+
+def _is_idle(folder: Path) -> bool:
+    """Say whether no tool runs in an environment, and none makes it."""
+    for path in (folder, _lock(folder)):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def _is_made(folder: Path) -> bool:
+    return (folder / MADE).is_file() and (folder / "bin" / "python").exists()  # a link to a Python that may be gone
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+@contextmanager
+def _alone(folder: Path, tool: Tool) -> Iterator[int]:
+    """Hold the lock of an environment, and yield its descriptor."""
+    with _lock(folder).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{tool.name}: waiting for another process that makes its environment")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def _refuse_noexec(folder: Path) -> None:
+    if os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise CannotRun(2, folder, "is on a disk that may not hold programs (noexec)", ELSEWHERE)
+
+
+def _cannot_write(error: OSError, folder: Path) -> CannotRun:
+    """Say what stands in the way of an environment, as the file system says."""
+    where = error.filename or folder
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(where)
+    what = (error.strerror or str(error)).lower()
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        cure = f"change its owner (sudo chown -R {os.getuid()} {shlex.quote(str(folder.parent))}), or {ELSEWHERE}"
+        return CannotRun(2, where, what, cure)
+    return CannotRun(2, where, what, ELSEWHERE)

@@ -20,6 +20,7 @@ from stage.errors import StageError
 from registry.git import Git
 from registry.git_settings import elsewhere
 from registry.releasing.releases import Release
+from registry.runtime.virtualenvs import environments
 from registry.storage.manifests import obtain
 from registry.storage.remote_config import read_config
 from registry.storage.verify import Problem
@@ -147,7 +148,7 @@ def _environment(root: Path, clone: Path) -> dict[str, str]:
     if mirror and "://" not in mirror:
         environ["FETCH_MIRROR"] = str((root / mirror).resolve())
     if _locks(root) == _locks(clone):
-        return {**environ, "REGISTRY_ENVS": environ.get("REGISTRY_ENVS", str(root / ".venvs"))}
+        return {**environ, "REGISTRY_ENVS": str(environments(root))}
     environ["REGISTRY_ENVS"] = str(clone / ".venvs")
     return environ
 
