@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from stage.errors import ReleaseRefused, StageError
+from stage.errors import DiskFull, ReleaseRefused, StageError
 
 from registry.git_settings import command, command_name, environment
 
@@ -19,6 +19,7 @@ OLDEST = (2, 31)
 ANYWHERE = {"clone", "init", "version", "--version"}  # commands that look at no repository around them
 NO_PUSH = "failed to push some refs"  # what git adds to every push that fails
 OWNER_CURE = re.compile(r"git config --global --add safe\.directory (.+)")
+FULL = re.compile(r"^(?!remote: ).*(?:No space left on device|Disk quota exceeded)", re.MULTILINE)  # here, not there
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -35,6 +36,8 @@ class GitFailed(StageError):
 
     def __init__(self, arguments: tuple[str, ...], said: str) -> None:
         self.said, self.cure = said, _cure(said)
+        if FULL.search(said):
+            self.code, self.cure = DiskFull.code, "free some disk space (df -h), then run again"
         super().__init__(f"git {arguments[0]}", _reason(said), self.cure or "see what git says")
 
 

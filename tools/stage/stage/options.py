@@ -63,5 +63,10 @@ def log_to_stderr() -> None:
 
 
 class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        if not logging.getLogger().isEnabledFor(logging.DEBUG):  # libraries add tracebacks that are for -v
+            record.exc_info = record.exc_text = record.stack_info = None
+        return super().format(record)
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         return one_line(super().formatMessage(record))

@@ -1,9 +1,13 @@
 """What DVC says when it fails, as the error that it means."""
 
+import errno
+import os
 import re
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from stage.errors import (
     CorruptFile,
@@ -20,6 +24,8 @@ from registry.datasets import Dataset
 STAGE = re.compile(r"failed to reproduce '(?:.*:)?([^':]+)'$")
 EXITED = re.compile(r"exited with (-?\d+)$")
 LINKS = re.compile(r"\s*(?:Check the page|See|Learn more)\b.*?(?:<|https?:).*", re.DOTALL)
+PLACE = re.compile(r"'(/.+)'")
+LEAST = 65_536  # bytes that are free on a disk that is not full
 FIX = "correct dvc.yaml or params.yaml"
 LOCK = "remove it, or git checkout it, then run again"
 # By the names of DVC's exceptions: what the caller should do.
@@ -70,10 +76,13 @@ def meaning_of(error: BaseException, where: object, dataset: Dataset | None = No
             return cause
         if isinstance(cause, sqlite3.Error):
             return _of_sqlite(cause)
+        cause = with_place(cause, where) if isinstance(cause, OSError) else cause
         if isinstance(cause, OSError | MemoryError) and (found := translated(cause)):
             return found
     place = f"{where} stage {stage}" if stage else where
     for cause in reversed(causes):
+        if type(cause).__name__ == "CacheLinkError" and (full := _of_links(str(cause))):
+            return full
         if found_meaning := MEANINGS.get(type(cause).__name__):
             kind, fix = found_meaning
             return kind(place, _words(cause), fix)
@@ -82,6 +91,11 @@ def meaning_of(error: BaseException, where: object, dataset: Dataset | None = No
     if not any(module.startswith("dvc.") for module in told.values()):
         return StageError(place, what, "run again with -v to see where it comes from")
     return UsageError(place, what, LOCK if "dvc.lock" in what else FIX)
+
+
+def with_place(error: OSError, where: object) -> OSError:
+    """Return an error of the system with the place where it was, if it says none."""
+    return error if error.filename or not error.errno else OSError(error.errno, error.strerror, str(where))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -96,6 +110,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _words(error: BaseException) -> str:
     """Return what an exception says, without addresses of pages about it."""
     return LINKS.sub("", str(error)).strip()
+
+
+def _of_links(text: str) -> StageError | None:
+    """Return why DVC, which tries with a file of its own, has no way to put an output in its place; None: its types."""
+    if not (found := PLACE.search(text)):
+        return None
+    folder = next(folder for folder in Path(found[1]).parents if folder.exists())
+    if shutil.disk_usage(folder).free < LEAST:
+        return DiskFull(folder, "cannot write: no space left", "free some disk space (df -h), then run again")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return translated(PermissionError(errno.EACCES, "", str(folder)))
+    return None
 
 
 def _of_sqlite(error: sqlite3.Error) -> StageError:

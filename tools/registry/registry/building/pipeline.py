@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import pwd
 import re
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stage.errors import CorruptFile
 
-from registry.building.dvc_errors import LOCK, meaning_of
+from registry.building.dvc_errors import LOCK, meaning_of, with_place
 from registry.building.evaluation import start_evaluation
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.git_settings import neutral_process
@@ -69,7 +70,8 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
     Raises, for what DVC raises here and within, the StageError that it means.
     """
     # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
-    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(root / ".dvc" / "tmp" / "site")))
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(_made(root) / f"site-{os.getuid()}")))
+    _name_the_user()
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -80,6 +82,10 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
             yield repo
     except (DvcException, sqlite3.Error) as error:
         raise meaning_of(error, dataset.name if dataset else "DVC", dataset) from error
+    except OSError as error:
+        if (placed := with_place(error, dataset.name if dataset else root / ".dvc")) is not error:
+            raise placed from error
+        raise
 
 
 def _check_files(root: Path) -> None:
@@ -98,13 +104,17 @@ def _check_files(root: Path) -> None:
 @contextlib.contextmanager
 def exclusive(root: Path) -> Iterator[None]:
     """Hold the clone's lock: DVC is not made for two writers in one clone."""
-    with (_private(root / ".dvc" / "tmp") / "registry.lock").open("w") as lock:
+    # Opened to read, so that a lock which another user of the clone has made is theirs too.
+    lock = os.open(_made(root) / "registry.lock", os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.info("waiting for another run in %s", root)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _quieten() -> None:
@@ -130,6 +140,21 @@ def _stdout_elsewhere() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _name_the_user() -> None:
+    """Give a user whom the system has no name for, as in a container under any uid, the one that DVC asks for."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("USER", f"uid-{os.getuid()}")
+
+
+def _made(root: Path) -> Path:
+    """Return the folder that DVC and all users of the clone share, made where it is missing."""
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _private(folder: Path) -> Path:
