@@ -97,6 +97,12 @@ def test_what_is_indented_for_another_reason_is_no_code(before):
     assert "no" not in said(f"{before}    word <!-- no -->\n").split()
 
 
+def test_preformatted_html_stays_as_it_is():
+    pre = '<pre class="x">\n┌──┐\n│ <b>a</b>│ <!-- b -->\n\n# no heading\n└──┘\n</pre> end'
+    assert said(f"# A\n\n{pre}\n\nText.\n") == f"# A\n\n{pre}\n\nText."
+    assert said("<pre>\n\n# A <b>b</b>\n") == "# A b"
+
+
 def test_a_fence_is_closed_by_one_of_its_kind_that_is_as_long():
     assert headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")[-1] == ("C", None, None)
     assert len(headings("````\n```\n# A\n~~~\n# B\n`````\n# C\n\nText.\n")) == 2
@@ -224,6 +230,7 @@ def test_front_matter_is_left_out_and_a_rule_at_the_top_is_not_taken_for_it():
         "├── src/\n│   └── a.py",
         "│  A   │───▶│  B   │",
         "Use List<Object> for it.",
+        "``a <!-- b --> c`` and `` ` <b> ``",
         "A line of text.\n[text]: of it",
         "[Note]: read this before you start",
         "```\n┌──────┐\n│ App  │\n└──────┘\n```",
@@ -252,6 +259,7 @@ def test_what_says_something_stays_as_it_is(text):
         ('<img src="docs/badge-reader.png" alt="The reader">', "The reader"),
         ("<img src=x.png alt='The reader' width=5>", "The reader"),
         ("![one](a.png)![two](b.png)", "one\ntwo"),
+        ('<img alt="a > b" src="c.png"> <b title="d > e">f</b> <b title=g\'h>i</b>', "a > b f i"),
         ("[![The screen](docs/screen.png)](https://demo)", "The screen"),
         ("[![The screen][png]][demo]\n\n[png]: docs/screen.png\n[demo]: https://demo", "The screen"),
         ('<a href="https://example.org/win">Download the installer</a>', "Download the installer"),

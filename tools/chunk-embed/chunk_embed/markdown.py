@@ -9,7 +9,7 @@ import re
 from chunk_embed.front_matter import front_matter_end
 from chunk_embed.inline import heading_pieces, kept_text, pieces, title
 from chunk_embed.kept import Keeper, Kept
-from chunk_embed.markup import CELL, OPENED, STARTS_HTML, LeftOut, Piece, label_of
+from chunk_embed.markup import CELL, OPENED, STARTS_HTML, LeftOut, Piece, in_code, label_of
 from chunk_embed.noise import is_noise
 from chunk_embed.spans import stripped, without_outer_breaks
 
@@ -23,6 +23,7 @@ DEFINITION = re.compile(
     re.MULTILINE,
 )
 NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-*+>|]|\d{1,9}[.)]|</?[a-z])", re.IGNORECASE)
+PRE, PRE_END = re.compile(r"\s*<pre[\s>]", re.IGNORECASE), re.compile(r"</pre\s*>", re.IGNORECASE)
 ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?=\s)")
 INDENTED = re.compile(r"(?: {0,3}\t| {4})[ \t]*\S")
 LOOK_AHEAD = 1000  # characters within which a tag that was opened must be closed to be one
@@ -50,6 +51,7 @@ class _Scanner:
         for found in DEFINITION.finditer(text) if "]:" in text else ():
             self.references.setdefault(label_of(found["label"]), found["url"])
         self.comments = True  # until one is not closed: then none after it is
+        self.pres = True  # until one is not closed: then none after it is
         self.in_list = False  # where indented lines belong to an item
         self.may_be_code = True  # after a blank line: else an indented line goes on with the one before
         self.in_html = False  # where the indentation of lines belongs to the tags around them
@@ -91,7 +93,13 @@ class _Scanner:
             return self._code(start, fence["mark"])
         if is_line and may_be_code and not self.in_list and INDENTED.match(line):
             return self._indented_code(start)
-        if self.comments and (opened := line.find("<!--")) >= 0 and line.count("`", 0, opened) % 2 == 0:
+        if self.pres and PRE.match(line):
+            if last := PRE_END.search(self.text, start):
+                end = self._part_end(last.end())
+                self.keeper.block("code", start, end)
+                return end
+            self.pres = False
+        if self.comments and (opened := line.find("<!--")) >= 0 and not in_code(line, opened):
             return self._comment(start, end, start + opened)
         if bare[0] == "<" and (heading := HTML_HEADING.search(line)):
             return self._html_heading(start, end, heading)

@@ -32,9 +32,12 @@ ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNO
 TARGET = r"(?:\([^()\n]*\)|\[[^\[\]\n]*\])"
 IMAGE = re.compile(r"!\[(?P<alt>[^\[\]\n]*)\](?:\((?P<url>[^()\n]*)\)|\[(?P<label>[^\[\]\n]*)\])?")
 ANY_IMAGE = rf"!\[[^\[\]\n]*\]{TARGET}?"
+CODE = r"(?<!`)(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)"
+TAG_END = r"""(?:(?:[^<>"']++|"[^"<]*"|'[^'<]*')*+>|[^<>]*>)"""
+CODE_SPAN = re.compile(CODE)
 MARKUP = re.compile(
-    rf"(?P<code>`[^`\n]+`)|(?P<link>\[\s*(?:{ANY_IMAGE}\s*)+\]{TARGET}?)|(?P<image>{ANY_IMAGE})"
-    rf"|</?(?P<tag>{NAMES})(?=[\s/>])[^<>]*>",
+    rf"{CODE}|(?P<link>\[\s*(?:{ANY_IMAGE}\s*)+\]{TARGET}?)|(?P<image>{ANY_IMAGE})"
+    rf"|</?(?P<tag>{NAMES})(?=[\s/>]){TAG_END}",
     re.IGNORECASE,
 )
 
@@ -45,6 +48,11 @@ class Piece(NamedTuple):
     start: int
     end: int
     left_out: LeftOut | None = None
+
+
+def in_code(line: str, position: int) -> bool:
+    """Return whether a place is within code, between backticks."""
+    return "`" in line and any(match.start() < position < match.end() for match in CODE_SPAN.finditer(line))
 
 
 def label_of(text: str) -> str:
