@@ -142,7 +142,7 @@ def test_the_users_other_python_and_repository_reach_no_tool(tree: Path, tmp_pat
     given |= {"VIRTUAL_ENV": "/nowhere", "GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "x", "SHELL": "/bin/false"}
     kept = {"PYTHONHASHSEED": "7", "GIT_AUTHOR_NAME": "t", "GIT_CONFIG_COUNT": "0", "MINE": "m"}
     program = "import json, os; print(json.dumps(dict(os.environ)))"
-    done = run(tree, "tests", "python", "-c", program, **given, **kept)
+    done = run(tree, "tests", "python", "-c", program, cwd=tree, **given, **kept)
     told = json.loads(done.stdout)
     assert {name: told[name] for name in kept} == kept
     assert not {*given} & {*told} - {"SHELL"} and told["SHELL"] == "/bin/sh"
@@ -176,9 +176,12 @@ def test_closed_streams_are_no_files_of_the_tool(tree: Path, tmp_path: Path, clo
     )
     refresh_images(tree)
     known = {**environ(stamped(tree), RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
-    done = subprocess.run(
-        [tree / "tools/run", "probe"], env=known, preexec_fn=lambda: [os.close(each) for each in closed]
-    )
+
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    done = subprocess.run([tree / "tools/run", "probe"], env=known, preexec_fn=close)
     assert done.returncode == 0
     assert all(ast.literal_eval(target.read_text())[each] == "/dev/null" for each in closed)
 
