@@ -3,11 +3,15 @@
 import hashlib
 import logging
 import os
+import subprocess
+import sys
 import threading
 import unicodedata
+from pathlib import Path
 
 import pytest
 from fetcher.names import check_name, check_together
+from fetcher.sources import read_sources
 from hypothesis import given
 from hypothesis import strategies as st
 from stage.addresses import is_public, trusted_origins
@@ -314,3 +318,52 @@ def test_wrong_bytes_from_a_local_source(desk):
     desk.ask(("a", "file:a", GOOD))
     with pytest.raises(ChecksumMismatch):
         desk.fetch()
+
+
+MEASURE = """
+import resource, sys, time
+from pathlib import Path
+from fetcher.sources import read_sources
+count = len(read_sources(Path(sys.argv[1])))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.process_time())
+"""
+
+
+def written(path: Path, rows: int) -> Path:
+    with path.open("w") as file:
+        file.write("name,url,sha256,bytes\n")
+        for number in range(rows):
+            name = f"folder/{number:07}.txt"
+            file.write(f"{name},https://example.org/data/{name},{number:064x},{number + 1}\n")
+    return path
+
+
+def test_many_rows_take_memory_and_time_as_they_are_many(tmp_path):
+    used = {}
+    for rows in (20_000, 200_000):
+        command = [sys.executable, "-c", MEASURE, str(written(tmp_path / "sources.csv", rows))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        count, memory, seconds = map(float, done.stdout.split())
+        assert count == rows
+        used[rows] = memory, seconds
+    assert used[200_000][0] - used[20_000][0] < 180_000 * 700
+    assert used[200_000][1] < 15 * used[20_000][1]
+
+
+@pytest.mark.slow
+def test_more_files_than_memory_is_promised_for_are_refused(tmp_path):
+    with pytest.raises(PolicyViolation, match="names more than 1000000 files"):
+        read_sources(written(tmp_path / "sources.csv", 1_000_001))
+
+
+def test_a_line_without_an_end_is_refused(tmp_path):
+    (tmp_path / "sources.csv").write_text("name,url,sha256,bytes\n" + "," * 10_000_000)
+    with pytest.raises(UsageError, match=r"sources.csv line 2: longer than 65535 characters"):
+        read_sources(tmp_path / "sources.csv")
+
+
+def test_a_name_with_a_url_in_every_row_is_refused(tmp_path):
+    row = f"a,https://example.org/a,{'0' * 64},1\n"
+    (tmp_path / "sources.csv").write_text("name,url,sha256,bytes\n" + row * 200_000)
+    with pytest.raises(UsageError, match=r"sources.csv line 102: a has more than 100 URLs"):
+        read_sources(tmp_path / "sources.csv")

@@ -30,19 +30,27 @@ def check_name(name: str, where: str) -> None:
 
 def check_together(places: Iterable[tuple[str, str]]) -> None:
     """Refuse (name, where) pairs that are one place where case or Unicode form does not count, or file and folder."""
-    taken: dict[str, tuple[str, bool]] = {}
+    taken: dict[str, str] = {}  # what is spelled so, by what it is where case and form do not count
+    folders: set[str] = set()
     for name, where in places:
         components = name.split("/")
         for depth in range(1, len(components) + 1):
-            spelled, is_file = "/".join(components[:depth]), depth == len(components)
-            before, was_file = taken.setdefault(_folded(spelled), (spelled, is_file))
+            is_file = depth == len(components)
+            spelled = name if is_file else "/".join(components[:depth])
+            folded = _folded(spelled)
+            is_new = folded not in taken
+            before = taken.setdefault(folded, spelled)
             if before != spelled:
                 raise PolicyViolation(
                     where, f"name {name!r} collides with {before!r} on some file systems", "rename one of them"
                 )
-            if was_file != is_file:
+            if folded in folders if is_file else not is_new and folded not in folders:
                 raise PolicyViolation(where, f"{spelled!r} is both a file and a folder", "rename one of them")
+            if not is_file:
+                folders.add(folded)
 
 
 def _folded(name: str) -> str:
+    if name.isascii() and name == name.lower():  # as nearly all are: the same object, of which there may be millions
+        return name
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -62,7 +62,7 @@ def resolve(
             found = all_of(tasks, lambda task: task(), JOBS, watch, sources, advance)
     finally:
         watch.stop()
-    after = [Source(name, one.urls, one.pin.sha256, one.pin.bytes, "upstream") for name, one in found.items() if one]
+    after = [Source(name, one.urls, one.pin.sha256, one.pin.bytes) for name, one in found.items() if one]
     if not after:
         raise EmptyInput("upstream", "holds no file", "correct upstream in params.yaml")
     done = _compared({source.name: source for source in before}, {source.name: source for source in after})

@@ -2,9 +2,11 @@
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from stage.errors import EmptyInput, PolicyViolation, UsageError
 from stage.output import replacing
@@ -13,10 +15,13 @@ from fetcher.names import check_name, check_together
 
 HEADER = ["name", "url", "sha256", "bytes"]
 SHA256 = re.compile(r"[0-9a-f]{64}")
+LONGEST = 1 << 16  # characters of a line
+MOST_URLS = 100  # of one file
+MOST = 1_000_000  # files: half a kilobyte of memory each
 SIZE = re.compile(r"[0-9]{1,18}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """One file: its name below the output, where to find it, and what it must be (None where it is unpinned)."""
 
@@ -24,7 +29,13 @@ class Source:
     urls: tuple[str, ...]
     sha256: str | None
     bytes: int | None
-    where: str
+    path: Path | None = None  # that names it, and on which line
+    line: int = 0
+
+    @property
+    def where(self) -> str:
+        """Say where it is named."""
+        return f"{self.path} line {self.line}" if self.path else "upstream"
 
 
 @dataclass(frozen=True)
@@ -44,18 +55,22 @@ def read_sources(path: Path, allow_unpinned: bool = False) -> list[Source]:
     found: dict[str, Source] = {}
     for line, row in _rows(path):
         where = f"{path} line {line}"
-        source = _source(row, where, allow_unpinned)
+        source = _source(row, where, allow_unpinned, path, line)
         before = found.setdefault(source.name, source)
         if before is not source:
             if (before.sha256, before.bytes) != (source.sha256, source.bytes):
                 raise UsageError(where, f"{source.name} has another sha256 or size above", "make its rows agree")
-            found[source.name] = Source(
-                source.name, before.urls + source.urls, before.sha256, before.bytes, before.where
-            )
+            if len(before.urls) == MOST_URLS:
+                raise UsageError(where, f"{source.name} has more than {MOST_URLS} URLs", "remove those beyond")
+            found[source.name] = replace(before, urls=before.urls + source.urls)
+        if len(found) > MOST:
+            raise PolicyViolation(where, f"names more than {MOST} files", "have upstream pack them into archives")
     if not found:
         raise EmptyInput(path, "names no files", "add a row: name,url,sha256,bytes")
-    check_together((source.name, source.where) for source in found.values())
-    return list(found.values())
+    sources = list(found.values())
+    del found  # there may be millions
+    check_together((source.name, source.where) for source in sources)
+    return sources
 
 
 def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
@@ -78,22 +93,31 @@ def _write(path: Path, rows: Iterable[Iterable[object]]) -> None:
         writer.writerows([HEADER, *rows])
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows after the header, each with the number of its last line."""
     with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(_lines(file, path), strict=True)
         try:
             header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
+            if header != HEADER:
+                raise UsageError(f"{path} line 1", f"header is {','.join(header)[:80]!r}", f"write {','.join(HEADER)}")
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
             raise UsageError(
                 f"{path} line {reader.line_num + 1}", f"not readable: {error}", "save it as UTF-8 CSV"
             ) from error
-    if header != HEADER:
-        raise UsageError(f"{path} line 1", f"header is {','.join(header)[:80]!r}", f"write {','.join(HEADER)}")
-    return rows
 
 
-def _source(row: list[str], where: str, allow_unpinned: bool) -> Source:
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(file.readline, LONGEST), ""), 1):
+        if len(line) == LONGEST:
+            raise UsageError(f"{path} line {number}", f"longer than {LONGEST - 1} characters", "save it as UTF-8 CSV")
+        yield line
+
+
+def _source(row: list[str], where: str, allow_unpinned: bool, path: Path, line: int) -> Source:
     if len(row) != len(HEADER):
         raise UsageError(where, f"{len(row)} fields instead of {len(HEADER)}", f"write {','.join(HEADER)}")
     name, url, sha256, size = row
@@ -103,7 +127,7 @@ def _source(row: list[str], where: str, allow_unpinned: bool) -> Source:
             raise PolicyViolation(
                 where, f"{name} has no sha256 and bytes", "pin it; --allow-unpinned fetches it and writes the pin"
             )
-        return Source(name, (url,), None, None, where)
+        return Source(name, (url,), None, None, path, line)
     if not SHA256.fullmatch(sha256):
         raise UsageError(
             where, f"sha256 {sha256[:80]!r} is not 64 lower-case hex digits", "write what sha256sum prints"
@@ -112,4 +136,4 @@ def _source(row: list[str], where: str, allow_unpinned: bool) -> Source:
         raise UsageError(where, f"bytes {size[:80]!r} is not a whole number", "write the size in bytes")
     if int(size) == 0:
         raise EmptyInput(where, f"{name} is pinned as an empty file", "pin a file with content, or remove the row")
-    return Source(name, (url,), sha256, int(size), where)
+    return Source(name, (url,), sha256, int(size), path, line)
