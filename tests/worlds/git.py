@@ -2,7 +2,7 @@
 
 ``hostile`` writes the files that a setting needs and returns the variables that lead git to them; ``entered`` changes
 a clone as those settings do that a clone has. The repository that the variables of a hook name is ``victim``: whatever
-runs, it must stay as it is.
+runs, it must stay as it is. Of the hooks, ``pre-push`` alone is to run, and leaves the file ``pushed``.
 """
 
 import dataclasses
@@ -228,6 +228,7 @@ def _write_files(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(NOISE.format(name=name, code=code))
         path.chmod(0o755)
+    (folder / "hooks" / "pre-push").write_text(f"#!/bin/sh\ntouch '{folder}/pushed'\necho noise\necho noise >&2\n")
     (folder / "template" / "info").mkdir(exist_ok=True)
     (folder / "template" / "info" / "exclude").write_text("*\n")
     (folder / "attributes").write_text("* text=auto eol=crlf filter=shout ident\n")

@@ -70,6 +70,7 @@ def test_show_diff_and_explain_say_what_is_missing(shallow: Path) -> None:
     assert (done.exit_code, "not in this clone: 2 releases" in done.stderr) == (2, True)
     assert "not in this clone: 2 releases" in run("diff", "greetings", "latest").stderr
     assert "not in this clone: 3 releases" in run("explain", "nothing/1").stderr
+    assert "not in this clone: 2 releases" in run("get", "greetings", "latest", "out").stderr
     git(shallow, "fetch", "-q", "origin", "tag", "greetings-v1.0.0", "--no-tags")
     done = run("diff", "greetings", "latest")
     assert (done.exit_code, "1 release (greetings-v1.1.0) of origin" in done.stderr) == (0, True)

@@ -92,6 +92,7 @@ def journey(built: Path, folder: Path, *names: str) -> Journey:
     answers = _answers(place)
     assert _config(place.clone) == config, "nothing is set in the clone"
     assert victim(folder / "git") == theirs, "the repository of a hook around us stays as it is"
+    assert (folder / "git" / "pushed").exists() == ("hooks" in names), "a guard of the user runs"
     origin = folder / "origin.git"
     for tag in TAGS:
         assert git(origin, "cat-file", "-t", f"refs/tags/{tag}") == "tag\n"

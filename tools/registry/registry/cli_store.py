@@ -14,7 +14,7 @@ from registry.batches import Failures
 from registry.building.summary import amount
 from registry.git import Git
 from registry.options import REMOTE
-from registry.releasing.completeness import ask_origin
+from registry.releasing.completeness import ask_origin, report_gaps
 from registry.releasing.releases import Release
 from registry.releasing.versions import chosen, released
 from registry.runtime.toolbox import repository
@@ -146,7 +146,9 @@ def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
         with release_at(url, name, version) as release:
             _get(release, out, f"refs/tags/{release.tag}", remote)
     else:
-        _get(_releases(repository(), name, version, everything=False)[0], out, "HEAD", remote or "local")
+        root = repository()
+        report_gaps(Git(root), name.partition("@")[0])  # the latest may be a release that is not here
+        _get(_releases(root, name, version, everything=False)[0], out, "HEAD", remote or "local")
 
 
 def _get(release: Release, out: Path, revision: str, remote: str) -> None:
