@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import alone, environ, make_clone
 from registry.datasets import find_datasets
+from registry.runtime.making import NotAtHand
 from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import NotAtHand, virtualenv
+from registry.runtime.virtualenvs import virtualenv
 
 
 @dataclasses.dataclass(frozen=True)
