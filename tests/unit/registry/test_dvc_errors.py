@@ -56,9 +56,9 @@ STAGES: dict[str, tuple[dict[str, object], int, str]] = {
         "greetings stage make: output 'data/greetings/evaluation.json' does not exist",
     ),
     "missing dependency": (
-        {"cmd": "true", "deps": ["evaluation.json"]},
+        {"cmd": "true", "deps": ["questions.json"]},
         10,
-        "greetings stage make: dependency 'data/greetings/evaluation.json' does not exist; fix: make the file",
+        "greetings stage make: dependency 'data/greetings/questions.json' does not exist; fix: make the file",
     ),
     "no command": ({"outs": ["a"]}, 2, "required key not provided @ data['stages']['make']['cmd']"),
     "unknown key": ({"cmd": "true", "inputs": ["a"]}, 2, "extra keys not allowed @ data['stages']['make']['inputs']"),

@@ -93,7 +93,8 @@ def _check_files(root: Path) -> None:
 
     Raises UsageError or CorruptFile for an invalid file.
     """
-    for dataset in find_datasets(root, "all"):  # reads params.yaml
+    for dataset in find_datasets(root, "all"):
+        dataset.params()
         dataset.stages()
         try:
             dataset.locked()
