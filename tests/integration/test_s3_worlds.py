@@ -24,7 +24,7 @@ HOSTILE = {
     "region": "of the profile",
     "certificates": "ssl_verify",
     "endpoint": "with a slash",
-    "url": "with slashes",
+    "url": "with a slash",
     "route": "a proxy",
     "style": "path",
     "checksums": "when required",
@@ -87,7 +87,7 @@ def goes_and_comes_back(world: World, built: Registry, folder: Path) -> None:
     for fetch in (
         lambda: run(world, clone, "pull", "letters", "--remote", "there"),
         lambda: subprocess.run(
-            [DVC, "pull", "-r", "there", "data/letters/dvc.yaml"],
+            [DVC, "pull", "-f", "-r", "there", "data/letters/dvc.yaml"],
             cwd=clone,
             env=world.known,
             text=True,

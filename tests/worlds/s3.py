@@ -130,7 +130,7 @@ def aspects(endpoint: str, ca: str, proxy: str, folder: Path, bucket: str) -> di
         },
         "url": {
             "with a prefix": {"section": {"url": f"s3://{bucket}/some/where"}},
-            "with slashes": {"section": {"url": f"s3://{bucket}/some/where//"}},
+            "with a slash": {"section": {"url": f"s3://{bucket}/some/where/"}},
             "of the bucket": {"section": {"url": f"s3://{bucket}"}},
         },
         "route": {

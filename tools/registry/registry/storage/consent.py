@@ -4,13 +4,14 @@ Its ``.dvc/config`` says where its data is. The credentials here go to that serv
 address is asked only if it was named; a folder is read only if the repository itself is on this machine.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stage.addresses import PORTS, trusted_origins
-from stage.errors import PolicyViolation
+from stage.errors import PolicyViolation, StageError
 
 from registry.git import Git
 from registry.runtime.environ import NAMES, variables_of
@@ -52,8 +53,9 @@ def _known(root: Path | None) -> Iterator[str]:
     named = [os.environ.get(name, "") for name in ENDPOINTS]
     if root:
         named += [variables_of(root, name).get(ENDPOINTS[0], "") for name in NAMES]
-        remotes = read_config(Git(root), "HEAD").remotes.values()
-        named += [section.get("endpointurl", "") for section in remotes]
+        with contextlib.suppress(StageError):  # one that cannot be read names nothing
+            remotes = read_config(Git(root), "HEAD").remotes.values()
+            named += [section.get("endpointurl", "") for section in remotes]
     yield from (_origin(endpoint) for endpoint in named if endpoint)
 
 

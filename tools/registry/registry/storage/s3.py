@@ -37,6 +37,7 @@ DENIED = {
     ),
 }
 FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
+INSUFFICIENT_STORAGE = 507
 BEYOND = "InvalidRange"  # what is asked for starts where the object ends
 
 
@@ -108,29 +109,30 @@ class S3Store:
         return f"{self._settings.endpoint}/{self._settings.bucket}"
 
     def _at(self, md5: str) -> dict[str, str]:
-        prefix = f"{self._settings.prefix}/" if self._settings.prefix else ""
-        return {"bucket_name": self._settings.bucket, "object_name": prefix + key_of(md5)}
+        return {"bucket_name": self._settings.bucket, "object_name": self._settings.prefix + key_of(md5)}
 
     def _ask(self, question: Callable[[Any], T]) -> T:
         """Ask the server; once more where it says that the bucket is in another region."""
         import minio
 
-        client = self._client()
+        client, before = self._client()
         try:
             return question(client)
         except (minio.error.S3Error, minio.error.InvalidResponseError) as error:
             region = _region_of(error)
-            if not region or region == self._region:
+            if not region or region == before:
                 raise
             with self._making:
-                self._region, self._made = region, None
-        return question(self._client())
+                if self._region != region:  # another thread may have been told before
+                    self._region, self._made = region, None
+        return question(self._client()[0])
 
-    def _client(self) -> Any:
+    def _client(self) -> tuple[Any, str]:
+        """Return the client, and the region that it signs for."""
         with self._making:
             if self._made is None:
                 self._made = self._make_client()
-            return self._made
+            return self._made, self._region
 
     def _make_client(self) -> Any:
         import minio  # lazy: as slow to import as all else together
@@ -170,11 +172,12 @@ class S3Store:
             yield
         except minio.error.S3Error as error:
             raise self._named(error, kind, md5) from error
-        except minio.error.ServerError as error:
-            what = f"{endpoint} answers {error.status_code} for {md5}"
-            if error.status_code == 507:
+        except (minio.error.ServerError, minio.error.InvalidResponseError) as error:
+            status = getattr(error, "status_code", None) or getattr(error, "_code", None)
+            what = f"{endpoint} answers {status} for {md5}"
+            if status == INSUFFICIENT_STORAGE:
                 raise DiskFull(where, f"{what}: its disk is full", "free some space there, then run again") from error
-            raise kind(where, what, "look at that server, then run again") from error
+            raise kind(where, what, "check its address, and that it is an S3 server") from error
         except (urllib3.exceptions.HTTPError, minio.error.MinioException, OSError) as error:
             what = f"{endpoint} does not give or take {md5}: {getattr(error, 'reason', None) or error}"
             raise kind(where, what, _cure(error)) from error
@@ -203,7 +206,7 @@ class S3Store:
             if self._settings.provider is None:
                 return SourceRefused(where, f"{what}: no credentials were given", LOGIN)
             return SourceRefused(where, what, "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do")
-        if code in FULL or error.response.status == 507:
+        if code in FULL or error.response.status == INSUFFICIENT_STORAGE:
             return DiskFull(where, f"{what}: its disk is full", "free some space there, then run again")
         return kind(where, f"{what}: {error.message}", f"see what {self._settings.endpoint} says, then run again")
 

@@ -5,7 +5,9 @@ What only botocore knows (profiles, SSO, assumed roles, credential processes, co
 
 import contextlib
 import dataclasses
+import logging
 import os
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,7 +70,7 @@ class S3Settings:
     """How a remote is reached; ``provider`` is None for anonymous requests, ``region`` empty where nobody says it."""
 
     bucket: str
-    prefix: str
+    prefix: str  # of keys; empty, or with a slash at its end
     endpoint: str
     region: str
     provider: Fixed | Renewed | None
@@ -109,7 +111,7 @@ def resolve(remote: str, section: Section, foreign: bool = False) -> S3Settings:
         nested = profile.get("s3") or {}
     return S3Settings(
         bucket=parts.netloc,
-        prefix=parts.path.strip("/"),
+        prefix=posixpath.join(parts.path[1:], ""),  # as DVC: one slash at the end is as none, two are two
         endpoint=endpoint,
         region=region,
         provider=provider,
@@ -142,6 +144,7 @@ def _session(section: Section) -> Any:
     """Return botocore's session, which reads the files that the environment or else the remote names."""
     from botocore.session import Session  # lazy, as above
 
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it says where it finds credentials
     session = Session(profile=section.get("profile"))
     files = {
         "credentials_file": ("credentialpath", "AWS_SHARED_CREDENTIALS_FILE"),
