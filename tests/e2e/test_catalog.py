@@ -24,6 +24,7 @@ from unit.registry.lineage_world import TEXTS, Made, parquet, rows
 
 RUNS = '<img src=x onerror="window.ran=1"></script></title><script>window.ran = 1</script>'
 HOSTILE = f"{RUNS}'\"`{{{{7*7}}}} \N{RIGHT-TO-LEFT OVERRIDE}evil \x07 ${{x}} | or"
+SHOWN = re.sub("[\x07\N{RIGHT-TO-LEFT OVERRIDE}]", "\N{REPLACEMENT CHARACTER}", HOSTILE)
 LABELS = [f"label {number} {RUNS}" for number in range(25)]
 README = f"""---
 task_categories: ["{RUNS.replace('"', "'")}", 7]
@@ -357,12 +358,12 @@ def test_hostile_data_is_text(browser: Browser, site: str) -> None:
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
             assert page.evaluate("window.ran") is None
             assert page.evaluate("document.documentElement.scrollWidth") == 390
-        assert page.locator("h1").text_content() == HOSTILE
-        assert re.sub(r"[\s\x07]+", " ", page.title()) == re.sub(r"[\s\x07]+", " ", f"{HOSTILE} · Data registry")
+        assert page.locator("h1").text_content() == SHOWN
+        assert re.sub(r"[\s\x07]+", " ", page.title()) == re.sub(r"[\s\x07]+", " ", f"{SHOWN} · Data registry")
         assert page.locator("main script, main img[onerror], main svg[onload], main title").count() == 0
         assert page.locator("#schema th code").all_text_contents() == ["text", f"label {RUNS}"]
         samples = page.locator("#samples table").text_content() or ""
-        assert re.sub("[\x07\N{RIGHT-TO-LEFT OVERRIDE}]", "\N{REPLACEMENT CHARACTER}", HOSTILE) in samples
+        assert SHOWN in samples
         assert "6 others" in page.locator("#plots svg text").all_text_contents()
         assert (
             json.loads(page.locator("script[type='application/ld+json']").text_content() or "")["description"]

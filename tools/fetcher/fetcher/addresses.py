@@ -2,10 +2,11 @@
 
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from stage.addresses import PORTS, is_public
 from stage.errors import PolicyViolation
+from stage.redaction import safe_url
 
 from fetcher.failures import Transient
 
@@ -24,15 +25,6 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-def shown(url: str) -> str:
-    """Return a URL as it may be told: its query and user part can be secrets."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the URL"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) + "?…" * bool(parts.query)
-
-
 def web_address(url: str, where: str) -> Address:
     """Take an http(s) URL apart; raise PolicyViolation for what is none, or carries credentials."""
     if not (url.isascii() and url.isprintable() and " " not in url):
@@ -43,11 +35,11 @@ def web_address(url: str, where: str) -> Address:
     except ValueError as error:
         raise PolicyViolation(where, f"not a valid URL: {error}", "correct the URL") from error
     if parts.scheme not in PORTS:
-        raise PolicyViolation(where, f"scheme of {shown(url)} is not allowed", "use https, http, s3 or file")
+        raise PolicyViolation(where, f"scheme of {safe_url(url)} is not allowed", "use https, http, s3 or file")
     if "@" in parts.netloc:
-        raise PolicyViolation(where, f"{shown(url)} carries credentials", "remove the user part from the URL")
+        raise PolicyViolation(where, f"{safe_url(url)} carries credentials", "remove the user part from the URL")
     if not host:
-        raise PolicyViolation(where, f"{shown(url)} names no host", "correct the URL")
+        raise PolicyViolation(where, f"{safe_url(url)} names no host", "correct the URL")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Address(parts.scheme, host, port or PORTS[parts.scheme], target)
 

@@ -6,8 +6,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from stage.errors import SourceRefused
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown
 from fetcher.failures import Absent, Conflict, Transient
 from fetcher.http import Response
 
@@ -20,7 +20,7 @@ def refusal(response: Response, url: str, where: str) -> Exception:
     """Return the exception that an answer without the file means, and hang up."""
     status, said = response.status, response.excerpt()
     code = S3_CODE.search(said)
-    what = f"{shown(url)} answered {status}" + (f" {code[1]}" if code else "")
+    what = f"{safe_url(url)} answered {status}" + (f" {code[1]}" if code else "")
     wait = _retry_after(response.header("Retry-After"))
     limited = status in {403, 429} and (limit := _rate_limit(response, said, wait)) is not None
     response.close()

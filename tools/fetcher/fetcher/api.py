@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 from stage.errors import ChecksumMismatch, PolicyViolation
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown, web_address
+from fetcher.addresses import web_address
 from fetcher.endpoints import Service
 from fetcher.http import Response
 from fetcher.retries import persistently
@@ -39,11 +40,11 @@ class Api:
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) == PAGES:
-                raise PolicyViolation(where, f"{shown(url)} has pages without end", "ask whoever runs the API")
+                raise PolicyViolation(where, f"{safe_url(url)} has pages without end", "ask whoever runs the API")
             seen.add(url)
             items, following = self._ask(url, where)
             if not isinstance(items, list):
-                raise malformed(where, f"{shown(url)} answered no list")
+                raise malformed(where, f"{safe_url(url)} answered no list")
             yield from items
             url = following
 
@@ -62,7 +63,7 @@ class Api:
         try:
             return json.loads(body), self._following(url, links, where)
         except (ValueError, RecursionError) as error:
-            raise malformed(where, f"{shown(url)} answered no JSON") from error
+            raise malformed(where, f"{safe_url(url)} answered no JSON") from error
 
     def _following(self, url: str, links: str, where: str) -> str | None:
         for target, parameters in LINK.findall(links):
@@ -70,7 +71,7 @@ class Api:
                 following: str = urljoin(url, target)
                 here, there = web_address(url, where), web_address(following, where)
                 if (here.scheme, here.origin) != (there.scheme, there.origin):
-                    what = f"{shown(url)} has its next page on another host, {there.origin}"
+                    what = f"{safe_url(url)} has its next page on another host, {there.origin}"
                     raise PolicyViolation(where, what, f"if you mean that host, name it in {self._service.variable}")
                 return following
         return None
@@ -94,5 +95,7 @@ def _body(response: Response, url: str, where: str) -> bytes:
     while got := response.readinto(block):
         body += block[:got]
         if len(body) > LIMIT:
-            raise PolicyViolation(where, f"{shown(url)} answered more than {LIMIT} bytes", "ask whoever runs the API")
+            raise PolicyViolation(
+                where, f"{safe_url(url)} answered more than {LIMIT} bytes", "ask whoever runs the API"
+            )
     return bytes(body)

@@ -5,8 +5,8 @@ import logging
 from dataclasses import dataclass
 
 from stage.errors import ChecksumMismatch, EmptyInput, PolicyViolation
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown
 from fetcher.api import AGAIN
 from fetcher.body import Place
 from fetcher.failures import Transient
@@ -46,7 +46,10 @@ def _read(place: Place, rules: Rules, where: str, blob: Blob | None) -> Pin:
     body = place.open(None)
     if body.encoding:
         log.warning(
-            "%s: %s is sent compressed (Content-Encoding: %s), and pinned so", where, shown(place.url), body.encoding
+            "%s: %s is sent compressed (Content-Encoding: %s), and pinned so",
+            where,
+            safe_url(place.url),
+            body.encoding,
         )
     try:
         while got := body.readinto(block):
@@ -63,11 +66,11 @@ def _read(place: Place, rules: Rules, where: str, blob: Blob | None) -> Pin:
     finally:
         body.close()
     if size == 0:
-        raise EmptyInput(where, f"{shown(place.url)} sent an empty file", "leave it out in params.yaml")
+        raise EmptyInput(where, f"{safe_url(place.url)} sent an empty file", "leave it out in params.yaml")
     if blob and (size, sha1.hexdigest()) != (blob.size, blob.oid):
         raise _mismatch(place, where, blob, f"{sha1.hexdigest()} ({size} bytes)")
     if head == POINTER:
-        what = f"{shown(place.url)} sent a Git LFS pointer instead of the file"
+        what = f"{safe_url(place.url)} sent a Git LFS pointer instead of the file"
         raise ChecksumMismatch(where, what, "ask whoever keeps the source to store the file itself")
     return Pin(sha256.hexdigest(), size)
 
@@ -75,9 +78,9 @@ def _read(place: Place, rules: Rules, where: str, blob: Blob | None) -> Pin:
 def _too_much(place: Place, where: str, blob: Blob | None, size: int, limit: int) -> ChecksumMismatch | PolicyViolation:
     if blob:
         return _mismatch(place, where, blob, f"at least {size} bytes")
-    return PolicyViolation(where, f"{shown(place.url)} sent more than {limit} bytes", "name a smaller file")
+    return PolicyViolation(where, f"{safe_url(place.url)} sent more than {limit} bytes", "name a smaller file")
 
 
 def _mismatch(place: Place, where: str, blob: Blob, got: str) -> ChecksumMismatch:
-    what = f"{shown(place.url)} sent other bytes: want git blob {blob.oid} ({blob.size} bytes), got {got}"
+    what = f"{safe_url(place.url)} sent other bytes: want git blob {blob.oid} ({blob.size} bytes), got {got}"
     return ChecksumMismatch(where, what, "run again; if it stays so, leave the file out in params.yaml")

@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 from stage.addresses import trusted_origins
 from stage.errors import InputMissing, PolicyViolation, UsageError
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown, web_address
+from fetcher.addresses import web_address
 from fetcher.body import Place
 from fetcher.endpoints import GITHUB, HUB
 from fetcher.local import LocalFile, source_path
@@ -35,14 +36,14 @@ class Mirror:
         self._remote = urlsplit(prefix).scheme in {"http", "https", "s3"}
         if "://" in prefix and not self._remote:
             raise UsageError(
-                "FETCH_MIRROR", f"scheme of {shown(prefix)} is not allowed", "name a folder, http(s) or s3 prefix"
+                "FETCH_MIRROR", f"scheme of {safe_url(prefix)} is not allowed", "name a folder, http(s) or s3 prefix"
             )
         if not self._remote and not Path(prefix).is_dir():
             raise InputMissing(prefix, "the mirror's folder does not exist", "correct or unset FETCH_MIRROR")
 
     def place(self, sha256: str) -> Place:
         """Return where the mirror has the file with this SHA-256, if it has it."""
-        where = f"mirror {shown(self._prefix)}"
+        where = f"mirror {safe_url(self._prefix)}"
         if self._remote:
             return place(f"{self._prefix}/{sha256}", Path(), self._network, where)
         return LocalFile(Path(self._prefix, sha256).absolute(), where)

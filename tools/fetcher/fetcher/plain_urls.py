@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from stage.errors import ChecksumMismatch
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown
 from fetcher.body import Place
 from fetcher.digests import pin
 from fetcher.places import place
@@ -33,7 +33,7 @@ def _pin(urls: tuple[str, ...], places: list[Place], rules: Rules, where: str) -
     first = pin(places[0], rules, where)
     for url, other in zip(urls[1:], places[1:], strict=True):
         if (found := pin(other, rules, where)) != first:
-            what = f"{shown(urls[0])} and {shown(url)} send different files: {_told(first)} and {_told(found)}"
+            what = f"{safe_url(urls[0])} and {safe_url(url)} send different files: {_told(first)} and {_told(found)}"
             raise ChecksumMismatch(where, what, "name URLs of one file, or remove the stale one")
     return Found(urls, first)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stage.errors import ChecksumMismatch, EmptyInput, NetworkFailed, PolicyViolation, StageError
+from stage.redaction import safe_url
 
-from fetcher.addresses import shown
 from fetcher.body import Body, Kept, Place
 from fetcher.failures import OF_PLACES, Absent, Transient, gravest
 from fetcher.part import Part
@@ -95,7 +95,7 @@ class Transfer:
         self._encoding = body.encoding
         if body.encoding and source.sha256 is None:
             told = "%s: %s is sent compressed (Content-Encoding: %s), and pinned so"
-            log.warning(told, source.where, shown(place.url), body.encoding)
+            log.warning(told, source.where, safe_url(place.url), body.encoding)
         try:
             if body.total is not None:
                 self._check_size(place, body.total, f"{body.total} bytes")
@@ -132,16 +132,16 @@ class Transfer:
     def _check_size(self, place: Place, size: int, got: str, complete: bool = True) -> None:
         source = self._source
         if complete and size == 0:
-            raise EmptyInput(source.where, f"{shown(place.url)} sent an empty file", "correct the URL")
+            raise EmptyInput(source.where, f"{safe_url(place.url)} sent an empty file", "correct the URL")
         if source.bytes is None and size > self._rules.limit:
-            what = f"{shown(place.url)} sent {got}, more than max-bytes allows ({self._rules.limit} left)"
+            what = f"{safe_url(place.url)} sent {got}, more than max-bytes allows ({self._rules.limit} left)"
             raise PolicyViolation(source.where, what, "raise --max-bytes if you mean it")
         if source.bytes is not None and (size > source.bytes or (complete and size != source.bytes)):
             raise self._mismatch(place, got)
 
     def _mismatch(self, place: Place, got: str) -> ChecksumMismatch:
         source = self._source
-        what = f"{shown(place.url)} sent other bytes: want {source.sha256} ({source.bytes} bytes), got {got}"
+        what = f"{safe_url(place.url)} sent other bytes: want {source.sha256} ({source.bytes} bytes), got {got}"
         if self._encoding:
             what += f", compressed by the server (Content-Encoding: {self._encoding})"
             return ChecksumMismatch(source.where, what, "name a URL that sends the file as it is, or pin these bytes")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin
 
 from stage.errors import PolicyViolation
+from stage.redaction import safe_url
 
-from fetcher.addresses import checked_addresses, shown, web_address
+from fetcher.addresses import checked_addresses, web_address
 from fetcher.answers import refusal
 from fetcher.body import Kept
 from fetcher.http import Response
@@ -66,20 +67,20 @@ class WebFile:
             self._check(url, target, seen)
             seen.add(target)
             url = target
-        raise self._refused(f"{shown(self.url)} redirects more than {HOPS} times")
+        raise self._refused(f"{safe_url(self.url)} redirects more than {HOPS} times")
 
     def _joined(self, url: str, location: str) -> str:
         try:
             return urljoin(url, location)
         except ValueError as error:
-            raise self._refused(f"{shown(url)} redirects to an invalid URL: {error}") from error
+            raise self._refused(f"{safe_url(url)} redirects to an invalid URL: {error}") from error
 
     def _check(self, url: str, target: str, seen: set[str]) -> None:
         schemes = web_address(url, self._where).scheme, web_address(target, self._where).scheme
         if schemes == ("https", "http"):
-            raise self._refused(f"{shown(url)} redirects from https to http, {shown(target)}")
+            raise self._refused(f"{safe_url(url)} redirects from https to http, {safe_url(target)}")
         if target in seen:
-            raise self._refused(f"{shown(self.url)} redirects in a loop")
+            raise self._refused(f"{safe_url(self.url)} redirects in a loop")
 
     def _refused(self, what: str) -> PolicyViolation:
         return PolicyViolation(self._where, what, "name the file's final URL in sources.csv")

@@ -193,9 +193,11 @@ def images(no_build: bool) -> None:
 @talk
 def prompts(wanted: str | None) -> None:
     """Register the datasets' prompts in MLflow: MLFLOW_TRACKING_URI, or the SQLite file of ENV=local."""
+    from stage.redaction import safe_url
+
     from registry.services.pin import pin
     from registry.services.prompts import register
-    from registry.services.tracking import shown, tracking_uri
+    from registry.services.tracking import tracking_uri
 
     root = repository()
     uri = tracking_uri(root)
@@ -203,7 +205,7 @@ def prompts(wanted: str | None) -> None:
         click.echo("\n".join(f"{path.relative_to(root)}: written" for path in pin(root, uri, wanted)))
         return
     for each in register(root, uri):
-        click.echo(f"{each.name}: {each.new} of {each.versions} versions registered in {shown(uri)}, all are there")
+        click.echo(f"{each.name}: {each.new} of {each.versions} versions registered in {safe_url(uri)}, all are there")
 
 
 @cli.command("with-services", context_settings={"ignore_unknown_options": True})

@@ -4,6 +4,8 @@ import os
 import textwrap
 from collections.abc import Iterable
 
+from stage.redaction import LIMIT, redacted
+
 WIDTH = 80
 INDENT = 12
 
@@ -28,7 +30,8 @@ def rows(label: str, texts: Iterable[str], indent: int = INDENT) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Return a text without what would move the cursor."""
+    """Return a text without what would move the cursor or turn its direction, and without passwords of addresses."""
+    text = redacted(text) if len(text) <= LIMIT else text
     return "".join(character if character.isprintable() else " " for character in text)
 
 

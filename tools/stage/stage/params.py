@@ -18,8 +18,9 @@ def section(path: Path, name: str) -> dict[str, Any]:
 
     Raises UsageError where the file is not a mapping of mappings.
     """
-    content = read_bytes(path, error=UsageError)
-    value = (read_yaml(content, path, (dict, None), UsageError, "correct the file") or {}).get(name, {})
+    document = read_yaml(read_bytes(path, error=UsageError), path, error=UsageError, fix="correct the file")
+    document = {} if document is None else document
+    value = document.get(name, {}) if isinstance(document, dict) else None
     if not isinstance(value, dict):
         raise UsageError(path, f"section {name} must be a mapping", f"write {name}: followed by indented keys")
     return value

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stage.errors import CorruptFile, SourceRefused, StageError
+from stage.redaction import safe_url
 
 from registry.lineage.runs import Trained, all_models, read_selections
 from registry.lineage.selection import TRAINING
-from registry.services.tracking import connected, embedded_file, shown, tracking_uri
+from registry.services.tracking import connected, embedded_file, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,7 +54,7 @@ def read_uses(root: Path) -> Uses:
                     found.setdefault(tag, []).append(use)
     except StageError as error:
         log.warning("models are left out: %s", error)
-        return Uses({}, f"MLflow could not be asked ({shown(uri)}).")
+        return Uses({}, f"MLflow could not be asked ({safe_url(uri)}).")
     return Uses(found)
 
 

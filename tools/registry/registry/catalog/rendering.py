@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 from typing import Any
 
@@ -27,6 +28,9 @@ HTML = Environment(autoescape=True, **_SETTINGS)
 def as_json(value: Any) -> Markup:
     """Return JSON that may stand in a script element: nothing in it ends that."""
     text = json.dumps(value, ensure_ascii=False)
+    text = re.sub(
+        r"[^\x20-\x7e\n]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
+    )
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 (escaped here)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from stage.output import replacing_folder
 from stage.progress import progress
+from stage.redaction import printable, safe_url
 
 from registry.batches import Failures
 from registry.cards import CROISSANT
@@ -22,7 +23,6 @@ from registry.catalog.views import Card, dataset, index
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git, Reading
 from registry.releasing.completeness import report_gaps
-from registry.services.tracking import shown
 from registry.storage.objects import Meter, in_parallel
 
 FOLDER = "site"
@@ -91,7 +91,7 @@ def _write_page(page: Page, folder: Path, pages: Container[str]) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", errors="replace")  # JSON may have halves of characters, UTF-8 has none
+    path.write_text(printable(text), encoding="utf-8", errors="replace")
 
 
 def _repository(root: Path) -> str:
@@ -99,5 +99,5 @@ def _repository(root: Path) -> str:
     url = Git(root).run("remote", "get-url", "origin").stdout.decode().strip()
     if re.match(r"[a-z+]+://", url):
         user = urlsplit(url).username if "ssh" in urlsplit(url).scheme else None  # everybody's, as git@ is
-        return shown(url).replace("://", f"://{user}@", 1) if user else shown(url)
-    return str((root / url).resolve()) if url and (root / url).exists() else url or str(root.resolve())
+        return safe_url(url).replace("://", f"://{user}@", 1) if user else safe_url(url)
+    return str((root / url).resolve()) if url and (root / url).exists() else safe_url(url) or str(root.resolve())

@@ -9,6 +9,7 @@ from typing import Any
 
 from stage.errors import InputMissing, SchemaMismatch, UsageError
 from stage.output import replacing
+from stage.redaction import safe_url
 
 from registry.building.evaluation import EVALUATION
 from registry.building.pipeline import reproduce
@@ -17,7 +18,7 @@ from registry.index.measures import DEPTH, distinct, measured
 from registry.index.parent import read_settings
 from registry.index.search import MODES, Hit, ask, embed
 from registry.index.versions import load, released_table
-from registry.services.tracking import connected, shown, tracking_uri
+from registry.services.tracking import connected, tracking_uri
 
 EXPECTED = "expected_sources.csv"
 ENOUGH = 0.5  # of a question's key concepts, for a chunk to answer it
@@ -86,7 +87,7 @@ def record(dataset: Dataset, root: Path, found: Evaluation) -> str:
     reproduce(dataset, root)
     uri = tracking_uri(root)
     run = log_evaluation(dataset, uri, found)
-    return f"recorded in data/{dataset.name}/{EVALUATION} and metadata.json, and as run {run} in {shown(uri)}"
+    return f"recorded in data/{dataset.name}/{EVALUATION} and metadata.json, and as run {run} in {safe_url(uri)}"
 
 
 def write_evaluation(dataset: Dataset, root: Path, found: Evaluation) -> Path:

@@ -109,7 +109,8 @@ def _wide(change: Change) -> Iterator[str]:
 
 
 def _values(change: Change) -> str:
-    name = change.what if len(change.what) <= 44 else f"…{change.what[-43:]}"
+    name = shown_value(change.what)
+    name = name if len(name) <= 44 else f"…{name[-43:]}"
     return f"    {name:<46}{_short(change.before):>15}{_short(change.after):>15}".rstrip()
 
 
@@ -125,10 +126,12 @@ def shown_value(value: Any) -> str:
 
 
 def _cut(line: str) -> str:
+    line = shown_value(line)
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def _escaped(text: str) -> str:
+    text = shown_value(text)
     for character in "\\`|*_<>[]":
         text = text.replace(character, f"\\{character}")
     return text

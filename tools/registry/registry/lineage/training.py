@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from samples import read_manifest
 from stage.errors import UsageError
+from stage.redaction import safe_url
 
 from registry.lineage.selection import CONTEXTS, FOLDER, TRAINING, Selection, choose, digest, repeats, write_selection
 from registry.releasing.registries import opened
 from registry.releasing.versions import TAG
-from registry.services.tracking import shown
 from registry.storage.manifests import fetch_manifest
 
 if TYPE_CHECKING:
@@ -122,4 +122,4 @@ def _dataset(name: str, selection: Selection, origin: str, manifest: Path) -> An
 
 def _origin(url: str, repo: str | None) -> str:
     """Return the registry's address, without a password."""
-    return shown(url or repo or os.environ.get("DVC_REPO") or os.environ.get("DVC_REPO_URL") or "")
+    return safe_url(url or repo or os.environ.get("DVC_REPO") or os.environ.get("DVC_REPO_URL") or "")

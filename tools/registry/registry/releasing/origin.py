@@ -7,12 +7,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from stage.errors import NetworkFailed, UsageError
+from stage.redaction import safe_url
 
 from registry.datasets import NAME
 from registry.git import Git, GitFailed
 from registry.releasing.releases import Release
 from registry.releasing.versions import TAG, Version, choose, tag_of
-from registry.services.tracking import shown
 
 SHA1 = 40  # hex digits
 
@@ -43,7 +43,7 @@ def release_at(url: str, name: str, version: str) -> Iterator[Release]:
             git("fetch", "-q", "--no-tags", "--depth", "1", "--", url, f"{ref}:{ref}")
         except GitFailed as error:
             fix = error.cure or "check its address, the network and your access, then run again"
-            raise NetworkFailed(shown(url), error.what, fix) from error
+            raise NetworkFailed(safe_url(url), error.what, fix) from error
         yield Release(git, name, wanted, source=url)
 
 

@@ -5,8 +5,7 @@ import urllib.error
 import urllib.request
 
 from stage.errors import DatabaseRefused, DatabaseUnreachable, NetworkFailed
-
-from registry.services.tracking import shown
+from stage.redaction import safe_url
 
 WAIT = 5  # seconds
 UP = "docker compose up infra, or correct {variable}"
@@ -16,12 +15,12 @@ def mlflow(env: str) -> str:
     """Return the address of MLflow, once it has answered. Raises NetworkFailed."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri.startswith(("http://", "https://")):
-        return "a SQLite file in .local/, made at first use" if env == "local" and not uri else shown(uri)
+        return "a SQLite file in .local/, made at first use" if env == "local" and not uri else safe_url(uri)
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=WAIT):  # noqa: S310 (checked above)
-            return shown(uri)
+            return safe_url(uri)
     except (urllib.error.URLError, OSError) as error:
-        what = f"{shown(uri)} does not answer ({getattr(error, 'reason', error)})"
+        what = f"{safe_url(uri)} does not answer ({getattr(error, 'reason', error)})"
         raise NetworkFailed("mlflow", what, UP.format(variable="MLFLOW_TRACKING_URI")) from error
 
 

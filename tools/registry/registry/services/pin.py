@@ -7,9 +7,10 @@ from pathlib import Path
 import yaml
 from stage.errors import InputMissing, SourceRefused, UsageError
 from stage.output import replacing
+from stage.redaction import safe_url
 
 from registry.services.prompts import registered
-from registry.services.tracking import connected, shown
+from registry.services.tracking import connected
 
 WANTED = re.compile(r"([^/]+)/([1-9][0-9]*)")
 
@@ -32,7 +33,7 @@ def pin(root: Path, uri: str, wanted: str) -> list[Path]:
         texts = registered(client, name)
     if version not in texts:
         fix = f"pin one that it has: {', '.join(map(str, texts))}" if texts else "make prompts registers ours"
-        raise InputMissing(f"prompts:/{wanted}", f"{shown(uri)} has no such version", fix)
+        raise InputMissing(f"prompts:/{wanted}", f"{safe_url(uri)} has no such version", fix)
     text = texts[version]
     if not isinstance(text, str):
         raise SourceRefused(f"prompts:/{wanted}", "is a chat of several messages", "register it as one text")

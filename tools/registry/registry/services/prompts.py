@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stage.errors import CorruptFile, StageError, TagExists, UsageError, VerificationFailed
+from stage.redaction import safe_url
 
-from registry.services.tracking import connected, shown
+from registry.services.tracking import connected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,17 +119,17 @@ def _register(client: "MlflowClient", prompt: Prompt, root: Path, uri: str) -> R
     for version, text in ours.items():
         if there.get(version, text) != text:
             file, command = prompt.file(version).relative_to(root), pinning(prompt.name, version)
-            what = f"{shown(uri)} has another text than {file}, so nothing of this prompt was registered"
+            what = f"{safe_url(uri)} has another text than {file}, so nothing of this prompt was registered"
             fix = f"{command} takes that text; yours becomes a new version"
             raise TagExists(f"prompts:/{prompt.name}/{version}", what, fix)
     if missing and missing[0] < max(there, default=0):
-        what = f"{shown(uri)} has deleted it, and gives no number twice, so nothing of this prompt was registered"
+        what = f"{safe_url(uri)} has deleted it, and gives no number twice, so nothing of this prompt was registered"
         raise TagExists(f"prompts:/{prompt.name}/{missing[0]}", what, "delete the whole prompt there, then run again")
     for version in missing:
         file = prompt.file(version).relative_to(root)
         made = client.register_prompt(prompt.name, ours[version], commit_message=str(file))
         if made.version != version:
-            what = f"{shown(uri)} made it version {made.version}: another run was at work too, or deleted versions"
+            what = f"{safe_url(uri)} made it version {made.version}: another run was at work too, or deleted versions"
             command = pinning(prompt.name, made.version)
             raise VerificationFailed(
                 file, what, f"{command} if that may stay, or delete the whole prompt and run again"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from stage.errors import DatabaseRefused, NetworkFailed, SourceRefused, StageError, UsageError
+from stage.redaction import safe_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +56,9 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
     Raises UsageError for another kind of address, NetworkFailed, SourceRefused, or DatabaseRefused for a SQLite file.
     """
     if not re.match(r"https?://[^/]|sqlite:///.", uri):
-        raise UsageError("MLFLOW_TRACKING_URI", f"{uri!r} is no address", "use http://…, https://… or sqlite:///…")
+        raise UsageError(
+            "MLFLOW_TRACKING_URI", f"unsupported address {safe_url(uri)}", "use http://…, https://… or sqlite:///…"
+        )
     os.environ.update(SETTINGS)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -69,12 +71,6 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
         yield MlflowClient(uri, uri)
     except expected as error:
         raise _stage_error(uri, error, of_database) from error
-
-
-def shown(uri: str) -> str:
-    """Return an address without the password in it."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
 
 
 def _database_errors(uri: str) -> tuple[type[Exception], ...]:
@@ -97,8 +93,8 @@ def _stage_error(uri: str, error: Exception, of_database: tuple[type[Exception],
     status = getattr(error, "get_http_status_code", int)()
     if lost or status in BUSY:
         fix = "docker compose up infra, or correct MLFLOW_TRACKING_URI, then run again"
-        return NetworkFailed(shown(uri), f"MLflow does not answer ({lost[-1] if lost else status})", fix)
-    return SourceRefused(shown(uri), f"MLflow refused: {error}", "correct that, then run again")
+        return NetworkFailed(safe_url(uri), f"MLflow does not answer ({lost[-1] if lost else status})", fix)
+    return SourceRefused(safe_url(uri), f"MLflow refused: {error}", "correct that, then run again")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
