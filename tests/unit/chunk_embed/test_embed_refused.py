@@ -116,7 +116,7 @@ def _own_code(folder: Path) -> None:
         (lambda folder: (folder / "model.safetensors").unlink(), 10, "has no model.safetensors"),
         (lambda folder: (folder / "modules.json").unlink(), 10, "has no modules.json; fix: is it a sentence-transform"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), 23, "tokenizer.json: no tokenizer: "),
-        (lambda folder: (folder / "config.json").write_text("{"), 23, "config.json: not JSON: "),
+        (lambda folder: (folder / "config.json").write_text("{"), 23, "config.json: invalid JSON: "),
         (shutil.rmtree, 10, "no such folder; fix: correct MODEL_FOLDER"),
     ],
 )
@@ -130,14 +130,14 @@ def test_a_model_that_is_not_what_it_should_be(
 def test_inputs_that_are_not_there(desk: Desk) -> None:
     release = desk.folder / "readmes/release.json"
     release.write_text('{"dataset": "x"}')
-    assert "names no dataset, version and logical_hash; fix: run the stage registry again" in desk.refused(23)
+    assert "version is missing; fix: run the stage registry again" in desk.refused(23)
     release.unlink()
     assert desk.refused(10) == "error: readmes/release.json: no such file; fix: run the stage registry"
 
 
 def test_questions_that_no_model_takes(desk: Desk) -> None:
     for given, code, told in (
-        ("not JSON", 2, "error: stdin: not JSON: "),
+        ("not JSON", 2, "error: stdin: invalid JSON: "),
         ("[]", 2, "error: stdin: not an array of strings; fix: give a JSON array of strings, or TEXT"),
         ('["good", " "]', 20, "error: question 2: is empty; fix: write what to look for"),
         (json.dumps(["word " * 300]), 20, "error: question 1: is 302 tokens, and the model takes 256; fix: shorten it"),

@@ -174,4 +174,4 @@ def test_they_are_applied_beside_those_of_earlier_tools(tree: Path, tmp_path: Pa
 def test_a_file_that_has_no_pins_is_refused(tree: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
     done = pins("--file", str(tmp_path / "file.yaml"))
-    assert done.exit_code == 2 and "is no ConfigMap registry-images" in done.stderr
+    assert done.exit_code == 2 and "fix: make it with registry pins --registry" in done.stderr

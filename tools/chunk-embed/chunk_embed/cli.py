@@ -1,12 +1,12 @@
 """The command line of chunk-embed."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 from stage.command import Tool
 from stage.errors import UsageError
+from stage.foreign import read_json
 from stage.options import params_file, talk
 
 from chunk_embed.embedding import EmbedResult, embed_documents
@@ -60,10 +60,8 @@ def query(texts: tuple[str, ...], cache: Path, no_cache: bool, params: Path) -> 
 
 def _questions(text: str) -> list[str]:
     """Read a JSON array of strings. Raises UsageError."""
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise UsageError("stdin", f"not JSON: {error}", "give a JSON array of strings, or TEXT") from error
-    if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
-        raise UsageError("stdin", "not an array of strings", "give a JSON array of strings, or TEXT")
+    fix = "give a JSON array of strings, or TEXT"
+    found: list[str] = read_json(text, "stdin", [str], UsageError, fix)
+    if not found:
+        raise UsageError("stdin", "not an array of strings", fix)
     return found

@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, SourceRefused, UsageError
+from stage.foreign import read_bytes, read_json
 
 from chunk_embed.settings import EmbedSettings
 
@@ -55,10 +55,7 @@ class Model:
         path = self.folder / name
         if not path.is_file():
             return {}
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CorruptFile(path, f"not JSON: {error}", "get the model again") from error
+        found = read_json(read_bytes(path), path, (dict, list), CorruptFile, "get the model again")
         return found if isinstance(found, dict) else {"": found}
 
     @property

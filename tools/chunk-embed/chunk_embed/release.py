@@ -1,10 +1,11 @@
 """Read which release the documents are of, as ``registry parent`` writes it."""
 
 import dataclasses
-import json
+import re
 from pathlib import Path
 
 from stage.errors import CorruptFile, InputMissing
+from stage.foreign import read_bytes, read_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +21,6 @@ class Release:
         """Read ``release.json``. Raises InputMissing or CorruptFile."""
         if not path.is_file():
             raise InputMissing(path, "no such file", "run the stage registry")
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CorruptFile(path, f"not JSON: {error}", "run the stage registry again") from error
-        names = [field.name for field in dataclasses.fields(cls)]
-        values = [str(found.get(name) or "") for name in names] if isinstance(found, dict) else []
-        if not values or not all(values):
-            raise CorruptFile(path, "names no dataset, version and logical_hash", "run the stage registry again")
-        return cls(*values)
+        shape = {field.name: re.compile(r".+", re.DOTALL) for field in dataclasses.fields(cls)}
+        found = read_json(read_bytes(path), path, shape, CorruptFile, "run the stage registry again")
+        return cls(*(found[name] for name in shape))

@@ -1,12 +1,12 @@
 """Ask a JSON API: with tries, a limit of size, and every page of an answer that comes in several."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from stage.errors import ChecksumMismatch, PolicyViolation
+from stage.errors import ChecksumMismatch, CorruptFile, PolicyViolation
+from stage.foreign import read_json
 from stage.redaction import safe_url
 
 from fetcher.addresses import web_address
@@ -61,8 +61,8 @@ class Api:
 
         body, links = persistently(attempt, rules.tries, rules.backoff, rules.watch.sleep, where, AGAIN)
         try:
-            return json.loads(body), self._following(url, links, where)
-        except (ValueError, RecursionError) as error:
+            return read_json(body, where, limit=LIMIT), self._following(url, links, where)
+        except (ValueError, CorruptFile) as error:
             raise malformed(where, f"{safe_url(url)} answered no JSON") from error
 
     def _following(self, url: str, links: str, where: str) -> str | None:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stage.errors import CorruptFile
+from stage.foreign import read_bytes, read_json
+
 from fetcher.body import Body, Kept
 from fetcher.sink import Sink
 
@@ -14,6 +17,9 @@ from fetcher.sink import Sink
 def part_stem(name: str) -> str:
     """Return the file name, without suffix, under which parts of the file ``name`` are kept: short and flat."""
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+NOTE = {"url": str, "validator": str, "total": (range(1 << 63), None)}
 
 
 class Part:
@@ -26,11 +32,10 @@ class Part:
     def kept(self, url: str) -> Kept | None:
         """Return what is kept of the file at ``url``; None if nothing of use is."""
         try:
-            note, size = json.loads(self._note.read_text(encoding="utf-8")), self.path.stat().st_size
-            validator, total = note["validator"], note["total"]
-            same = note["url"] == url and isinstance(validator, str) and isinstance(total, int | None)
-        except (FileNotFoundError, ValueError, TypeError, KeyError):  # a killed run leaves half a note
+            note, size = read_json(read_bytes(self._note, 1 << 20), self._note, NOTE), self.path.stat().st_size
+        except (FileNotFoundError, CorruptFile):  # a killed run leaves half a note
             return None
+        validator, total, same = note["validator"], note["total"], note["url"] == url
         return Kept(size, validator, total) if same and size and (total is None or size < total) else None
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile, EmptyInput, InputMissing, SchemaMismatch
+from stage.foreign import read_json
 
 from pgloader.row_checks import REMAKE, REPEATED, TEXTS, RowChecks
 
@@ -87,7 +87,7 @@ def _dimension(schema: pa.Schema, path: Path) -> int:
 
 def _facts(schema: pa.Schema, dimension: int, path: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((schema.metadata or {})[KEY])
+        facts: dict[str, Any] = read_json((schema.metadata or {})[KEY], f"{path} footer", dict, SchemaMismatch, REMAKE)
         told = {name: facts[name] for name in (*FACTS, "dimension")}
     except (KeyError, ValueError, TypeError) as error:
         raise SchemaMismatch(path, f"its footer does not say what was embedded: {error}", REMAKE) from error

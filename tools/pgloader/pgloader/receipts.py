@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stage import params
 from stage.errors import InputMissing, UsageError
+from stage.foreign import read_bytes, read_json
 from stage.output import replacing
 
 
@@ -34,10 +35,5 @@ class Receipt:
         """Read it. Raises InputMissing, or UsageError for a file that is none."""
         if not path.is_file():
             raise InputMissing(path, "no such file", "make load, or pgloader load")
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UsageError(path, f"is no receipt: {error}", "pgloader load writes one") from error
-        if not isinstance(values, dict):
-            raise UsageError(path, "is no receipt", "pgloader load writes one")
+        values = read_json(read_bytes(path, error=UsageError), path, dict, UsageError, "pgloader load writes one")
         return params.build(cls, values, str(path))

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 from stage.errors import InputMissing, SchemaMismatch, UsageError
+from stage.foreign import read_json
 
 from pgloader.catalogue import Load, kind_of, loads, meanings, qualified
 from pgloader.connection import place, transaction
@@ -82,19 +83,16 @@ def read_questions(text: str) -> list[Question]:
     Raises UsageError where it is none.
     """
     where, fix = "stdin", 'give a JSON array of {"query": "…", "embedding": [0.1, …]}, as chunk-embed query makes them'
+    given = read_json(text, where, [{"query": str, "embedding": [float], "embedding_model?": str}], UsageError, fix)
     try:
-        given = json.loads(text)
-        if not isinstance(given, list):
-            raise TypeError("not an array")
         questions = [
-            Question(each["query"], tuple(map(float, each["embedding"])), str(each.get("embedding_model", "")))
+            Question(each["query"], tuple(map(float, each["embedding"])), each.get("embedding_model", ""))
             for each in given
         ]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except OverflowError as error:
         raise UsageError(where, f"no questions: {error}", fix) from error
-    for each in questions:
-        if not isinstance(each.query, str) or "\0" in each.query or not all(map(math.isfinite, each.embedding)):
-            raise UsageError(where, "a question is no text and finite numbers", fix)
+    if any("\0" in each.query for each in questions):
+        raise UsageError(where, "a question has a NUL character", fix)
     return questions
 
 

@@ -40,7 +40,7 @@ METADATA = {
     "evaluation?": dict,
     "provenance?": {
         "sample": bool,
-        "sources?": [{"name": str, "sha256": str, "bytes?": COUNT, "urls?": [str]}],
+        "sources?": [{"name": str, "sha256": str, "bytes": COUNT, "urls?": [str]}],
         "source_list?": {"files": COUNT, "bytes": COUNT},
         "parents?": [{"dataset": str, "version": str}],
         "tools?": {str: str},

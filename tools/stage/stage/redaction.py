@@ -68,4 +68,4 @@ def one_line(text: str, limit: int = LIMIT) -> str:
     text = redacted(" ".join(text.splitlines()))
     if not text.isprintable():
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text if len(text) <= limit else f"{text[: limit - limit // 4]} … {text[-limit // 4 :]}"
+    return text if len(text) <= limit else f"{text[: limit - limit // 4 - 3]} … {text[-limit // 4 :]}"

@@ -1,6 +1,5 @@
 """Measure embedded chunks of documents: how many, how long, from which documents, and how well they are found."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import logical_hash
 from stage.errors import ChecksumMismatch, CorruptFile, EmptyInput, InputMissing, SchemaMismatch
+from stage.foreign import read_bytes, read_json
 
 from stats.checked import CORRUPT, check_columns, check_count, checked_manifest
 from stats.metadata import rounded
@@ -58,7 +58,7 @@ def summarise_embeddings(
     manifest = checked_manifest(samples, embeddings)
     try:
         with pq.ParquetFile(embeddings, page_checksum_verification=True) as file:
-            schema, footer = file.schema_arrow, json.loads((file.schema_arrow.metadata or {}).get(META, b"{}"))
+            schema, footer = file.schema_arrow, _footer(file.schema_arrow, embeddings)
             chunks = file.read([name for name in schema.names if name not in {VECTOR, "content"}])
             characters = _lengths(file)
     except CORRUPT as error:
@@ -113,6 +113,12 @@ def _lengths(file: pq.ParquetFile) -> npt.NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *lengths]).astype(np.int64)
 
 
+def _footer(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    content = (schema.metadata or {}).get(META, b"{}")
+    found: dict[str, Any] = read_json(content, f"{path} footer", dict, CorruptFile, "run chunk-embed again")
+    return found
+
+
 def _features(schema: pa.Schema) -> dict[str, Any]:
     return {name: {"dtype": str(schema.field(name).type), "description": text} for name, text in DESCRIPTIONS.items()}
 
@@ -125,11 +131,8 @@ def _evaluated(found: dict[str, Any], identity: str) -> tuple[dict[str, Any], li
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise InputMissing(path, "no such file", "run the stages before this one") from error
-    except ValueError as error:
-        raise CorruptFile(path, f"not JSON: {error}", "run the stage that makes it again") from error
-    if not isinstance(found, dict):
-        raise CorruptFile(path, "not a JSON object", "run the stage that makes it again")
+    found: dict[str, Any] = read_json(content, path, dict, CorruptFile, "run the stage that makes it again")
     return found

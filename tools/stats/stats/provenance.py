@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from stage.errors import CorruptFile, InputMissing, UsageError
+from stage.foreign import read_bytes, read_json, read_yaml
 
 SYNTHETIC = "#synthetic"  # the fragment by which the address of sample data says that it is made up
 LISTED = 100  # sources that a person might read
@@ -74,14 +74,12 @@ def read_parentage(parent: Path, params: Path, tools: Mapping[str, str]) -> Deri
     Raises InputMissing or CorruptFile where that does not say it, UsageError where a setting has no form in JSON.
     """
     path = parent / "release.json"
+    shape = {"dataset": str, "version": str, "logical_hash": str, "sample": bool}
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        found = Parent(str(said["dataset"]), str(said["version"]), str(said["logical_hash"]))
-        sample = bool(said["sample"])
+        said = read_json(read_bytes(path), path, shape, CorruptFile, "run the stage registry")
     except FileNotFoundError as error:
         raise InputMissing(path, "no such file", "run the stage registry") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptFile(path, f"does not say what release it is: {error!r}", "run the stage registry") from error
+    found, sample = Parent(said["dataset"], said["version"], said["logical_hash"]), said["sample"]
     return Derived([found], _settings(params), dict(sorted(tools.items())), sample)
 
 
@@ -111,7 +109,7 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
 
 def _settings(params: Path) -> dict[str, Any]:
     """Return the sections of params.yaml that decide what the tools make."""
-    document = yaml.safe_load(params.read_text(encoding="utf-8"))
+    document = read_yaml(read_bytes(params, error=UsageError), params, (dict, None), UsageError, "correct the file")
     try:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
     except (TypeError, ValueError) as error:

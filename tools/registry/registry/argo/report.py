@@ -1,11 +1,12 @@
 """Say how a workflow ended, in lines that help: for the log of its last step."""
 
 import dataclasses
-import json
 import re
 from typing import Any
 
 from stage import errors
+from stage.errors import CorruptFile
+from stage.foreign import read_json
 
 CODES = {kind.code: kind.__name__ for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "code")}
 
@@ -36,11 +37,11 @@ def make_report(dataset: str, workflow: str, status: str, failures: str) -> Repo
 def _failures(text: str) -> list[dict[str, Any]]:
     """Return the failed steps. Argo quotes its JSON, for templates that paste it into JSON."""
     try:
-        found = json.loads(text or "[]")
-        found = json.loads(found) if isinstance(found, str) else found
-    except ValueError:
+        found = read_json(text or "[]", "failures", (str, list))
+        found = read_json(found, "failures", list) if isinstance(found, str) else found
+    except CorruptFile:  # the report of a failure does not fail
         return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _line(failure: dict[str, Any]) -> str:

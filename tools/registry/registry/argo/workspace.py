@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage.errors import InputMissing, PolicyViolation
+from stage.errors import CorruptFile, InputMissing, PolicyViolation
+from stage.foreign import read_bytes, read_json
 
 from registry.datasets import Dataset, find_datasets
 from registry.git import Git
@@ -25,6 +26,17 @@ class Plan:
     in_git: list[str]  # those of all stages that git has, not DVC
     run: list[str]  # names of stages, in order
     publish: bool
+
+
+SHAPE: dict[str, object] = {
+    "dataset": str,
+    "base": str,
+    "params_sha256": str,
+    "outputs": {str: [str]},
+    "in_git": [str],
+    "run": [str],
+}
+SHAPE |= {"publish": bool}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +61,8 @@ class Workspace:
         """Return the plan. Raises InputMissing where none was made."""
         if not self._plan.is_file():
             raise InputMissing(self._plan, "no plan was made", "run the step plan first")
-        return Plan(**json.loads(self._plan.read_text(encoding="utf-8")))
+        found = read_json(read_bytes(self._plan), self._plan, SHAPE, CorruptFile, "run the step plan again")
+        return Plan(**{name: found[name] for name in SHAPE})
 
     def dataset(self, plan: Plan) -> Dataset:
         """Return the dataset in the clone."""

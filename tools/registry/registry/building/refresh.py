@@ -1,11 +1,11 @@
 """Look for changes upstream: they end in a dataset's sources.csv, for review, and nowhere else."""
 
-import json
 import subprocess
 import textwrap
 from pathlib import Path
 
 from stage.errors import StageError, UsageError
+from stage.foreign import read_json
 from stage.params import section
 
 from registry.datasets import Dataset
@@ -38,7 +38,8 @@ def refresh(dataset: Dataset, root: Path) -> str:
     done = subprocess.run(command, cwd=dataset.folder, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise ResolveFailed(dataset, done.returncode if done.returncode > 0 else 128 - done.returncode)
-    found = json.loads(done.stdout)
+    shape = {"files": int, "added": [str], "changed": [str], "removed": [str]}
+    found = read_json(done.stdout, "fetcher resolve", shape)
     lines = [line for kind in ("added", "changed", "removed") for line in _listed(kind, found[kind])]
     if not lines:
         return f"{dataset.name}: nothing has changed upstream ({found['files']} files)"

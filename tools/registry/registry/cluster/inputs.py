@@ -1,13 +1,12 @@
 """What a run of GitHub Actions asks for: its inputs, checked, and every default, in this one place."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-import yaml
 from stage.errors import UsageError
+from stage.foreign import read_json
 
 from registry.argo.rayjob import RAY
 from registry.argo.template import BOOLEANS, BUMPS, COMPUTE_TYPES
@@ -77,14 +76,9 @@ def read_request(
 
 def _given(inputs: str, known: Collection[str]) -> dict[str, str]:
     """Return the inputs as text, without those left out."""
-    try:
-        found = json.loads(inputs.strip() or "null")
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError("INPUTS_JSON", f"{inputs!r:.60} is no JSON", "pass toJSON(inputs)") from error
+    found = read_json(inputs.strip() or "null", "INPUTS_JSON", (dict, None), UsageError, "pass toJSON(inputs)")
     if found is None:
         return {}
-    if not isinstance(found, dict):
-        raise UsageError("INPUTS_JSON", f"{inputs!r:.60} is no object", "pass toJSON(inputs)")
     texts: dict[str, str] = {}
     for name, value in found.items():
         if name not in known:
@@ -127,5 +121,4 @@ def _data_version(version: str, datasets: list[Dataset]) -> str:
 
 
 def _parent(dataset: Dataset) -> str:
-    params = yaml.safe_load((dataset.folder / "params.yaml").read_text(encoding="utf-8"))
-    return str(params["registry"]["dataset"])
+    return str(dataset.params()["registry"]["dataset"])

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from stage.errors import InputMissing, NetworkFailed, SourceRefused, UsageError
+from stage.foreign import read_json, read_yaml
 
 SECRET = "KUBE_CONFIG"  # noqa: S105  (the name of the variable)
 PATIENCE = 30  # seconds for one request
@@ -53,7 +53,8 @@ class Kubectl:
         return self._run("get", kind, name, "--ignore-not-found")
 
     def _run(self, verb: str, *arguments: str, said: str = "") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text(verb, *arguments, "--output=json", said=said) or "{}")
+        answer = self.text(verb, *arguments, "--output=json", said=said) or "{}"
+        found: dict[str, Any] = read_json(answer, f"kubectl {verb}", dict, SourceRefused, "update kubectl")
         return found
 
     def text(self, verb: str, *arguments: str, said: str = "") -> str:
@@ -100,10 +101,7 @@ def _kubeconfig(text: str) -> str:
     """Return a kubeconfig as YAML; the errors say nothing of what is in it."""
     with contextlib.suppress(binascii.Error, UnicodeDecodeError):
         text = base64.b64decode("".join(text.split()), validate=True).decode()
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError:
-        found = None
-    if not isinstance(found, dict) or "clusters" not in found:
-        raise UsageError(SECRET, "is no kubeconfig", "set the secret to one, plain or in base64")
-    return text
+    with contextlib.suppress(UsageError):
+        read_yaml(text, SECRET, {"clusters": object}, UsageError)
+        return text
+    raise UsageError(SECRET, "is no kubeconfig", "set the secret to one, plain or in base64")

@@ -1,14 +1,13 @@
 """The images that templates take: a ConfigMap from the names in data/images.yaml to what is pulled."""
 
-import json
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from stage.errors import InputMissing, NetworkFailed, ReleaseRefused, UsageError
+from stage.errors import InputMissing, NetworkFailed, ReleaseRefused, SourceRefused, UsageError
+from stage.foreign import read_bytes, read_json, read_yaml
 
 from registry.cluster.context import NAMESPACE
 from registry.cluster.kubectl import Kubectl
@@ -76,13 +75,9 @@ def config_map(data: Mapping[str, str]) -> dict[str, Any]:
 
 def read_config_map(path: Path) -> dict[str, str]:
     """Return the pins in a file that has the ConfigMap. Raises UsageError for any other file."""
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        data = found["data"] if found["metadata"]["name"] == NAME else None
-    except (yaml.YAMLError, KeyError, TypeError):
-        data = None
-    if not isinstance(data, dict) or not all(isinstance(each, str) for pin in data.items() for each in pin):
-        raise UsageError(path, f"is no ConfigMap {NAME}", "make it with registry pins --registry")
+    fix = "make it with registry pins --registry"
+    shape = {"metadata": {"name": re.compile(re.escape(NAME))}, "data": {str: str}}
+    data: dict[str, str] = read_yaml(read_bytes(path, error=UsageError), path, shape, UsageError, fix)["data"]
     return data
 
 
@@ -120,7 +115,7 @@ def _digest(image: str, registry: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise NetworkFailed(name, "the registry did not answer", "see whether it is up, then run again") from error
     if asked.returncode == 0:
-        digest = str(json.loads(asked.stdout)["digest"])
+        digest = str(read_json(asked.stdout, name, {"digest": str}, SourceRefused, "update docker")["digest"])
         if DIGEST.fullmatch(digest):
             return digest
     lines = asked.stderr.strip().splitlines() or [f"exit {asked.returncode}: {asked.stdout!r:.60}"]

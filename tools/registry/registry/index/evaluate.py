@@ -3,11 +3,13 @@
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 from stage.errors import InputMissing, SchemaMismatch, UsageError
+from stage.foreign import read_bytes, read_json
 from stage.output import replacing
 from stage.redaction import safe_url
 
@@ -70,15 +72,27 @@ def read_questions(folder: Path) -> list[Question]:
     for each in (path, labels):
         if not each.is_file():
             raise InputMissing(each, "no such file", f"make dataset DS={folder.name}")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with labels.open(encoding="utf-8", newline="") as file:
-        expected = {row["question"]: tuple(json.loads(row["expected_sources"])) for row in csv.DictReader(file)}
+    rows, sources = _read(path, ("question", "key_concepts")), _read(labels, ("question", "expected_sources"))
+    expected = {row["question"]: _list(labels, row["expected_sources"]) for row in sources}
     if missing := [row["question"] for row in rows if row["question"] not in expected]:
         raise SchemaMismatch(labels, f"says nothing of {missing[0]!r}", "add the repositories that answer it")
-    return [
-        Question(row["question"], expected[row["question"]], tuple(json.loads(row["key_concepts"]))) for row in rows
-    ]
+    return [Question(row["question"], expected[row["question"]], _list(path, row["key_concepts"])) for row in rows]
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that has the columns. Raises SchemaMismatch for any other."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(path).decode(), newline="")))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SchemaMismatch(path, f"invalid CSV: {error}", "correct the file") from error
+    for number, row in enumerate(rows, 1):
+        if missing := [name for name in columns if not isinstance(row.get(name), str)]:
+            raise SchemaMismatch(path, f"row {number} has no {missing[0]}", "correct the file")
+    return rows
+
+
+def _list(path: Path, text: str) -> tuple[str, ...]:
+    return tuple(read_json(text, path, [str], SchemaMismatch, "write a JSON array of texts"))
 
 
 def record(dataset: Dataset, root: Path, found: Evaluation) -> str:

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
 from stage.errors import StageError, UsageError
 
 from registry.datasets import Dataset, find_datasets
@@ -28,7 +27,7 @@ def find_index(root: Path, name: str = "") -> Dataset:
     """
     datasets = find_datasets(root, name, all_of_them=False) if name else find_datasets(root, "all")
     for dataset in datasets:
-        if "pgloader" in yaml.safe_load(dataset.pipeline.read_text(encoding="utf-8"))["stages"]:
+        if "pgloader" in dataset.stages():
             return dataset
     raise UsageError("DS", f"{name or 'no dataset':.70} is no vector index", "name one that has a pgloader stage")
 

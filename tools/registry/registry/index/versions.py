@@ -1,11 +1,11 @@
 """The versions of a vector index: load one, make it the one that readers see, and go back."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing
+from stage.errors import InputMissing, VerificationFailed
+from stage.foreign import read_json
 
 from registry.datasets import Dataset
 from registry.git import Git
@@ -66,7 +66,8 @@ def status(dataset: Dataset, root: Path) -> Any:
 
 def table_of(release: Release) -> str:
     """Return the table that a release is loaded into, by its receipt."""
-    return str(json.loads(release.read(RECEIPT))["table"])
+    where, fix = f"{release.tag} {RECEIPT}", "release it again under another version"
+    return str(read_json(release.read(RECEIPT), where, {"table": str}, VerificationFailed, fix)["table"])
 
 
 def released_table(dataset: Dataset, root: Path, version: str) -> str:

@@ -1,6 +1,5 @@
 """What a branch changes in the data: its datasets built anew, and compared with their last releases, built anew."""
 
-import json
 import logging
 import os
 import subprocess
@@ -66,6 +65,6 @@ def _compared(dataset: Dataset, root: Path) -> str:
     log.info("%s: building %s again", dataset.name, release.tag)
     with rebuilt(release, root) as clone:
         folder = clone / release.folder
-        before = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        before = Dataset(dataset.name, folder).metadata()
         found = compare(folder / NAME, built_manifest(dataset), before, dataset.metadata())
     return as_markdown(f"{dataset.name} {release.version} -> this branch", found)

@@ -107,7 +107,7 @@ def read_selection(path: Path) -> tuple[Selection, pa.Array | None]:
             if file.schema_arrow.names != ["sample_id"] or file.metadata.num_rows != selection.samples:
                 raise CorruptFile(path.name, "has other ids than were logged", FIX)
             ids = file.read()["sample_id"].combine_chunks()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise CorruptFile(path.name, f"its ids cannot be read: {error}", FIX) from error
     if ids.type != ID or digest(ids) != selection.sha256 or repeats(ids) != selection.repeated:
         raise CorruptFile(path.name, "has other ids than were logged", FIX)

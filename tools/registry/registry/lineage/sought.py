@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from samples import Manifest, UnsupportedType, digests, encode
 from stage.errors import InputMissing, UsageError
+from stage.foreign import read_bytes, read_json
 
 from registry.lineage.arrow_types import parse_type
 
@@ -38,16 +38,11 @@ class Sought:
             path = Path(text.removeprefix("file:"))
             if not path.is_file():
                 raise InputMissing(path, "no such file", "check SAMPLE=file:PATH")
-            return cls("file", path.read_bytes())
+            return cls("file", read_bytes(path, path.stat().st_size, UsageError))
         if not text.startswith("row:"):
             return cls("text", text)
-        try:
-            value = json.loads(text.removeprefix("row:"))
-        except ValueError as error:
-            raise UsageError("SAMPLE", f"row: is no JSON: {error}", """write row:["text","label"]""") from error
-        if not isinstance(value, list | dict):
-            raise UsageError("SAMPLE", "row: is no array or object", """write row:["text","label"]""")
-        return cls("row", value)
+        fix = """write row:["text","label"]"""
+        return cls("row", read_json(text.removeprefix("row:"), "SAMPLE row", (list, dict), UsageError, fix))
 
 
 @dataclasses.dataclass(frozen=True)

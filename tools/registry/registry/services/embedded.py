@@ -25,7 +25,16 @@ from pathlib import Path
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
-from stage.errors import DatabaseRefused, DatabaseUnreachable, DiskFull, InputMissing, UsageError, translated
+from stage.errors import (
+    CorruptFile,
+    DatabaseRefused,
+    DatabaseUnreachable,
+    DiskFull,
+    InputMissing,
+    UsageError,
+    translated,
+)
+from stage.foreign import read_bytes, read_json
 from stage.output import replacing
 
 from registry.services.roles import set_up
@@ -248,7 +257,8 @@ def _passwords(path: Path) -> dict[str, str]:
             temporary.chmod(0o600)
             made = {role: secrets.token_urlsafe(24) for role in ("admin", "loader", "reader")}
             temporary.write_text(json.dumps(made))
-    found: dict[str, str] = json.loads(path.read_text())
+    shape = {"admin": str, "loader": str, "reader": str}
+    found: dict[str, str] = read_json(read_bytes(path), path, shape, CorruptFile, "restore it from a backup")
     return found
 
 

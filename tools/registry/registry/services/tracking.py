@@ -57,7 +57,7 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
     """
     if not re.match(r"https?://[^/]|sqlite:///.", uri):
         raise UsageError(
-            "MLFLOW_TRACKING_URI", f"unsupported address {safe_url(uri)}", "use http://…, https://… or sqlite:///…"
+            "MLFLOW_TRACKING_URI", f"{safe_url(uri)!r} is no address", "use http://…, https://… or sqlite:///…"
         )
     os.environ.update(SETTINGS)
     from mlflow import MlflowClient

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from stage.addresses import PORTS, trusted_origins
 from stage.errors import PolicyViolation, StageError
+from stage.redaction import safe_url
 
 from registry.git import Git
 from registry.runtime.environ import NAMES, variables_of
 from registry.runtime.toolbox import repository
-from registry.services.tracking import shown
 from registry.storage.remote_config import read_config
 from registry.storage.s3_settings import S3Settings
 
@@ -36,7 +36,7 @@ def check_server(remote: str, settings: S3Settings, source: str, named: bool) ->
     if named and not _is_of_env(root, remote):
         return False
     if settings.provider is not None and not settings.has_own_keys:
-        what = f"{origin}, which {shown(source)} names, would be sent your credentials"
+        what = f"{origin}, which {safe_url(source)} names, would be sent your credentials"
         fix = f"set AWS_ENDPOINT_URL={settings.endpoint}, or DVC_REMOTE={remote}, if you trust it"
         raise PolicyViolation(f"remote {remote}", what, fix)
     return origin not in trusted_origins(filter(None, os.environ.get("FETCH_TRUST", "").split(",")))
@@ -44,7 +44,7 @@ def check_server(remote: str, settings: S3Settings, source: str, named: bool) ->
 
 def folder_refused(remote: str, source: str) -> PolicyViolation:
     """Return the failure that a repository elsewhere names a folder of this machine."""
-    what = f"is a folder, and {shown(source)} is not on this machine"
+    what = f"is a folder, and {safe_url(source)} is not on this machine"
     return PolicyViolation(f"remote {remote}", what, "set DVC_REMOTE to a remote in S3, or clone it")
 
 
