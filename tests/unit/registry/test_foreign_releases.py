@@ -73,6 +73,7 @@ METADATA_TEXTS = {
     "a number of 10 000 digits": '{"size": ' + "9" * 10_000 + "}",
     "endless": '{"size": 1e999}',
     "cut": '{"logical_hash": "ab',
+    "a half of a character in bytes": b'{"logical_hash": "\xed\xa0\x80"}',
     "not UTF-8": b'{"logical_hash": "\xff"}',
     "empty": "",
 }

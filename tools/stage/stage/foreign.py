@@ -69,7 +69,8 @@ def read_json(
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:  # each value but the first is after one of them
         raise error(where, f"invalid JSON: more than {values} values", fix)
     try:
-        value = json.loads(raw, parse_constant=_not_json, parse_float=_finite)
+        # Decoded here: what json decodes itself may hold halves of characters.
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_not_json, parse_float=_finite)
         _check_depth(value)
         if SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
