@@ -13,7 +13,7 @@ from pathlib import Path
 # Nothing can be written there, not even by root, whom modes do not bind.
 READ_ONLY = "/sys"
 
-ODD_PATH = 'it\'s my, "clé" ünï'  # of a clone
+ODD_PATH = "it's my, clé ünï"  # of a clone; MLflow cannot be where both kinds of quotes are
 
 SHADOW = "raise SystemExit('a module of the user was imported')\n"
 OLD_PYTHON = """\

@@ -79,6 +79,38 @@ def test_everything_in_a_shell_with_all_of_it(root: Path, tmp_path: Path, plain:
     assert list((tmp_path / "all/shell").rglob("*.git*")) == [], "nothing where GIT_DIR leads to"
 
 
+# Makes the clone ($0) one that cannot be written, and runs a command.
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 99; cd "$0" && exec "$@"'
+
+
+def test_what_only_reads_works_in_a_clone_that_cannot_be_written(plain: World, tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["unshare", "-m", "sh", "-c", READ_ONLY, plain.clone, "make", "-s", *arguments]
+        done = subprocess.run(command, env=plain.known, text=True, capture_output=True)
+        if done.returncode == 99 or "unshare: " in done.stderr:
+            pytest.skip("nothing can be mounted here")
+        return done
+
+    for arguments in (
+        ["show", f"DS={DATASET}"],
+        ["verify", f"DS={DATASET}", "VERSION=1.0.0"],
+        ["get", f"DS={DATASET}", "VERSION=1.0.0", f"OUT={tmp_path / 'out'}"],
+        ["diff", f"DS={DATASET}", "A=1.0.0", "B=1.0.0"],
+        ["whohas", "SAMPLE=" + "0" * 32],
+        ["catalog", f"OUT={tmp_path / 'site'}"],
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+    assert (tmp_path / "out/processed/wine-quality.csv").is_file() and (tmp_path / "site/index.html").is_file()
+    refused = run("catalog", f"OUT={tmp_path / 'out'}")
+    assert "out: already exists and is not a catalogue; fix: name a folder that is new or empty" in refused.stderr
+    for arguments in (["dataset"], ["push"], ["release", "VERSION=1.0.1"]):
+        done = run(*arguments, f"DS={DATASET}")
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        line = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
+        assert "; fix: run as the owner of this" in line, line
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHELLS)
 def test_each_setting_alone(plain: World, name: str) -> None:

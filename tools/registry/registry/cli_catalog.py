@@ -1,6 +1,7 @@
 """The commands of the catalogue."""
 
 import contextlib
+from pathlib import Path
 
 import click
 from stage.options import talk
@@ -10,16 +11,23 @@ from registry.runtime.toolbox import repository
 
 
 @click.command()
+@click.option(
+    "--out",
+    envvar="OUT",
+    show_envvar=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write it to this folder, which is new, empty or a catalogue, instead of site/.",
+)
 @REMOTE
 @talk
-def catalog(remote: str) -> None:
+def catalog(out: Path | None, remote: str) -> None:
     """Write the catalogue of all datasets, a web site that needs no server, to site/.
 
     A release that cannot be read is left out; it is written without, and the exit code says so.
     """
     from registry.catalog.site import write_site
 
-    done = write_site(repository(), remote)
+    done = write_site(repository(), remote, out)
     click.echo(f"{done.datasets} datasets, {done.releases} releases, in {done.seconds:.1f} s: {done.index.as_uri()}")
     done.failures.end()
 

@@ -88,10 +88,10 @@ def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) ->
     from registry.lineage.explain import explain
     from registry.lineage.explain_report import as_json as document
     from registry.lineage.explain_report import as_text, write_ids
-    from registry.services.tracking import connected, tracking_uri
+    from registry.services.tracking import connected, recorded
 
     root = repository()
-    with connected(tracking_uri(root)) as client:
+    with recorded(root) as uri, connected(uri) as client:
         found = explain(client, root, model, remote)
     if ids:
         write_ids(found, ids)
@@ -113,10 +113,10 @@ def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     """
     from registry.lineage.whohas import whohas
     from registry.lineage.whohas_report import as_text
-    from registry.services.tracking import connected, tracking_uri
+    from registry.services.tracking import connected, recorded
 
     root = repository()
-    with connected(tracking_uri(root)) as client:
+    with recorded(root) as uri, connected(uri) as client:
         found = whohas(client, root, sample, remote)
     click.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False) if as_json else as_text(sample, found))
     found.check()

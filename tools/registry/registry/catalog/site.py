@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stage.errors import UsageError
 from stage.output import replacing_folder
 from stage.progress import progress
 from stage.redaction import printable, safe_url
@@ -40,11 +41,15 @@ class Written:
     failures: Failures
 
 
-def write_site(root: Path, remote: str) -> Written:
-    """Write ``site/`` anew; it takes the place of an earlier one once it is whole."""
+def write_site(root: Path, remote: str, out: Path | None = None) -> Written:
+    """Write ``site/``, or ``out``, anew; it takes the place of an earlier one once it is whole.
+
+    Raises UsageError where ``out`` is a folder of other things.
+    """
     started = time.monotonic()
     failures, lacking = Failures(), report_gaps(Git(root)).lines
-    with replacing_folder(root / FOLDER) as made:
+    site = _place(root, out)
+    with replacing_folder(site) as made:
         shutil.copytree(str(files("registry.catalog") / "static"), made / "assets")
         (made / "datasets").mkdir()
         datasets = sorted(find_datasets(root, "all"), key=lambda each: each.name)
@@ -71,7 +76,15 @@ def write_site(root: Path, remote: str) -> Written:
         }
         _write(made / "index.html", index(cards, elsewhere, lacking))
     count = sum(edition.release is not None for card in cards for edition in card.page.entry.editions)
-    return Written(root / FOLDER / "index.html", len(cards), count, time.monotonic() - started, failures)
+    return Written(site / "index.html", len(cards), count, time.monotonic() - started, failures)
+
+
+def _place(root: Path, out: Path | None) -> Path:
+    """Return where the site goes: what is there is replaced, so it must be one."""
+    site = out.absolute() if out else root / FOLDER
+    if out and site.is_dir() and any(site.iterdir()) and not (site / "datasets").is_dir():
+        raise UsageError(out, "already exists and is not a catalogue", "name a folder that is new or empty: OUT=...")
+    return site
 
 
 def _write_page(page: Page, folder: Path, pages: Container[str]) -> list[str]:

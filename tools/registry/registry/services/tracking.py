@@ -6,6 +6,7 @@ MLflow is imported where it is used alone: that takes half a second.
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,22 @@ def embedded_uri(root: Path) -> str:
 def embedded_file(root: Path) -> Path:
     """Return the path of the records of ENV=local, a SQLite file in ``.local/``, whether it is there or not."""
     return root.resolve() / ".local" / "mlflow" / "mlflow.db"
+
+
+@contextmanager
+def recorded(root: Path) -> Iterator[str]:
+    """Yield the address to read records from. Where ENV=local has none yet, it is that of empty ones, which go again.
+
+    So reading makes nothing in a clone, which may be another user's.
+    """
+    file = embedded_file(root)
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        yield given
+    elif file.exists():
+        yield f"sqlite:///{file}"
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{folder}/mlflow.db"
 
 
 @contextmanager
