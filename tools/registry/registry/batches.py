@@ -67,7 +67,7 @@ class Failures:
             known = translated(error)
             if known is None or isinstance(known, DiskFull):
                 raise
-            self.add(_Of(item, known))
+            self.add(known if item in known.where else _Of(item, known))
 
     def end(self, counted: bool = False) -> None:
         """Raise the gravest failure, if there was any; with their number where there are several, or ``counted``."""
