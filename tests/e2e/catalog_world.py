@@ -134,7 +134,8 @@ def vectors(seed: int, version: int) -> Version:
     batch = rows(VECTORS, chunks)
     measured = {"hit@1": 0.8, "hit@5": 0.9667, "mrr": 0.875, "ndcg@10": 0.88}
     ways = {way: {"by_source": measured, "by_concepts": measured} for way in ("vector", "text", "hybrid")}
-    provenance = {"parents": [{"dataset": "documents", "version": "documents-v1.0.0"}], "params": {}, "tools": {}}
+    parents = [{"dataset": "documents", "version": "documents-v1.0.0"}]
+    provenance = {"sample": False, "parents": parents, "params": {}, "tools": {}}
     metadata = {"evaluation": {"questions": {"number": 30}, **ways}, "provenance": provenance}
     return Version(Made(VECTORS, ["id"], {file: parquet(batch)}, [("all", file, batch)]), metadata)
 
