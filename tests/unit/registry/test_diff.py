@@ -267,3 +267,13 @@ def test_what_is_not_there_is_said(world: World, tmp_path: Path) -> None:
     for wrong in ("$(touch x)", "../greetings", "all"):
         assert run(wrong).exit_code == 2
     assert run("greetings", "v1").exit_code == 2
+
+
+def test_a_class_is_called_by_its_name_beside_its_number(world: World) -> None:
+    for version, counts in (("1.0.0", {"0": 2, "1": 2}), ("1.1.0", {"0": 2, "1": 3})):
+        splits = {split: {"num_samples": 2, "class_distribution": counts} for split in ("train", "val")}
+        schema = {"features": {"label": {"dtype": "string", "classes": {"0": "coat", "1": "bag"}}}}
+        world.release("greetings", version, greetings(), splits=splits, schema=schema)
+    done = run("greetings", "1.0.0", "1.1.0")
+    assert done.exit_code == 0, done.stderr
+    assert "splits.train.class_distribution.1 (bag)" in done.stdout, done.stdout

@@ -56,3 +56,12 @@ def test_images_of_many_megabytes_fit_in_200_megabytes(folder: Path):
     rows, memory = peak(*data_sets.arguments("images"))
     assert rows == 30_000
     assert memory <= 200_000, memory
+
+
+def test_a_column_costs_no_table_of_its_own(folder: Path):
+    """A count of every digit would be half a megabyte a column."""
+
+    def used(columns: int) -> int:
+        return peak(*arguments(lay(folder, pa.table({f"c{number}": [number, 7] for number in range(columns)}))))[1]
+
+    assert used(2000) - used(200) < 100_000

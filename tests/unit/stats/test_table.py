@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from registry.catalog.facts import distributions
 from stats.cli import cli
 from unit.stats import tables
 from unit.stats.tables import lay, measure, measured
@@ -355,3 +356,14 @@ def test_a_message_about_many_columns_is_short(folder: Path):
     tables.describe(folder, [(f"column {number}", "int64") for number in range(2999)])
     line = measure(path).stderr.splitlines()[-1]
     assert line.startswith("error: table.parquet: its columns are [['column 0', 'int64'], ") and len(line) < 2000
+
+
+def test_the_classes_of_a_column_have_their_names(folder: Path):
+    path = lay(folder, pa.table({"kind": [0, 1, 1], "x": [0.5, 1.5, 2.5]}), stats={"distributions": ["kind"]})
+    params = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(params.replace("name: kind\n", "name: kind\n    classes: [red, white]\n"))
+    found = measured(path)
+    assert found["schema"]["features"]["kind"]["classes"] == {"0": "red", "1": "white"}
+    assert found["summary"]["kind_distribution"] == {"0": 1, "1": 2}
+    assert "classes" not in found["schema"]["features"]["x"]
+    assert distributions(found)["kind"][""] == {"red": 1, "white": 2}, "as the catalogue shows it"

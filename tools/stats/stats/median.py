@@ -5,25 +5,56 @@ which of them the median has; once few enough values share the digits known so f
 columns take one pass after the first count, none more than four.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int64]
 
 BITS = 16
 FEW = 1 << 18  # values to gather: 2 MB a column
+GATHERED = 1 << 23  # values in memory at a time, of all columns: 64 MB
 SIGN = np.uint64(1 << 63)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Counts:
+    """How many values have which digit. Those that none has are left out: there may be many columns."""
+
+    digits: Numbers
+    counts: Numbers
+
+    @classmethod
+    def of(cls, digits: Numbers) -> "Counts":
+        if len(digits) < 1 << BITS >> 4:
+            return cls(*np.unique(digits, return_counts=True))
+        counts = np.bincount(digits)
+        found = np.flatnonzero(counts)
+        return cls(found, counts[found])
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def __add__(self, other: "Counts") -> "Counts":
+        if not len(self.digits):
+            return other
+        digits, place = np.unique(np.concatenate((self.digits, other.digits)), return_inverse=True)
+        counts = np.zeros(len(digits), np.int64)
+        np.add.at(counts, place, np.concatenate((self.counts, other.counts)))
+        return Counts(digits, counts)
+
+
 def count_digits(values: Floats, known: int = 0, prefix: int = 0) -> Counts:
-    """Count the values by the digit after the first ``known`` ones, which must be ``prefix``: shape (65536,)."""
+    """Count the values by the digit after the first ``known`` ones, which must be ``prefix``."""
     digits = _ordered(values) >> np.uint64(64 - BITS * (known + 1))
     if known:
         digits = digits[digits >> np.uint64(BITS) == prefix]
-    return np.bincount((digits & np.uint64((1 << BITS) - 1)).astype(np.int64), minlength=1 << BITS)
+    return Counts.of((digits & np.uint64((1 << BITS) - 1)).astype(np.int64))
 
 
 def medians(
@@ -33,13 +64,21 @@ def medians(
 
     ``again`` reads the named columns once more, in any number of pieces.
     """
-    searches = {name: _Search(counts) for name, counts in digits.items() if counts.any()}
-    while left := [name for name, search in searches.items() if search.median is None]:
+    searches = {name: _Search(counts) for name, counts in digits.items() if counts.total}
+    while left := _together({name: search for name, search in searches.items() if search.median is None}):
         for name, values in again(left):
             searches[name].add(values)
         for name in left:
             searches[name].end_pass()
     return {name: search.median for name, search in searches.items() if search.median is not None}
+
+
+def _together(searches: Mapping[str, "_Search"]) -> list[str]:
+    """Return the first columns whose values can be gathered at once, at least one of those that there are."""
+    sizes = accumulate(search.gathered for search in searches.values())
+    return [
+        name for name, size in zip(searches, sizes, strict=True) if size <= GATHERED or name == next(iter(searches))
+    ]
 
 
 class _Search:
@@ -48,7 +87,7 @@ class _Search:
     def __init__(self, counts: Counts) -> None:
         self.median: float | None = None
         self._above: float = np.inf
-        total = int(counts.sum())
+        total = counts.total
         self._rank, self._even = (total - 1) // 2, total % 2 == 0
         self._known, self._prefix = 0, 0
         self._narrow(counts)
@@ -72,18 +111,20 @@ class _Search:
 
     def _narrow(self, counts: Counts) -> None:
         """Add the digit that holds the rank to the known ones, and decide what the next pass does."""
-        below = np.cumsum(counts)
-        digit = int(np.searchsorted(below, self._rank, side="right"))
-        self._rank -= int(below[digit - 1]) if digit else 0
+        below = np.cumsum(counts.counts)
+        place = int(np.searchsorted(below, self._rank, side="right"))
+        digit, count = int(counts.digits[place]), int(counts.counts[place])
+        self._rank -= int(below[place - 1]) if place else 0
+        self.gathered = count  # values at most that the next pass keeps
         self._known, self._prefix = self._known + 1, self._prefix << BITS | digit
         self._inside: list[Floats] = []
         self._above = np.inf
         self._counts: Counts | None = None
         self._keep: int | None = None
         if self._known == 64 // BITS:  # all values inside are equal: two of them tell as much as all
-            self._rank, self._keep = 0, 1 if self._rank == counts[digit] - 1 else 2
-        elif counts[digit] > FEW:
-            self._counts = np.zeros(1 << BITS, np.int64)
+            self._rank, self._keep = 0, 1 if self._rank == count - 1 else 2
+        elif count > FEW:
+            self._counts, self.gathered = Counts.of(np.empty(0, np.int64)), 1 << BITS
 
 
 def _ordered(values: Floats) -> npt.NDArray[np.uint64]:

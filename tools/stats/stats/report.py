@@ -82,8 +82,11 @@ def _counted(samples: int, groups: int, ids: list[str]) -> dict[str, Any]:
 
 
 def described(column: Column) -> dict[str, Any]:
-    """Return what the schema in metadata.json says of a column."""
-    return {"dtype": column.type, "description": column.description}
+    """Return what the schema in metadata.json says of a column, with the names of its values where it has some."""
+    names: list[str] | dict[str, str] = list(column.classes)
+    if column.type != "string":
+        names = {str(number): name for number, name in enumerate(column.classes)}
+    return {"dtype": column.type, "description": column.description, **({"classes": names} if names else {})}
 
 
 def _repetitions(found: Duplicates, manifest: Manifest) -> Iterator[str]:

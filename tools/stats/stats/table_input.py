@@ -12,6 +12,7 @@ from stage.errors import CorruptFile, SchemaMismatch
 from stats.checked import CORRUPT, first_of, named
 
 ROWS = 1 << 16
+VALUES = 1 << 23  # of a batch: fewer rows where there are more than 128 columns
 BLOCK = 1 << 22  # bytes of CSV read at once: no row may be longer
 
 
@@ -56,6 +57,7 @@ def read_parquet(
         with pq.ParquetFile(table, page_checksum_verification=True, pre_buffer=False) as file:  # it would keep all
             if not file.schema_arrow.equals(schema):  # not by their texts: Parquet calls the items of lists elements
                 raise _other_columns(table, named(file.schema_arrow), named(schema))
+            rows = min(rows, max(1, VALUES // max(1, len(columns or schema.names))))
             for group in range(file.num_row_groups) if groups is None else groups:
                 for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
                     batch.validate(full=True)  # Parquet does not look whether a text is UTF-8

@@ -48,7 +48,18 @@ def drift(
         before, after = (dict(_leaves(section, each.get(section, {}), whole)) for each in (old, new))
         for path in dict.fromkeys([*before, *after]):
             if json.dumps(before.get(path)) != json.dumps(after.get(path)):  # 1 is not 1.0, nor True
-                yield Change(path, before.get(path), after.get(path))
+                yield Change(_with_class(path, new, old), before.get(path), after.get(path))
+
+
+def _with_class(path: str, *known: Metadata) -> str:
+    """Return a path with the name of the class that it ends in the number of: ``class_distribution.0 (coat)``."""
+    distribution, _, number = path.rpartition(".")
+    if distribution.endswith(".class_distribution"):
+        for metadata in known:
+            for feature in metadata.get("schema", {}).get("features", {}).values():
+                if isinstance(classes := feature.get("classes"), dict) and number in classes:
+                    return f"{path} ({classes[number]})"
+    return path
 
 
 def _leaves(path: str, value: Any, whole: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
