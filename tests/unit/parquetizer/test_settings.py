@@ -145,3 +145,17 @@ def test_raw_files_that_are_not_there_are_missing_input():
     assert refused.exit_code == 10
     said = "error: nowhere/a.csv: no such file; fix: run the fetcher, or correct parquetizer.inputs"
     assert refused.stderr.splitlines()[-1] == said
+
+
+def test_a_constant_of_anchors_is_not_expanded_in_the_message(limited):
+    """Nine of nine of nine: YAML's aliases are one object, its words are not."""
+    write_raw("a\nx\n")
+    lists = "".join(f"  l{number}: &l{number} [{', '.join([f'*l{number - 1}'] * 9)}]\n" for number in range(1, 5))
+    Path("params.yaml").write_text(
+        "x:\n  l0: &l0 [lol, lol]\n"
+        + lists
+        + "dataset: {columns: [{name: a, type: string}, {name: b, type: string}]}\n"
+        + "parquetizer: {inputs: [{file: a.csv, constants: {b: *l4}}]}\n"
+    )
+    outcome = run_table(Path("params.yaml"))
+    assert outcome.code == 2 and len(outcome.error) < 300

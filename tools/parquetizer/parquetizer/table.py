@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import reprlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -100,4 +101,4 @@ def _constant(value: object, field: pa.Field) -> pa.Scalar:
         made = scalar.as_py()
         if math.isfinite(made) if isinstance(made, float) else made == value:
             return scalar
-    raise UsageError("parquetizer.inputs", f"{field.name}: {value!r} is no {field.type}", "correct it")
+    raise UsageError("parquetizer.inputs", f"{field.name}: {reprlib.repr(value):.80} is no {field.type}", "correct it")
