@@ -96,7 +96,7 @@ def build_it(clone: Path) -> dict[str, float]:
     return reproduce(dataset(clone), clone)
 
 
-FOREIGN = {
+FOREIGN: dict[str, str | bytes] = {
     "a list": "- a\n",
     "no YAML": "a:\n\t- b: [\n",
     "deep": "[" * 100_000,

@@ -75,7 +75,7 @@ def no_config(clone: Path) -> None:
     commit(clone)
 
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "a list": "- a\n",
     "no YAML": "a:\n\t- b: [",
     "deep": "[" * 100_000,
