@@ -1,6 +1,7 @@
 """What a person says of a release is held against what has changed and what is described."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ def fix(part: str, version: str) -> str:
 def test_rows_need_a_minor_version(clone: Path) -> None:
     build(clone, "greetings", MORE)
     for said in ({"bump": "patch"}, {"version": "1.0.1"}, {"version": "1.0.7"}):
-        told = refused(40, "greetings: samples have changed since 1.0.0", lambda said=said: make(clone, **said))
+        told = refused(40, "greetings: samples have changed since 1.0.0", partial(make, clone, **said))
         assert told.endswith(fix("minor", "1.1.0")) and "which needs a minor version" in told
     assert tags(clone.parent / "origin.git").keys() == {"greetings-v1.0.0"}
     assert make(clone, "1.2.0").outcome == "released", "any that is enough"
@@ -42,7 +43,7 @@ def test_rows_need_a_minor_version(clone: Path) -> None:
 def test_a_schema_needs_a_major_version(clone: Path) -> None:
     build(clone, "greetings", ROWS, schema=NARROW)
     for said in ({"bump": "patch"}, {"bump": "minor"}, {"version": "1.0.1"}, {"version": "1.9.0"}):
-        told = refused(40, "greetings: the schema has changed since 1.0.0", lambda said=said: make(clone, **said))
+        told = refused(40, "greetings: the schema has changed since 1.0.0", partial(make, clone, **said))
         assert told.endswith(fix("major", "2.0.0"))
     assert make(clone, bump="major").tag == "greetings-v2.0.0"
 
@@ -50,14 +51,14 @@ def test_a_schema_needs_a_major_version(clone: Path) -> None:
 def test_the_same_samples_are_a_patch_and_no_more(clone: Path) -> None:
     build(clone, "greetings", ROWS, note="described better")
     for said in ({"bump": "minor"}, {"bump": "major"}, {"version": "1.1.0"}, {"version": "2.0.0"}):
-        told = refused(40, "greetings: its samples are those of 1.0.0", lambda said=said: make(clone, **said))
+        told = refused(40, "greetings: its samples are those of 1.0.0", partial(make, clone, **said))
         assert told.endswith(fix("patch", "1.0.1"))
 
 
 def test_nothing_changed_is_nothing_to_release(clone: Path) -> None:
     for said in ({"bump": "patch"}, {"bump": "auto"}, {"version": "1.0.1"}, {"version": "3.0.0"}):
         nothing = "greetings: nothing has changed since 1.0.0; fix: there is nothing"
-        refused(40, nothing, lambda said=said: make(clone, **said))
+        refused(40, nothing, partial(make, clone, **said))
 
 
 def test_a_last_release_that_cannot_be_read_is_compared_by_its_metadata(
