@@ -115,11 +115,14 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
     text, croissant, card = _readme(entry), b"", {}
     try:
         card = front_matter(text, f"{entry.name} {README}")
+    except StageError as error:
+        errors.append(error)
+        notes.append(_left_out(entry, error))
+    try:
         croissant = _croissant(entry)
     except StageError as error:
-        log.warning("%s: %s is left out: %s", entry.name, error.where, error.what)
-        notes.append(f"{error.where} is left out: {error.what}")
         errors.append(error)
+        notes.append(_left_out(entry, error))
     source = _source(entry, data, repository)
     return Page(
         entry,
@@ -138,6 +141,11 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         tuple(notes),
         tuple(errors),
     )
+
+
+def _left_out(entry: Entry, error: StageError) -> str:
+    log.warning("%s: %s is left out: %s", entry.name, error.where, error.what)
+    return f"{error.where} is left out: {error.what}"
 
 
 def _by_model(entry: Entry, uses: Uses) -> dict[str, list[tuple[str, Use]]]:
