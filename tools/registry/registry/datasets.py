@@ -50,7 +50,10 @@ class Dataset:
         path = self.folder / "metadata.json"
         fix = f"make dataset DS={self.name}"
         found = read_metadata(read_bytes(path), str(path), CorruptFile, fix)
-        if missing := [each for each in sections if each not in found]:
+        missing = [each for each in sections if each not in found]
+        if "provenance" in sections and "sample" not in found.get("provenance", {}):
+            missing.append("provenance.sample")
+        if missing:
             raise CorruptFile(path, f"invalid: {missing[0]} is missing", fix)
         return found
 

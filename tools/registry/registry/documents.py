@@ -22,8 +22,8 @@ REPEATED = {"samples": COUNT, "ids?": [str], "groups?": COUNT}
 FIGURES = {str: (float, None)}
 METADATA = {
     "logical_hash": SHA256,
-    "dataset?": (dict.fromkeys(("name?", "title?", "description?", "source?", "citation?", "licence?"), str), None),
-    "prompt?": ({"prompt_name": str, "prompt_version": (int, str), "prompt_text": str, "prompt_uri?": str}, None),
+    "dataset?": dict.fromkeys(("name?", "title?", "description?", "source?", "citation?", "licence?"), str),
+    "prompt?": {"prompt_name": str, "prompt_version": (int, str), "prompt_text": str, "prompt_uri?": str},
     "schema?": {"features?": {str: COLUMN}, "target?": {"name": str, **COLUMN}},
     "splits?": {str: {"num_samples": COUNT}},
     "summary?": {"num_samples": COUNT, "num_features?": COUNT},
@@ -39,7 +39,7 @@ METADATA = {
     "files?": {str: {"sha256": str, "bytes": COUNT}},
     "evaluation?": dict,
     "provenance?": {
-        "sample": bool,
+        "sample?": bool,
         "sources?": [{"name": str, "sha256": str, "bytes": COUNT, "urls?": [str]}],
         "source_list?": {"files": COUNT, "bytes": COUNT},
         "parents?": [{"dataset": str, "version": str}],

@@ -67,8 +67,8 @@ def get_parent(params: Path, root: Path, remote: str, out: Path) -> Parent:
         fix = f"make release DS={wanted.dataset} VERSION={version} (or git fetch --tags)"
         raise InputMissing(release.tag, "is not released", fix)
     get(release, open_store(git, "HEAD", remote), out)
-    if "provenance" not in release.metadata:
-        raise VerificationFailed(release.tag, "its metadata.json has no provenance", "release it again")
+    if "sample" not in release.metadata.get("provenance", {}):
+        raise VerificationFailed(release.tag, "its metadata.json has no provenance.sample", "release it again")
     return _tell(out, wanted, release.metadata)
 
 
