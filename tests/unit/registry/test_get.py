@@ -161,6 +161,14 @@ def test_hidden_names_are_refused(registry: Registry, tmp_path: Path, name: str,
     assert tree(out) == before
 
 
+def test_a_hidden_data_file_in_a_folder_is_got(registry: Registry, tmp_path: Path) -> None:
+    """One of the READMEs is raw/.github_README.md."""
+    release_with_name(registry, ".github_README.md", "list")
+    done = registry.run("get", "pictures", "1.0.1", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").rglob(".github_README.md")]
+
+
 def test_folder_that_is_a_git_repository_stays_one(registry: Registry, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path / "out")], check=True)
     before = tree(tmp_path / "out")

@@ -3,13 +3,11 @@
 What a CSV file could not say, the parquetizer refuses (tests/unit/parquetizer/test_csv_readable.py).
 """
 
-import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -87,13 +85,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     "gaps.parquet": {kind: [None, *values, None] for kind, values in GAPS.items()},
     "nothing.parquet": {"string": ["a", "b"], **{kind: [None, None] for kind in ("bool", "int64", "float64")}},
 }
-FIRST = ("gaps.csv", "gaps.parquet")  # every type in both formats; the other tables are slow
-GROUPS = {True: FIRST, False: tuple(table for table in TABLES if table not in FIRST)}
-CASES = [
-    pytest.param(table, kind, marks=[] if table in FIRST else [pytest.mark.slow])
-    for table, columns in TABLES.items()
-    for kind in columns
-]
+CASES = [(table, kind) for table, columns in TABLES.items() for kind in columns]
 
 
 def rows(columns: dict[str, list[Any]]) -> pa.RecordBatch:
@@ -144,19 +136,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def found(world: World, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
-    """What every reader has read of a table: of all in its group in one process, for they are slow to load."""
-
-    @functools.cache
-    def group(is_first: bool) -> dict[str, dict[str, Any]]:
-        return read_all(world, GROUPS[is_first], tmp_path_factory.mktemp("found"))
-
-    return lambda table: group(table in FIRST)[name_of(table)]
-
-
-def read_all(world: World, tables: tuple[str, ...], folder: Path) -> dict[str, dict[str, Any]]:
+def found(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What every reader has read of every table, in one process, for they are slow to load."""
+    folder = tmp_path_factory.mktemp("found")
     chosen = {}
-    for table in tables:
+    for table in TABLES:
         place = world.root / "data" / name_of(table)
         source = Source(
             place.name, "1.0.0", "", {"": (f"processed/{table}",)}, json.loads((place / "metadata.json").read_text())
@@ -177,11 +161,11 @@ def read_all(world: World, tables: tuple[str, ...], folder: Path) -> dict[str, d
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(("table", "kind"), CASES)
+@pytest.mark.parametrize(("table", "kind"), CASES, ids=lambda each: each)
 def test_a_reader_gives_the_values_of_the_manifest(
-    table: str, kind: str, reader: str, found: Callable[[str], dict[str, Any]]
+    table: str, kind: str, reader: str, found: dict[str, dict[str, Any]]
 ) -> None:
-    read = found(table)[reader]
+    read = found[name_of(table)][reader]
     assert isinstance(read, dict), read
     expected = rows(TABLES[table])[kind].to_pylist()
     if reader == "mlcroissant" and table == "gaps.parquet" and kind in {"int64", "uint64"}:

@@ -144,11 +144,19 @@ def _check_names(paths: set[str]) -> None:
     """Raise PolicyViolation where a name is hidden, or that of a file and of a folder."""
     for path in sorted(paths):
         parts = path.split("/")
-        if any(part.startswith(".") for part in parts):  # as .git, .ssh and .envrc, which programs act upon
-            raise PolicyViolation(path, "is a hidden name", "do not use this release, and tell who made it")
+        if any(part.startswith(".") for part in parts[: -1 if _is_data(parts) else None]):
+            raise PolicyViolation(path, "is a hidden name", "do not use this release, and report it to its publisher")
         for length in range(1, len(parts)):
             if "/".join(parts[:length]) in paths:
                 raise PolicyViolation(path, "is in a folder that is a file", "do not use this release")
+
+
+def _is_data(parts: list[str]) -> bool:
+    """Say whether a path may end in a hidden name, as raw/.github_README.md: in a folder, and with a suffix.
+
+    Files that programs act upon have none, or are at the top: .envrc, .gitignore.
+    """
+    return len(parts) > 1 and "." in parts[-1][1:]
 
 
 def _check_folder(out: Path, paths: set[str]) -> None:
