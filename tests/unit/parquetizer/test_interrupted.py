@@ -28,12 +28,16 @@ def begun(output: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", LINES)
 @pytest.mark.parametrize(
-    ("output", "moments"),
+    ("output", "moments", "number"),
     [
-        ("out.parquet", [0.2, 0.45, 0.7]),
-        *(pytest.param(output, FINE, marks=pytest.mark.slow) for output in ("out.parquet", "out.csv")),
+        ("out.parquet", [0.2, 0.45], signal.SIGINT),
+        ("out.csv", [0.2, 0.45], signal.SIGTERM),
+        *(
+            pytest.param(output, FINE, number, marks=pytest.mark.slow)
+            for output in ("out.parquet", "out.csv")
+            for number in LINES
+        ),
     ],
 )
 def test_a_signal_ends_a_run_in_one_line(output, moments, number):

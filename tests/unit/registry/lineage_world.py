@@ -92,11 +92,13 @@ class World:
             **more,
         }
         (folder / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
-        (folder / "dvc.yaml").write_text("stages: {}\n")
         outs = [self._folder(folder, each) for each in made.folders]
         alone = [path for path in made.files if not path.startswith(tuple(f"{each}/" for each in made.folders))]
         outs += [self._file(folder, path) for path in [*alone, "samples.parquet", "metadata.json"]]
-        (folder / "dvc.lock").write_text(yaml.safe_dump({"stages": {"make": {"cmd": "true", "outs": outs}}}))
+        stage = {"cmd": "true", "outs": [each["path"] for each in outs]}
+        (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"make": stage}}))
+        locked = {"schema": "2.0", "stages": {"make": {"cmd": "true", "outs": outs}}}
+        (folder / "dvc.lock").write_text(yaml.safe_dump(locked))
         ignored = [f"/{each}" for each in [*made.folders, *alone, "samples.parquet"]]
         (folder / ".gitignore").write_text("\n".join(ignored) + "\n")
         return folder

@@ -1,7 +1,8 @@
 """Read datasets with every promised reader, in a process of its own: read_all.py CHOSEN.json FOUND.json.
 
-It runs in the folder of the datasets. CHOSEN has, for each of them, its folder and the catalogue's programs by title;
-FOUND gets its columns by reader.
+It runs in the folder of the datasets. CHOSEN has, for each of them, the catalogue's programs by title, and its folder
+where the readers that need no program are asked too: only then are their libraries needed. FOUND gets its columns by
+reader.
 """
 
 import contextlib
@@ -14,15 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import datasets
-import mlcroissant
-import ray
-from registry import load
-
 
 def columns(data: Any) -> dict[str, list[Any]]:
-    """Return the columns of Arrow, pandas, Ray or Hugging Face data, in Python's own types."""
-    if hasattr(data, "to_pydict"):
+    """Return the columns of rows, or of Arrow, pandas, Ray or Hugging Face data, in Python's own types."""
+    if isinstance(data, list):
+        found = {name: [row[name] for row in data] for name in data[0]}
+    elif hasattr(data, "to_pydict"):
         found = data.to_pydict()
     elif hasattr(data, "take_all"):
         rows = data.take_all()
@@ -44,6 +42,8 @@ def plain(value: Any) -> Any:
 
 
 def croissant(folder: Path) -> dict[str, list[Any]]:
+    import mlcroissant
+
     found = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
     rows = [{key.rpartition("/")[2]: value for key, value in row.items()} for row in found.records("samples")]
     return {name: [plain(row[name]) for row in rows] for name in rows[0]}
@@ -52,11 +52,13 @@ def croissant(folder: Path) -> dict[str, list[Any]]:
 def program(text: str) -> dict[str, list[Any]]:
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(text, "program", "exec"), names)
-    return columns(names["data"])
+    return columns(names["data"] if "data" in names else names["samples"])
 
 
-def readers_of(name: str, folder: Path, programs: dict[str, str]) -> dict[str, Callable[[], dict[str, list[Any]]]]:
+def readers_of(name: str, folder: Path) -> dict[str, Callable[[], dict[str, list[Any]]]]:
     """Return what reads a dataset, by its name."""
+    import datasets
+    from registry import load
 
     def loaded(as_: str) -> dict[str, list[Any]]:
         return columns(load(name, as_=as_))
@@ -65,7 +67,6 @@ def readers_of(name: str, folder: Path, programs: dict[str, str]) -> dict[str, C
         **{as_: partial(loaded, as_) for as_ in ("arrow", "pandas", "ray", "huggingface")},
         "load_dataset": lambda: columns(datasets.load_dataset(f"./{folder.name}", split="train")),
         "mlcroissant": lambda: croissant(folder),
-        **{title: partial(program, text) for title, text in programs.items()},
     }
 
 
@@ -73,7 +74,8 @@ def main(chosen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, of in chosen.items():
         found[name] = {}
-        for reader, read in readers_of(name, Path(of["folder"]), of["programs"]).items():
+        readers = {title: partial(program, text) for title, text in of["programs"].items()}
+        for reader, read in (readers_of(name, Path(of["folder"])) | readers if of["folder"] else readers).items():
             try:
                 with contextlib.redirect_stdout(io.StringIO()):
                     found[name][reader] = read()
@@ -83,5 +85,9 @@ def main(chosen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    Path(sys.argv[2]).write_text(json.dumps(main(json.loads(Path(sys.argv[1]).read_text()))))
+    asked = json.loads(Path(sys.argv[1]).read_text())
+    if any(of["folder"] for of in asked.values()):
+        import ray
+
+        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    Path(sys.argv[2]).write_text(json.dumps(main(asked)))

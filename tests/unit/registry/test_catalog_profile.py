@@ -450,7 +450,7 @@ def test_documents(folder: Folder) -> None:
 def test_a_file_that_cannot_be_read_is_named(file: str, data: bytes, folder: Folder) -> None:
     folder.columns = pa.schema([("text", pa.string())])
     folder.file(file, data, "all")
-    with pytest.raises(CorruptFile, match=f"{file}: does not hold what its manifest says"):
+    with pytest.raises(CorruptFile, match=f"{file}: (does not hold what its manifest says|invalid JSON)"):
         folder.profile()
 
 

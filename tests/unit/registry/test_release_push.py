@@ -75,7 +75,13 @@ REJECTIONS: dict[str, tuple[str, str, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "text", "code", "message"), REJECTIONS.values(), ids=REJECTIONS.keys())
+@pytest.mark.parametrize(
+    ("name", "text", "code", "message"),
+    [
+        pytest.param(*case, id=name, marks=[] if name in {"words of a race", "refs"} else [pytest.mark.slow])
+        for name, case in REJECTIONS.items()
+    ],
+)
 def test_a_rejection_is_an_error_with_its_reason(
     name: str, text: str, code: int, message: str, world: Path, clone: Path
 ) -> None:
@@ -174,7 +180,7 @@ REWRITTEN = """\
 """
 
 
-@pytest.mark.parametrize("place", ["user", "clone"])
+@pytest.mark.parametrize("place", ["user", pytest.param("clone", marks=pytest.mark.slow)])
 def test_an_address_is_rewritten_once(
     place: str, world: Path, clone: Path, settings: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,7 +309,13 @@ IDENTITIES = {
 }
 
 
-@pytest.mark.parametrize(("only_configured", "variables", "message"), IDENTITIES.values(), ids=IDENTITIES.keys())
+@pytest.mark.parametrize(
+    ("only_configured", "variables", "message"),
+    [
+        pytest.param(*case, id=name, marks=[] if name in {"names and EMAIL", "nothing"} else [pytest.mark.slow])
+        for name, case in IDENTITIES.items()
+    ],
+)
 def test_the_identity_is_what_git_says(
     only_configured: bool,
     variables: dict[str, str],

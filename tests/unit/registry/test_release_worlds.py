@@ -86,9 +86,12 @@ FILES: dict[str, str | bytes] = {
     "cut": "dataset: {name",
 }
 CODES = {"params.yaml": 2, "dvc.yaml": 2, "metadata.json": 23, "dvc.lock": 40}
+SECOND = ("dvc.yaml", "metadata.json")
 
 
-@pytest.mark.parametrize("file", CODES)
+@pytest.mark.parametrize(
+    "file", ["dvc.lock", "params.yaml", *(pytest.param(f, marks=pytest.mark.slow) for f in SECOND)]
+)
 def test_broken_files_of_the_dataset_are_one_line(file: str, world: Path, clone: Path) -> None:
     path = clone / FOLDER / file
     for text in FILES.values():
