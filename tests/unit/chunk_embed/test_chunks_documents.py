@@ -59,6 +59,17 @@ def test_what_is_no_text_is_refused_where_it_is_not(raw):
     assert refusal(raw, BadRows) == "raw/a_README.md@2: NUL character; fix: remove it"
 
 
+def test_link_of_dvc_is_the_file_that_it_leads_to(raw, tmp_path):
+    """As cache.type = symlink has them."""
+    stored = tmp_path / "cache/files/md5/ab" / ("0" * 30)
+    stored.parent.mkdir(parents=True)
+    stored.write_text("# A")
+    (raw / "a_README.md").symlink_to(stored)
+    assert [(each.name, each.text) for each in read_documents(raw)] == [("a_README.md", "# A")]
+    stored.unlink()
+    assert refusal(raw, BadRows) == "raw/a_README.md: is not a regular file; fix: remove it"
+
+
 def test_links_and_folders_are_refused(raw):
     (raw / "a_README.md").symlink_to("/etc/hostname")
     assert refusal(raw, BadRows) == "raw/a_README.md: is not a regular file; fix: remove it"

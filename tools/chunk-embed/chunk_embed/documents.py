@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from stage.errors import BadRows, EmptyInput, InputMissing
+from stage.inside import is_regular
 
 REPOSITORY = re.compile(r"(.+?)_README")  # as the index's readers find it
 
@@ -38,7 +39,7 @@ def _read(path: Path) -> Document:
     match = REPOSITORY.match(path.name)
     if not match:
         raise BadRows(path, "is not called <repository>_README.md", "rename or remove it; its name says its repository")
-    if path.is_symlink() or not path.is_file():
+    if not is_regular(path):
         raise BadRows(path, "is not a regular file", "remove it")
     data = path.read_bytes()
     try:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from samples import ManifestWriter
 from stage import params
 from stage.errors import BadRows, EmptyInput, InputMissing, PolicyViolation, UsageError
-from stage.inside import is_cached
+from stage.inside import is_regular
 from stage.output import replacing
 from stage.progress import progress
 
@@ -100,7 +100,7 @@ def read_document(path: Path, settings: DocumentsSettings) -> bytes:
         raise PolicyViolation(path.parent, f"name {path.name!r:.80} holds what a name should not", "rename the file")
     if not path.name.endswith(settings.suffix):
         raise BadRows(path, f"is not called {settings.suffix}", "remove it from sources.csv, or correct suffix")
-    if not path.is_file() or (path.is_symlink() and not is_cached(path)):
+    if not is_regular(path):
         raise BadRows(path, "is not a regular file", "remove it")
     if path.stat().st_size > settings.max_document_bytes:
         raise BadRows(path, f"is larger than {settings.max_document_bytes} bytes", "raise max-document-bytes")

@@ -30,6 +30,11 @@ def leaves(path: Path, folder: Path) -> bool:
     return not (path.resolve().is_relative_to(folder.resolve()) or is_cached(path))
 
 
+def is_regular(path: Path) -> bool:
+    """Say whether a path is a regular file, or the link that DVC has put in its place."""
+    return path.is_file() and (not path.is_symlink() or is_cached(path))
+
+
 def is_cached(path: Path) -> bool:
     """Say whether a path leads to an object in DVC's cache."""
     return bool(CACHED.fullmatch(path.resolve().as_posix()))
