@@ -42,15 +42,22 @@ def test_the_gravest_is_raised_with_the_number_of_all(kinds: list[type[StageErro
     assert (error.value.code, str(error.value)) == (gravest.code, line)
 
 
-def test_one_failure_is_raised_as_it_is() -> None:
+def test_one_item_alone_raises_its_failure_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures()
     failures.end()
     error = UsageError("item", "what", "fix")
-    with failures.collected():
+    with pytest.raises(UsageError) as raised, failures.collected():
         raise error
-    with pytest.raises(UsageError) as raised:
+    assert raised.value is error and caplog.records == []
+
+
+def test_one_failure_of_several_items_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    failures = Failures()
+    with failures.collected("item"):
+        raise UsageError("place", "what", "fix")
+    with pytest.raises(StageError, match=r"^item: place: what \(1 in all\); fix: fix$"):
         failures.end()
-    assert raised.value is error
+    assert caplog.messages == ["item: place: what"]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_dataset_that_fails_does_not_keep_others_from_being_compared(registry:
     done = registry.run("review", "--base", "main")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: letters: building it failed with exit 1; fix: see its error line above"
+        "error: letters: building it failed with exit 1 (1 in all); fix: see its error line above"
     )
     assert "### letters\n\nCould not be compared" in done.stdout
     assert "### pictures 1.0.0 -> this branch" in done.stdout

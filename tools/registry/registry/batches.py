@@ -27,7 +27,7 @@ LATER = {each.code for each in (NetworkFailed, DatabaseUnreachable, LockHeld, Pu
 
 
 class Several(StageError):
-    """More than one item failed: the gravest failure, with its code, and how many there are."""
+    """The gravest failure of a batch, with its code, and how many there are."""
 
     def __init__(self, gravest: StageError, number: int) -> None:
         self.code = gravest.code
@@ -48,33 +48,40 @@ class Failures:
 
     def __init__(self) -> None:
         self.errors: list[StageError] = []
+        self._is_logged = False
 
     def add(self, error: StageError) -> None:
         """Log a failure, and keep it for the end."""
         log.warning("%s: %s", error.where, error.what)
         self.errors.append(error)
+        self._is_logged = True
 
     @contextlib.contextmanager
     def collected(self, item: str = "") -> Iterator[None]:
-        """Go on after a failure, which gets the name of its ``item``; a full disk or memory ends the batch, for all."""
+        """Go on after a failure, which gets the name of its ``item``; a full disk or memory ends the batch, for all.
+
+        Without a name there is one item alone: what is raised by it is raised at once.
+        """
         try:
             yield
         except (DiskFull, OutOfMemory):
             raise
         except StageError as error:
+            if not item:
+                raise
             self.add(error if item in error.where else _Of(item, error))
         except OSError as error:
             known = translated(error)
-            if known is None or isinstance(known, DiskFull):
+            if not item or known is None or isinstance(known, DiskFull):
                 raise
             self.add(known if item in known.where else _Of(item, known))
 
-    def end(self, counted: bool = False) -> None:
-        """Raise the gravest failure, if there was any; with their number where there are several, or ``counted``."""
+    def end(self) -> None:
+        """Raise the gravest failure, if there was any; with their number, unless it is one that was not logged."""
         if not self.errors:
             return
         gravest = max(self.errors, key=_gravity)
-        if len(self.errors) == 1 and not counted:
+        if len(self.errors) == 1 and not self._is_logged:
             raise gravest
         raise Several(gravest, len(self.errors)) from gravest
 

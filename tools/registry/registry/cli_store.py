@@ -53,7 +53,7 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
     from registry.storage.verify import verify as library
 
     root = repository()
-    releases, failures, problems = _releases(root, name, version, everything), Failures(), 0
+    releases, failures = _releases(root, name, version, everything), Failures()
     origin = ask_origin(Git(root), "" if everything and not name else releases[0].name)
     if origin.unasked:
         log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
@@ -75,10 +75,10 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
                     again += (
                         f" but for the last digits of vectors: at most {compared.distance:.1e} apart, 1e-6 is allowed"
                     )
-            problems += _report(found, failures)
+            _report(found, failures)
             if not found:
                 click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{again}")
-    failures.end(counted=bool(problems))
+    failures.end()
 
 
 @click.command()
@@ -96,7 +96,7 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
     from registry.storage.verify import verify as check
 
     root = repository()
-    failures, problems = Failures(), 0
+    failures = Failures()
     for release in _releases(root, name, version, everything):
         with failures.collected(release.tag * everything):
             store, size = open_store(release.git, "HEAD", remote), size_of(release)
@@ -109,10 +109,10 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
                 found = check(release, store, advance)
             lost = {each.md5 for each in done.left}
             found = [dataclasses.replace(each, fix=LOST) if lost & set(each.what.split()) else each for each in found]
-            problems += _report(found, failures)
+            _report(found, failures)
             if not found:
                 click.echo(f"{release.tag}: {len(done.mended)} mended on {remote}, all is as released")
-    failures.end(counted=bool(problems))
+    failures.end()
 
 
 @click.command()
@@ -188,8 +188,7 @@ def _releases(root: Path, name: str, version: str, everything: bool) -> list[Rel
     return found
 
 
-def _report(problems: list[Problem], failures: Failures) -> int:
-    """Count each problem as a failure, and return how many there are."""
+def _report(problems: list[Problem], failures: Failures) -> None:
+    """Count each problem as a failure."""
     for each in problems:
         failures.add(VerificationFailed(each.where, each.what, each.fix))
-    return len(problems)

@@ -64,7 +64,8 @@ def write_site(root: Path, remote: str, out: Path | None = None) -> Written:
                     entry = read_entry(dataset, releases.get(dataset.name, ()), remote)
                     page = make_page(entry, remote, repository, names, uses)
                     found = Card(page, _write_page(page, made / "datasets", names))
-                    failures.errors.extend((*entry.errors, *page.errors))
+                    for error in (*entry.errors, *page.errors):
+                        failures.add(error)
                 meter(1)
                 return found
 
