@@ -1,11 +1,13 @@
 """Damage documents as hostile or broken writers do: other types, cut and flipped bytes, depth, size, aliases."""
 
 import copy
+import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+LARGE = 20_000  # values of a document that does not grow by factors any more
 VALUES: tuple[Any, ...] = (
     *(
         None,
@@ -40,14 +42,16 @@ TOKENS = (
 )
 
 
-def damaged(document: Any, text: bytes, seed: int) -> bytes:
-    """Return a document with one to three nodes changed, as JSON; or its ``text`` with bytes changed."""
+def damaged(document: Any, text: bytes, seed: int, write: Callable[[Any], str] = json.dumps) -> bytes:
+    """Return a document with one to three nodes changed, written as JSON; or its ``text`` with bytes changed."""
     chance = random.Random(seed)
     if chance.random() < 0.6:
         changed = json.loads(json.dumps(document))
         for _ in range(chance.randint(1, 3)):
             changed = _with_other_node(changed, chance)
-        text = json.dumps(changed, ensure_ascii=chance.random() < 0.7).encode(errors="surrogatepass")
+        escaped = chance.random() < 0.7
+        written = json.dumps(changed, ensure_ascii=escaped) if write is json.dumps else write(changed)
+        text = written.encode(errors="surrogatepass")
         if chance.random() < 0.8:
             return text
     return _with_other_bytes(text, chance)
@@ -72,7 +76,7 @@ def _with_other_node(document: Any, chance: random.Random) -> Any:
     elif kind < 0.45 and isinstance(parent, dict):
         parent[str(chance.choice(VALUES))[:200]] = parent.pop(key)
     elif kind < 0.5 and isinstance(parent, list):
-        parent.extend([parent[key]] * chance.choice((1, 200)))
+        parent.extend([parent[key]] * (chance.choice((1, 200)) if len(places) < LARGE else 1))
     else:
         parent[key] = copy.deepcopy(chance.choice(VALUES))
     return document
@@ -103,3 +107,16 @@ def _with_other_bytes(text: bytes, chance: random.Random) -> bytes:
         else:
             changed[at : at + 4] = bytes(chance.randrange(256) for _ in range(4))
     return bytes(changed)
+
+
+def damaged_bytes(content: bytes, seed: int) -> bytes:
+    """Return bytes of which a few are others, most often in the last part, where Parquet has its footer."""
+    number = int.from_bytes(hashlib.sha256(str(seed).encode()).digest(), "big")
+    changed = bytearray(content)
+    for _ in range(1 + number % 3):
+        number >>= 8
+        span = len(changed) if number & 3 == 0 else min(1500, len(changed))
+        at = len(changed) - 1 - (number >> 2) % span
+        changed[at] = (number >> 40) & 255
+        number = int.from_bytes(hashlib.sha256(str(number).encode()).digest(), "big")
+    return bytes(changed[: len(changed) - number % 40]) if number & 7 == 0 else bytes(changed)

@@ -222,6 +222,7 @@ def test_answer_that_is_none_of_the_hub_is_a_mismatch(desk, server, hub, reply):
         {"type": "file", "path": "a.csv", "size": True, "oid": "a" * 40},
         {"type": "file", "path": "a.csv", "size": 4, "oid": "a" * 40, "lfs": {"size": 4, "oid": "a" * 40}},
         {"type": "file", "path": "a.csv", "size": 4, "oid": "a" * 40, "lfs": {"size": "4", "oid": "a" * 64}},
+        {"type": "file", "path": "a.csv", "lfs": {"size": 10**18, "oid": "a" * 64}},  # more than sources.csv takes
         {"type": "file", "path": 5},
         ["a.csv"],
     ],

@@ -294,14 +294,14 @@ def test_an_entry_of_another_shape_is_refused(laid: Path, entry: Any):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"", "not JSON: Expecting value"),
-        (b"[", "not JSON: Expecting value"),
-        (b"[1,]", "not JSON: "),
-        (b"\xff\xfe[]", "not JSON: 'utf-8' codec can't decode byte 0xff"),
-        (b"[" * 100_000, "not JSON: maximum recursion depth exceeded"),
-        (b"[NaN, 1, 2]", "not JSON: Out of range float values are not JSON compliant"),
-        (b'["\\ud800", 1, 2]', "not JSON: 'utf-8' codec can't encode character"),
-        (b"[" + b"9" * 5000 + b"]", "not JSON: Exceeds the limit"),
+        (b"", "invalid JSON: Expecting value"),
+        (b"[", "invalid JSON: Expecting value"),
+        (b"[1,]", "invalid JSON: "),
+        (b"\xff\xfe[]", "invalid JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b"[" * 100_000, "invalid JSON: nested deeper than 64 levels"),
+        (b"[NaN, 1, 2]", "invalid JSON: NaN is not JSON"),
+        (b'["\\ud800", 1, 2]', "invalid JSON: 'utf-8' codec can't encode character"),
+        (b"[" + b"9" * 5000 + b"]", "invalid JSON: Exceeds the limit"),
         (b"{}", "not a JSON array"),
         (b"null", "not a JSON array"),
         (b'"text"', "not a JSON array"),
@@ -381,7 +381,7 @@ def test_a_prompt_that_is_no_json_is_refused(laid: Path, content: bytes):
     Path("processed/process_stats.json").write_bytes(content)
     code, line = refusal("conversations")
     assert code == 23
-    assert line.startswith("error: processed/process_stats.json: not JSON: ")
+    assert line.startswith("error: processed/process_stats.json: invalid JSON: ")
 
 
 def test_a_prompt_that_is_not_that_of_the_conversations_is_refused(laid: Path):

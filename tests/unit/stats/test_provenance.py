@@ -56,7 +56,17 @@ def test_what_is_no_list_of_sources_is_refused(folder: Path, content: bytes | st
     assert str(caught.value).endswith("; fix: columns are name,url,sha256,bytes")
 
 
-@pytest.mark.parametrize("value", ["2024-01-31", ".nan", "!!set {b, a}", "!!binary aGk=", r'"\ud800"'])
+def test_settings_may_be_none(folder: Path):
+    assert read(folder, HEAD, "# none\n").params == {}
+
+
+@pytest.mark.parametrize("value", ["!!set {b, a}", "!!binary aGk=", r'"\ud800"'])
+def test_a_setting_that_is_no_plain_yaml_is_refused(folder: Path, value: str):
+    with pytest.raises(UsageError, match=r"params\.yaml: invalid YAML: .*; fix: correct the file"):
+        read(folder, HEAD, f"fetcher: {{since: {value}}}\n")
+
+
+@pytest.mark.parametrize("value", ["2024-01-31", ".nan"])
 def test_a_setting_that_json_cannot_hold_is_refused(folder: Path, value: str):
     with pytest.raises(UsageError) as caught:
         read(folder, HEAD, f"fetcher: {{since: {value}}}\n")

@@ -13,7 +13,7 @@ from fetcher.api import Api, field, malformed
 from fetcher.digests import Blob, pin
 from fetcher.endpoints import HUB
 from fetcher.resolving import Found, Task
-from fetcher.sources import SHA256, Pin
+from fetcher.sources import LARGEST, SHA256, Pin
 from fetcher.transfer import Rules
 from fetcher.upstream import COMMIT, HuggingFace
 from fetcher.web import Network, WebFile
@@ -80,8 +80,8 @@ def _pin(entry: Any, url: str, network: Network, rules: Rules, where: str) -> Fo
     lfs = entry.get("lfs")
     size = field(entry if lfs is None else lfs, "size", int, where)
     oid = field(entry if lfs is None else lfs, "oid", str, where)
-    if not (COMMIT if lfs is None else SHA256).fullmatch(oid) or size < 0:
-        raise malformed(where, "the Hub's answer has no usable checksum")
+    if not (COMMIT if lfs is None else SHA256).fullmatch(oid) or not 0 <= size <= LARGEST:
+        raise malformed(where, "the Hub's answer has no usable checksum or size")
     if size == 0:
         raise EmptyInput(where, "is empty", "narrow files in params.yaml")
     if lfs is not None:

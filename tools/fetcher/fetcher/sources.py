@@ -19,6 +19,7 @@ LONGEST = 1 << 16  # characters of a line
 MOST_URLS = 100  # of one file
 MOST = 1_000_000  # files: half a kilobyte of memory each
 SIZE = re.compile(r"[0-9]{1,18}")
+LARGEST = 10**18 - 1  # bytes that SIZE can say
 
 
 @dataclass(frozen=True, slots=True)

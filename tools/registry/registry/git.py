@@ -52,10 +52,13 @@ class Git:
         self.folder = folder
 
     def __call__(self, *arguments: str, said: str | None = None, **environ: str) -> str:
-        """Run git and return what it prints, without the last line end. Raises GitFailed."""
-        return (
-            self.output(*arguments, said=said.encode() if said is not None else None, **environ).decode().rstrip("\n")
-        )
+        """Run git and return what it prints, without the last line end. Raises GitFailed.
+
+        Bytes that are not UTF-8, in the name of a file or the message of a tag, become what ``os.fsdecode`` makes of
+        them; given back to git they are the same bytes.
+        """
+        printed = self.output(*arguments, said=said.encode() if said is not None else None, **environ)
+        return printed.decode(errors="surrogateescape").rstrip("\n")
 
     def output(self, *arguments: str, said: bytes | None = None, **environ: str) -> bytes:
         """Run git and return the bytes that it prints. Raises GitFailed."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
+from stage.foreign import MAX_BYTES, read_bytes, read_json
 from stage.progress import progress
 
 from stats.checked import CORRUPT, check_count
@@ -137,9 +137,5 @@ def _prompt(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> Any:
     if not path.is_file():
         raise InputMissing(path, "no such file", "run the parquetizer")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
-    except (ValueError, RecursionError) as error:
-        raise CorruptFile(path, f"not JSON: {error}", AGAIN) from error
-    return document
+    limit = max(MAX_BYTES, path.stat().st_size)
+    return read_json(read_bytes(path, limit), path, error=CorruptFile, fix=AGAIN, limit=limit)

@@ -109,7 +109,8 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
 
 def _settings(params: Path) -> dict[str, Any]:
     """Return the sections of params.yaml that decide what the tools make."""
-    document = read_yaml(read_bytes(params, error=UsageError), params, (dict, None), UsageError, "correct the file")
+    content = read_bytes(params, error=UsageError)
+    document = read_yaml(content, params, (dict, None), UsageError, "correct the file") or {}
     try:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
     except (TypeError, ValueError) as error:

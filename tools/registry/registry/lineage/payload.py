@@ -1,6 +1,5 @@
 """Read the samples of a dataset from its files: Parquet, CSV, annotated images, or whole documents."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -8,9 +7,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from stage.errors import CorruptFile
+from stage.foreign import MAX_BYTES, read_json
 
 from registry.lineage.arrow_types import parse_type
 
+ENTRIES = [{"image": str, "conversations": [{"from": str, "value": str}]}]
 BLOCK = 1 << 22  # bytes of CSV read at once: stats lets no row be longer
 
 
@@ -31,7 +32,7 @@ def read_table(files: Iterable[str], paths: Mapping[str, Path], columns: list[li
                 if file.endswith(".parquet") and name not in schema.names:
                     declared = declared.append_column(found.field(name), found[name])
             tables.append(declared)
-        except (ValueError, KeyError) as error:  # Arrow's own are among them
+        except (ValueError, KeyError, pa.ArrowException) as error:
             raise CorruptFile(
                 file, f"does not hold what its manifest says: {error}", "get the release again"
             ) from error
@@ -55,6 +56,7 @@ def _read(file: str, paths: Mapping[str, Path], schema: pa.Schema) -> pa.Table:
 
 def _annotated(file: str, paths: Mapping[str, Path], schema: pa.Schema) -> pa.Table:
     folder = f"{file.rpartition('/')[0]}/images"
-    entries = json.loads(paths[file].read_bytes())
+    content = paths[file].read_bytes()
+    entries = read_json(content, file, ENTRIES, fix="get the release again", limit=max(MAX_BYTES, len(content)))
     images = [paths[f"{folder}/{entry['image']}"].read_bytes() for entry in entries]
     return pa.table({"image": images, "conversations": [entry["conversations"] for entry in entries]}, schema=schema)

@@ -1,0 +1,153 @@
+"""How damaged bytes are fed to a reader, where it does not take them as they are."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from faults.foreign_documents import COLUMNS, HASH, METADATA
+from registry.catalog import facts
+from registry.catalog.readme import as_html, front_matter
+from registry.documents import read_lock, read_metadata
+from registry.git import Git
+from registry.lineage.arrow_types import parse_type
+from registry.lineage.drift import drift
+from registry.lineage.payload import read_table
+from registry.lineage.selection import IDS, Selection, digest, read_selection, write_selection
+from registry.lineage.show import Shown, as_text
+from registry.lineage.sought import Sought, names_in
+from registry.releasing.releases import Output
+from registry.storage.folder import FolderStore
+from registry.storage.objects import read_list
+from registry.storage.protocol import key_of
+from registry.storage.store import open_store
+from samples import Manifest, ManifestWriter, check_manifest
+from stage.errors import VerificationFailed
+from stage.redaction import one_line, printable, safe_url
+
+MANIFEST = Manifest(Path("m"), 1, COLUMNS, ["text"], {"a.parquet": HASH})
+
+
+@cache
+def folder() -> Path:
+    """Return a folder for what has to be a file."""
+    return Path(tempfile.mkdtemp(prefix="foreign-"))
+
+
+def in_file(read: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
+    def from_file(content: bytes) -> object:
+        path = folder() / name
+        path.write_bytes(content)
+        return read(path)
+
+    return from_file
+
+
+def metadata(content: bytes) -> None:
+    """Read metadata.json, and all that the catalogue, show and diff make of it."""
+    found = read_metadata(content, "metadata.json", VerificationFailed, "x")
+    facts.check(found, "metadata.json")
+    as_text(Shown("x", "1.0.0", found, [], []))
+    list(drift(METADATA, found))
+    json.dumps(found, ensure_ascii=False).encode()
+
+
+def readme(content: bytes) -> None:
+    text = f"---\n{content.decode(errors='replace')}\n---\n# X\n\n{content.decode(errors='replace')}"
+    as_html(text[:20_000], "data/x", {"x"}, "https://example.org/x.git")
+    front_matter(text)
+
+
+def sought(content: bytes) -> None:
+    names_in(Sought.parse("row:" + content.decode(errors="surrogateescape")), MANIFEST)
+
+
+def selection(content: bytes) -> None:
+    """Read a selection whose name matches whatever its content says."""
+    path = folder() / "selection.json"
+    path.write_bytes(content)
+    try:
+        values = json.loads(content)
+        name = Selection(**values).name
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        name = "selection-0123456789ab"
+    read_selection(path.rename(folder() / f"{name}.json"))
+
+
+@cache
+def chosen() -> tuple[Selection, bytes]:
+    """Return a selection, and the file of its ids."""
+    ids = pa.array([bytes([number]) * 16 for number in range(3)], pa.binary(16))
+    made = Selection("x-v1.0.0", HASH, "training", "train", IDS, 3, digest(ids))
+    write_selection(made, ids, folder())
+    return made, (folder() / f"{made.name}.parquet").read_bytes()
+
+
+def ids_of_selection(content: bytes) -> None:
+    """Read the ids of a selection that says what they are."""
+    name = chosen()[0].name
+    (folder() / f"{name}.parquet").write_bytes(content)
+    read_selection(folder() / f"{name}.json")
+
+
+def footer(content: bytes) -> None:
+    """Read a manifest whose description is the document."""
+    table = pq.read_table(pa.BufferReader(manifest()))
+    path = folder() / "described.parquet"
+    pq.write_table(table.replace_schema_metadata({b"data-registry": content}), path)
+    for _, kind in check_manifest(path).columns:
+        parse_type(kind)
+
+
+@cache
+def manifest() -> bytes:
+    path = folder() / "valid.parquet"
+    batch = pa.record_batch({"text": ["a", "b", "a"], "label": [1, 2, 3]})
+    with ManifestWriter(path, batch.schema, ["text"]) as writer:
+        writer.add(batch, split="train", file="processed/train.csv", source="raw.csv")
+        writer.finish({"processed/train.csv": HASH})
+    return path.read_bytes()
+
+
+def shown(content: bytes) -> None:
+    text = content.decode(errors="replace")
+    assert one_line(text).isprintable() and len(one_line(text)) <= 2000
+    safe_url(text)
+    printable(text)
+
+
+def lock(content: bytes) -> None:
+    read_lock(content, "dvc.lock", VerificationFailed, "x")
+
+
+def list_of_folder(content: bytes) -> None:
+    """Read the list of a folder from a store that has it under its right name."""
+    md5 = f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
+    path = folder() / "store" / key_of(md5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    try:
+        for item in read_list(FolderStore("local", folder() / "store"), Output("raw", md5, 9, False, 2)):
+            assert item.path.startswith("raw/")
+    finally:
+        path.unlink()
+
+
+def config(content: bytes) -> None:
+    """Open the default remote of a clone with this configuration."""
+    path = folder() / "clone" / ".dvc" / "config"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    open_store(Git(path.parents[1]), "HEAD")
+
+
+def annotations(content: bytes) -> None:
+    """Read the samples of a released annotations.json, whose images are there."""
+    path = folder() / "annotations.json"
+    path.write_bytes(content)
+    columns = [["image", "binary"], ["conversations", "list<element: struct<from: string, value: string>>"]]
+    read_table(["train/annotations.json"], {"train/annotations.json": path, "train/images/1.jpg": path}, columns)
