@@ -344,7 +344,7 @@ def test_a_folder_of_somebody_else_is_a_stage_error(clone, strangers_folder):
     root.chmod(0o755)
     with tool(root, pwd.getpwnam("nobody").pw_uid) as refused:
         assert refused.communicate()[1] == (
-            f"2 {root}/.local: permission denied; fix: run as the owner of this file, or change its mode\n"
+            f"2 {root}/.local: permission denied; fix: run as the owner of {root}, or change its mode\n"
         )
 
 

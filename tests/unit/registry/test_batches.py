@@ -74,7 +74,7 @@ def test_a_file_that_may_not_be_read_is_one_of_the_failures() -> None:
     with failures.collected("item"):
         raise PermissionError(errno.EACCES, "denied", "/x")
     assert [str(error) for error in failures.errors] == [
-        "item: /x: permission denied; fix: run as the owner of this file, or change its mode"
+        "item: /x: permission denied; fix: run as the owner of /, or change its mode"
     ]
 
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from stage.command import Tool
-from stage.errors import CorruptFile
+from stage.errors import CorruptFile, translated
 from unit.stage import toy
 
 FULL = "free some disk space (df -h) or mend the disk, then run again"
@@ -43,6 +44,15 @@ def test_a_command_without_a_result_prints_nothing():
     assert (result.exit_code, result.output) == (0, "")
 
 
+def test_the_owner_asked_for_is_of_what_is_there(tmp_path: Path):
+    """A file that cannot be made has no owner: its folder has."""
+    there, absent = tmp_path / "there", tmp_path / "a/b"
+    there.touch()
+    for path, owned in ((there, "this file"), (absent, tmp_path)):
+        error = translated(PermissionError(errno.EACCES, "denied", str(path)))
+        assert str(error) == f"{path}: permission denied; fix: run as the owner of {owned}, or change its mode"
+
+
 @pytest.mark.parametrize(
     ("how", "code", "line"),
     [
@@ -53,9 +63,9 @@ def test_a_command_without_a_result_prints_nothing():
         ("too large", 50, f"out.csv: cannot write: no space left; fix: {FULL}"),
         ("broken disk", 50, f"out.csv: cannot write: input/output error; fix: {FULL}"),
         ("full, unnamed", 50, f"output: cannot write: no space left; fix: {FULL}"),
-        ("forbidden", 2, "out.csv: permission denied; fix: run as the owner of this file, or change its mode"),
-        ("not permitted", 2, "out.csv: permission denied; fix: run as the owner of this file, or change its mode"),
-        ("read-only", 2, "out.csv: permission denied; fix: run as the owner of this file, or change its mode"),
+        ("forbidden", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
+        ("not permitted", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
+        ("read-only", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
         ("absent", 10, "in.csv: no such file or folder; fix: check the path, or run the stage that makes it"),
         ("folder", 2, "out: is a directory; fix: check the path"),
         ("no folder", 2, "out/x: not a directory; fix: check the path"),

@@ -1,6 +1,8 @@
 """One exception per exit code; the code says what the caller should do next."""
 
 import errno
+import os
+from pathlib import Path
 
 from stage.redaction import one_line
 
@@ -52,7 +54,7 @@ def translated(error: OSError | MemoryError) -> StageError | None:
         cure = "free some disk space (df -h) or mend the disk, then run again"
         return DiskFull(where, f"cannot write: {reason}", cure)
     if error.errno in UNWRITABLE:
-        return UsageError(where, "permission denied", "run as the owner of this file, or change its mode")
+        return UsageError(where, "permission denied", f"run as the owner of {_owned(where)}, or change its mode")
     if error.errno == errno.ENOENT and error.filename:
         return InputMissing(where, "no such file or folder", "check the path, or run the stage that makes it")
     if error.errno == errno.ELOOP:
@@ -60,3 +62,12 @@ def translated(error: OSError | MemoryError) -> StageError | None:
     if error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}:
         return UsageError(where, (error.strerror or "wrong kind of file").lower(), "check the path")
     return None
+
+
+def _owned(where: str | bytes | int) -> str:
+    """Return what it takes rights to: the file, or the folder in which it is not there, or cannot be seen."""
+    path = Path(os.fsdecode(where)) if isinstance(where, str | bytes) else Path()
+    if os.path.lexists(path):
+        return "this file"
+    folder = next((folder for folder in path.parents if os.path.lexists(folder)), Path())
+    return "this folder" if folder == Path() else str(folder)
