@@ -295,6 +295,27 @@ def test_captioned_images_are_measured_and_pictured(folder: Folder) -> None:
     assert found.examples[0].rows[0] == ("a.jpg, 300 × 200", "A caption.")
 
 
+@pytest.mark.parametrize("side", [6000, 14_000])
+def test_an_image_of_too_many_pixels_is_left_out(side: int, folder: Folder) -> None:
+    """It is not decoded: a file, whole or with a head that lies, and rows of lists."""
+    bomb, small = image(0, (side, side), "PNG", "1"), image()
+    lies = bytearray(small)
+    size = lies.index(b"\xff\xc0") + 5
+    lies[size : size + 4] = side.to_bytes(2) * 2
+    conversations(folder, "train", {"a.png": bomb, "b.png": bomb[:-20], "c.jpg": bytes(lies), "d.jpg": small})
+    found = folder.profile()
+    assert [Image.open(io.BytesIO(each.data)).size for each in found.pictures] == [(30, 20)]
+
+
+def test_rows_with_an_image_of_too_many_pixels_have_no_picture_of_it(folder: Folder) -> None:
+    column = pa.array(np.zeros(6000 * 6000, np.uint8))
+    for size in (6000, 6000):
+        column = pa.ListArray.from_arrays(pa.array(range(0, len(column) + 1, size), pa.int32()), column)
+    folder.table(image=pa.chunked_array([column, pa.array([[[5]]], IMAGES.types[0])]))
+    (picture,) = folder.profile().pictures
+    assert np.asarray(Image.open(io.BytesIO(picture.data))).item() == 5
+
+
 def test_what_is_no_image_is_left_out(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     whole = image(size=(30, 30))

@@ -161,10 +161,18 @@ def broken_parquet() -> None:
     [
         (lambda: Path("receipt.json").unlink(), 10, "receipt.json: no such file"),
         (lambda: change("receipt.json", load_id="0"), 11, "receipt.json: is not of this embeddings.parquet"),
-        (lambda: Path("evaluation.json").write_text("{"), 23, "evaluation.json: not JSON"),
-        (lambda: Path("evaluation.json").write_text("[]"), 23, "evaluation.json: not a JSON object"),
+        (lambda: Path("evaluation.json").write_text("{"), 23, "evaluation.json: invalid JSON"),
+        (
+            lambda: Path("evaluation.json").write_text("[]"),
+            23,
+            "evaluation.json: invalid: document: expected a mapping, got a list",
+        ),
         (lambda: Path("readmes/release.json").unlink(), 10, "readmes/release.json: no such file"),
-        (lambda: Path("readmes/release.json").write_text("{}"), 23, "does not say what release it is"),
+        (
+            lambda: Path("readmes/release.json").write_text("{}"),
+            23,
+            "release.json: invalid: document: dataset is missing",
+        ),
         (lambda: Path("readmes/metadata.json").unlink(), 10, "readmes/metadata.json: no such file"),
         (lambda: Path("embeddings.parquet").unlink(), 10, "embeddings.parquet: no such file"),
         (broken_parquet, 11, "embeddings.parquet: is not the file"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from registry.runtime.toolbox import find_tools, repository
 from registry.runtime.virtualenvs import virtualenv
 from unit.stats import data_sets
@@ -22,15 +23,18 @@ finally:  # not ru_maxrss, which begins with the size of the parent
 
 
 def peak(*argv: str) -> tuple[int, int]:
-    """Run the tool in its own environment; return the samples that it found and the most memory it took, in kB.
+    """Run the tool; return the samples that it found and the most memory it took, in kB."""
+    done = run(*argv)
+    done.check_returncode()
+    return json.loads(done.stdout)["rows"], int(done.stderr.splitlines()[-1])
 
-    Not in that of the tests: pyarrow imports pandas where it is installed, which takes 40 MB.
-    """
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool in its own environment: in the tests' pyarrow imports pandas, which takes 40 MB."""
     tool = find_tools(repository())["stats"]
     python = virtualenv(tool, repository()) / "bin" / "python"
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, tool.packages))}
-    done = subprocess.run([python, "-c", PEAK, *argv], env=known, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["rows"], int(done.stderr.splitlines()[-1])
+    return subprocess.run([python, "-c", PEAK, *argv], env=known, capture_output=True, text=True)
 
 
 def test_a_million_rows_fit_in_320_megabytes(folder: Path):
@@ -65,3 +69,29 @@ def test_a_column_costs_no_table_of_its_own(folder: Path):
         return peak(*arguments(lay(folder, pa.table({f"c{number}": [number, 7] for number in range(columns)}))))[1]
 
     assert used(2000) - used(200) < 100_000
+
+
+@pytest.mark.slow
+def test_a_wide_table_fits_in_256_megabytes(folder: Path):
+    """Parquet takes room for each column that is read: 64 MB of values, in one row group."""
+    chance = np.random.default_rng(0)
+    table = pa.table({f"c{number}": chance.normal(size=4000) for number in range(2000)})
+    rows, memory = peak(*arguments(lay(folder, table, rows_of_group=1 << 17)))
+    assert rows == 4000
+    assert memory <= 256_000, memory
+
+
+@pytest.mark.slow
+def test_images_larger_than_declared_are_refused_in_little_memory(folder: Path):
+    """A file of kilobytes, for they are all black: 8 images of 36 million pixels, of which one is read."""
+    column = pa.array(np.zeros(6000 * 6000, np.uint8))
+    column = pa.ListArray.from_arrays(pa.array(np.arange(0, len(column) + 1, 6000, dtype=np.int32)), column)
+    column = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
+    table = pa.table([column, pa.array([1], pa.uint8())], schema=data_sets.IMAGE)
+    data_sets.lay_images({"train": [(data_sets.pixels(number), 1) for number in range(8)]})
+    pq.write_table(pa.concat_tables([table] * 8), data_sets.parquet("train"))
+    data_sets.resign()
+    done = run(*data_sets.arguments("images"))
+    error, *_, memory = done.stderr.splitlines()
+    assert done.returncode == 22 and "an image has not the shape (2, 3)" in error
+    assert int(memory) <= 512_000, memory

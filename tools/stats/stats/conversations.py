@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from stats.splits import checked_splits
 TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 SCHEMA = pa.schema([("image", pa.binary()), ("conversations", pa.list_(TURN))])
 AGAIN = "run the parquetizer again"
+MOST_PIXELS, MOST_BYTES = 1 << 25, 1 << 26  # of an image: the parquetizer lets none be larger
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,10 @@ def summarise_conversations(
 
 def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
     """Return width and height of an image, once it, its question and its caption are found to be the manifest's."""
-    data = entry.image.read_bytes()
+    with entry.image.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise CorruptFile(entry.image, f"larger than {MOST_BYTES} bytes", AGAIN)
     turns = [{"from": "human", "value": entry.question}, {"from": "gpt", "value": entry.caption}]
     sample = pa.record_batch([pa.array([data]), pa.array([turns], SCHEMA.field("conversations").type)], schema=SCHEMA)
     if digests(encode(sample)).tobytes() != wanted:
@@ -95,10 +100,13 @@ def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
     if entry.question != question:
         raise ChecksumMismatch(entry.image, "the prompt of its conversation is not that of process_stats.json", AGAIN)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return image.size
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            width, height = image.size
     except (OSError, Image.DecompressionBombError) as error:
         raise CorruptFile(entry.image, f"not a JPEG image: {error}", AGAIN) from error
+    if width * height > MOST_PIXELS:
+        raise CorruptFile(entry.image, f"{width} x {height} pixels are more than {MOST_PIXELS}", AGAIN)
+    return width, height
 
 
 def _content_hashes(samples: Path) -> Iterator[bytes]:

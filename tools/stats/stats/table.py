@@ -18,7 +18,7 @@ from stats.moments import Moments
 from stats.provenance import Provenance
 from stats.report import Summary, described, write_report
 from stats.settings import Dataset, TableStats
-from stats.table_input import read_table
+from stats.table_input import column_groups, read_table
 
 DISTINCT = 10_000  # values of a distribution that a person could still read
 
@@ -27,6 +27,8 @@ def summarise_table(
     table: Path, samples: Path, output: Path, dataset: Dataset, settings: TableStats, provenance: Provenance
 ) -> Summary:
     """Write ``metadata.json`` for a table and its manifest, in one pass over the table (one more for the medians).
+
+    Wide Parquet tables are read some columns at a time.
 
     Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where table, manifest and params disagree.
     """
@@ -37,16 +39,13 @@ def summarise_table(
     numbers = {name: Moments() for name, kind in manifest.columns if _is_number(kind)}
     counts: dict[str, Counter[Any]] = {name: Counter() for name in settings.distributions}
     missing: Counter[str] = Counter()
-    rows = 0
-    for batch in _watched(read_table(table, schema), table, manifest.rows):
-        rows += batch.num_rows
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            missing[name] += column.null_count
-            if name in numbers:
-                values = _finite(column)
-                numbers[name].add(values, len(column) - len(values))
-            if name in counts:
-                _count(counts[name], column, name)
+    groups, rows = column_groups(table, schema.names), 0
+    for names in groups:
+        rows = 0
+        for batch in _watched(read_table(table, schema, names if len(groups) > 1 else None), table, manifest.rows):
+            rows += batch.num_rows
+            for name in names:
+                _measure(name, batch[name], numbers, counts, missing)
     if not rows:
         raise EmptyInput(table, "no rows", "run the parquetizer again")
     check_count(manifest, manifest.rows, table, rows)
@@ -74,6 +73,17 @@ def summarise_table(
     )
 
 
+def _measure(
+    name: str, column: pa.Array, numbers: dict[str, Moments], counts: dict[str, Counter[Any]], missing: Counter[str]
+) -> None:
+    missing[name] += column.null_count
+    if name in numbers:
+        values = _finite(column)
+        numbers[name].add(values, len(column) - len(values))
+    if name in counts:
+        _count(counts[name], column, name)
+
+
 def _watched(batches: Iterator[pa.RecordBatch], table: Path, rows: int) -> Iterator[pa.RecordBatch]:
     with progress(f"measuring {table.name}", rows, "rows") as advance:
         for batch in batches:
@@ -85,8 +95,9 @@ def _figures(
     numbers: dict[str, Moments], table: Path, schema: pa.Schema, rows: int
 ) -> dict[str, dict[str, float | None]]:
     def again(names: list[str]) -> Iterator[tuple[str, Floats]]:
-        for batch in _watched(read_table(table, schema, names), table, rows):
-            yield from ((name, _finite(batch[name])) for name in names)
+        for group in column_groups(table, names):
+            for batch in _watched(read_table(table, schema, group), table, rows):
+                yield from ((name, _finite(batch[name])) for name in group)
 
     middle = medians({name: moments.digits for name, moments in numbers.items()}, again)
     return {

@@ -12,7 +12,9 @@ from stage.errors import CorruptFile, SchemaMismatch
 from stats.checked import CORRUPT, first_of, named
 
 ROWS = 1 << 16
-VALUES = 1 << 23  # of a batch: fewer rows where there are more than 128 columns
+COLUMNS = 128  # of a Parquet file that are read at once
+VALUES = COLUMNS * ROWS  # of a batch: fewer rows where there are more columns
+ITEMS = 1 << 25  # of the lists of a batch, whatever shape is declared
 BLOCK = 1 << 22  # bytes of CSV read at once: no row may be longer
 
 
@@ -59,11 +61,27 @@ def read_parquet(
                 raise _other_columns(table, named(file.schema_arrow), named(schema))
             rows = min(rows, max(1, VALUES // max(1, len(columns or schema.names))))
             for group in range(file.num_row_groups) if groups is None else groups:
-                for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
+                most = rows if columns else _rows(file.metadata.row_group(group), rows)
+                for batch in file.iter_batches(most, row_groups=[group], columns=columns):
                     batch.validate(full=True)  # Parquet does not look whether a text is UTF-8
                     yield batch
     except CORRUPT as error:
         raise CorruptFile(f"{table} row group {group}", str(error), "run the parquetizer again") from error
+
+
+def _rows(group: pq.RowGroupMetaData, rows: int) -> int:
+    """Return how many rows may be read at once, by how many items all lists of a row group have."""
+    items = sum(group.column(number).num_values for number in range(group.num_columns))
+    return int(min(rows, max(1, ITEMS * group.num_rows // max(1, items))))
+
+
+def column_groups(table: Path, names: list[str]) -> list[list[str]]:
+    """Return the columns that are read in one pass: Parquet is read by column, and takes room for each.
+
+    Of a CSV file every pass reads all.
+    """
+    together = len(names) if table.suffix == ".csv" else COLUMNS
+    return [names[first : first + together] for first in range(0, len(names), together)]
 
 
 def count_row_groups(table: Path) -> int:

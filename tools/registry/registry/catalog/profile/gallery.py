@@ -1,6 +1,7 @@
 """Which images of a dataset's rows are pictured: some of each class, or the first ones."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from registry.catalog.facts import training_split
 from registry.catalog.profile.nested import dimensions, flat, is_image
-from registry.catalog.profile.pictures import Picture, drawn
+from registry.catalog.profile.pictures import MOST_PIXELS, Picture, drawn
 from registry.catalog.profile.rows import Rows
 
 MOST, PER_CLASS, WITHOUT_CLASSES = 60, 4, 24
@@ -28,10 +29,8 @@ def pictures_of(rows: Rows) -> tuple[Picture, ...]:
     split = training_split(rows.splits)
     labels = [name for name in schema.names if name in rows.classes]
     captions = _chosen(rows, split, labels) if labels else {row: f"image {row + 1}" for row in range(WITHOUT_CLASSES)}
-    pixels = dict(_read(rows, split, images[0], sorted(captions)))
-    return tuple(
-        Picture(drawn(pixels[row]), ".png", split, caption) for row, caption in captions.items() if row in pixels
-    )
+    found = {row: drawn(pixels) for row, pixels in _read(rows, split, images[0], sorted(captions))}
+    return tuple(Picture(found[row], ".png", split, caption) for row, caption in captions.items() if row in found)
 
 
 def _chosen(rows: Rows, split: str, labels: Sequence[str]) -> dict[int, str]:
@@ -55,7 +54,7 @@ def _chosen(rows: Rows, split: str, labels: Sequence[str]) -> dict[int, str]:
 
 
 def _read(rows: Rows, split: str, column: str, wanted: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield the images of some rows, as far as they are rectangular."""
+    """Yield the images of some rows, as far as they are rectangular and not too large."""
     first = 0
     for batch in rows.read(split, [column]) if wanted else ():
         here = range(first, first + batch.num_rows)
@@ -70,7 +69,7 @@ def _read(rows: Rows, split: str, column: str, wanted: Sequence[int]) -> Iterato
 def _pixels(image: pa.Scalar) -> npt.NDArray[Any] | None:
     shape = dimensions(image.values) if image.is_valid else []
     is_rectangle = len(shape) == 2 or (len(shape) == 3 and shape[2] in {1, 3})
-    if not is_rectangle or not all(shape) or flat(image.values).null_count:
+    if not is_rectangle or not all(shape) or math.prod(shape[:2]) > MOST_PIXELS or flat(image.values).null_count:
         return None
     pixels = np.asarray(flat(image.values).to_numpy()).reshape(shape)
     return pixels.squeeze(2) if shape[2:] == [1] else pixels

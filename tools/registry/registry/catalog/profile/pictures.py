@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 SIDE = 160  # pixels, of the longer side
+MOST_PIXELS = 1 << 25  # of an image that is decoded: the parquetizer lets none be larger
 FORMATS = ("JPEG", "PNG", "WEBP")  # others can start programs, as EPS does
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # Pillow, of broken images
 
@@ -36,6 +37,8 @@ def drawn(pixels: npt.NDArray[np.uint8]) -> bytes:
 def shrunk(path: Path) -> bytes | None:
     """Return the image of a file as a small JPEG; None where it is no image, or too large to open safely."""
     with _ignored(), Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            return None
         image.thumbnail((SIDE, SIDE))
         return _saved(image if image.mode == "L" else image.convert("RGB"), "JPEG")
     return None
