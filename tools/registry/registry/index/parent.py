@@ -55,10 +55,14 @@ def read_settings(params: Path) -> ParentSettings:
 def get_parent(params: Path, root: Path, remote: str, out: Path) -> Parent:
     """Put the data of the release that ``params`` names into the folder ``out``, with ``release.json``.
 
-    Raises InputMissing where it is not released, or the working copy not built, and what ``get`` does.
+    Raises InputMissing where it is not released, or the working copy not built, UsageError for a working copy that is
+    the dataset's own, and what ``get`` does.
     """
     wanted = read_settings(params)
     if wanted.version == WORKSPACE:
+        if params.resolve().parent == (root / "data" / wanted.dataset).resolve():  # each build would copy the last
+            fix = f"name another dataset, or a release: {wanted.dataset}-v1.0.0"
+            raise UsageError(f"{params} registry", "the dataset would be made from its own working copy", fix)
         return _copy(Dataset(wanted.dataset, root / "data" / wanted.dataset), out)
     git = Git(root)
     version = Version.parse(wanted.version.removeprefix(f"{wanted.dataset}-v"))
