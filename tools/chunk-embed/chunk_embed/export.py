@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from stage.errors import StageError
+from stage.foreign import read_bytes, read_json
 from stage.output import replacing_folder
 
 from chunk_embed.model import BAKED, BAKED_REVISION, Model, find_model
@@ -73,9 +75,8 @@ def _folders(model: Model, cache: Path | None) -> list[Path]:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        wanted = json.loads((folder / DIGESTS).read_text())
-        return bool(wanted == _digests(folder))
-    except (OSError, ValueError):
+        return bool(read_json(read_bytes(folder / DIGESTS), folder / DIGESTS) == _digests(folder))
+    except (OSError, StageError):
         return False
 
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -14,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-from stage.errors import StageError
+from stage.errors import CorruptFile, StageError
+from stage.foreign import read_bytes
 
+from registry.documents import read_lock, read_metadata
 from registry.git import Git
 from registry.git_settings import elsewhere
 from registry.releasing.releases import Release
@@ -29,6 +29,7 @@ SCRATCH = Path(".local") / "scratch"
 METADATA, EMBEDDINGS = "metadata.json", "embeddings.parquet"
 WITH_VECTORS = {EMBEDDINGS, "samples.parquet", "receipt.json", METADATA}  # the last digits of vectors, or their hash
 BUILT = ("dvc.lock", METADATA)  # what a build writes, beside the other outputs
+FIX = "see in what they differ; the release stays as it is"
 # What is said to this run, and not to that of the clone.
 DROPPED = {"REGISTRY_ROOT", "DS", "VERSION", "ALL", "REBUILD", "OUT", "DVC_SITE_CACHE_DIR"}
 DROPPED |= {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
@@ -77,11 +78,12 @@ class Comparison:
 def compare(release: Release, clone: Path, remote: str) -> Comparison:
     """Compare a build with the release: its outputs, by hash, and what is known of them; vectors by tolerance."""
     folder = clone / release.folder
-    locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    built = {out["path"]: str(out["md5"]) for stage in locked.values() for out in stage["outs"]}
+    where = f"{release.tag}, built again, {release.folder}"
+    locked = read_lock(read_bytes(folder / "dvc.lock"), f"{where}/dvc.lock", CorruptFile, FIX)
+    built = {out.path: out.md5 for stage in locked.values() for out in stage}
     wanted = {output.path: output.md5 for output in release.outputs}
     differing = [path for path in sorted({*wanted, *built}) if wanted.get(path) != built.get(path)]
-    metadata = (folder / METADATA).read_bytes()
+    metadata = read_bytes(folder / METADATA)
     if metadata != release.read(METADATA) and METADATA not in differing:
         differing.append(METADATA)
         built[METADATA] = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
@@ -91,7 +93,8 @@ def compare(release: Release, clone: Path, remote: str) -> Comparison:
 
         released = obtain(release, wanted[EMBEDDINGS], clone / ".dvc" / "tmp" / EMBEDDINGS, remote)
         vectors = compare_vectors(released, folder / EMBEDDINGS)
-        if vectors.agree and _without_bytes(json.loads(metadata)) == _without_bytes(release.metadata):
+        made = read_metadata(metadata, f"{where}/{METADATA}", CorruptFile, FIX)
+        if vectors.agree and _without_bytes(made) == _without_bytes(release.metadata):
             distance = vectors.distance
             differing = [path for path in differing if path not in WITH_VECTORS]
     return Comparison(
@@ -99,7 +102,7 @@ def compare(release: Release, clone: Path, remote: str) -> Comparison:
             Problem(
                 f"{release.tag} {release.folder}/{path}",
                 f"built again it is {built.get(path, 'not there')}, and not {wanted.get(path, 'there')}",
-                "see in what they differ; the release stays as it is",
+                FIX,
             )
             for path in differing
         ],
