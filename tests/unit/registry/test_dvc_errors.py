@@ -205,3 +205,12 @@ def test_a_damaged_database_of_hashes_is_named(clone: Path, tmp_path: Path) -> N
         for beside in path.parent.glob(f"{path.name}-*"):
             beside.unlink()
     refused(23, "remove .dvc/tmp", lambda: build_it(clone))
+
+
+@pytest.mark.parametrize(("runtime", "code"), [("container", 12), ("host", 125)])
+def test_an_engine_that_is_lost_is_named(clone: Path, monkeypatch: pytest.MonkeyPatch, runtime: str, code: int) -> None:
+    monkeypatch.setenv("RUNTIME", runtime)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{clone}/no-socket")
+    declare(clone, make={"cmd": "exit 125"})
+    line = {12: "stage make: the Docker engine no longer answers; fix: start Docker", 125: "failed with exit 125"}
+    refused(code, line[code], lambda: reproduce(dataset(clone, "greetings"), clone))

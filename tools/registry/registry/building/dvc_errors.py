@@ -14,12 +14,14 @@ from stage.errors import (
     DiskFull,
     InputMissing,
     LockHeld,
+    NetworkFailed,
     StageError,
     UsageError,
     translated,
 )
 
 from registry.datasets import Dataset
+from registry.runtime.containers import engine_answers
 
 STAGE = re.compile(r"failed to reproduce '(?:.*:)?([^':]+)'$")
 EXITED = re.compile(r"exited with (-?\d+)$")
@@ -47,6 +49,8 @@ MEANINGS: dict[str, tuple[type[StageError], str]] = {
     "FileIsGitIgnored": (UsageError, "remove the pattern from .gitignore (git check-ignore -v names it)"),
 }
 
+DOCKER_FAILED = 125  # the exit code of docker itself, not of what is in the container
+
 
 class StageFailed(StageError):
     """The command of a stage ended with an exit code of its own, which is passed on; negative for a signal."""
@@ -70,6 +74,9 @@ def meaning_of(error: BaseException, where: object, dataset: Dataset | None = No
     stage = next((match[1] for cause in causes if (match := STAGE.search(str(cause)))), "")
     for cause in causes:
         if dataset and type(cause).__name__ == "StageCmdFailedError" and (match := EXITED.search(str(cause))):
+            if int(match[1]) == DOCKER_FAILED and os.environ.get("RUNTIME") != "host" and not engine_answers():
+                name = f"{dataset.name} stage {stage}"
+                return NetworkFailed(name, "the Docker engine no longer answers", "start Docker, or RUNTIME=host")
             return StageFailed(dataset, int(match[1]), stage)
     for cause in reversed(causes):
         if isinstance(cause, StageError):
