@@ -208,3 +208,17 @@ def test_a_text_of_megabytes_in_a_csv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"text\nshort\n{'word ' * 700_000}\n")
     found = read_table(["a.csv"], {"a.csv": tmp_path / "a.csv"}, [["text", "string"]])
     assert [len(text) for text in found["text"].to_pylist()] == [5, 3_500_000]
+
+
+def test_texts_that_a_csv_file_lacks_are_those_of_the_manifest(tmp_path: Path) -> None:
+    """Of releases that the parquetizer would refuse today: an empty text may be one, or missing."""
+    world, file = make_world(tmp_path), "processed/odd.csv"
+    values = [("a", "x", 1), ("", "y", 2), (None, "z", 3), ("", None, 4), (None, "", 5), (None, None, 6), ("", "", 7)]
+    schema = pa.schema([("one", pa.string()), ("two", pa.string()), ("number", pa.int64())])
+    batch = pa.record_batch([pa.array(list(each)) for each in zip(*values, strict=True)], schema=schema)
+    lines = [f"{one or ''},{two or ''},{number}\n" for one, two, number in values]
+    data = "".join(["one,two,number\n", *lines]).encode()
+    world.release("odd", "1.0.0", Made(schema, [], {file: data}, [("all", file, batch)]))
+    loaded = load("odd", repo=str(world.root))
+    assert loaded.to_pylist() == batch.to_pylist()
+    assert load("odd", repo=str(world.root), as_="huggingface").to_list() == batch.to_pylist()

@@ -12,6 +12,7 @@ from samples import Manifest, read_manifest
 from stage.errors import UsageError, VerificationFailed
 from stage.foreign import read_bytes
 
+from registry.lineage.missing import with_missing
 from registry.lineage.payload import read_table
 from registry.releasing.registries import opened, user_cache
 from registry.releasing.releases import Release
@@ -91,7 +92,10 @@ def _frame(table: pa.Table) -> Any:
 
 
 def _table(part: Split) -> pa.Table:
-    return read_table(part.files, part.items, part.manifest.columns)
+    tables = ((file, read_table([file], part.items, part.manifest.columns)) for file in part.files)
+    return pa.concat_tables(
+        with_missing(table, part.manifest.path, file) if file.endswith(".csv") else table for file, table in tables
+    )
 
 
 def _imported(as_: str) -> Any:
