@@ -151,6 +151,14 @@ def test_a_remote_that_cannot_be_asked_leaves_it_open(
     assert not asked.exists(), "nobody is asked for a password"
 
 
+def test_verify_says_which_releases_it_cannot_see(shallow: Path) -> None:
+    assert "DS: this clone has no release; fix: git fetch --tags" in run("verify", "--all").stderr
+    git(shallow, "fetch", "-q", "origin", "tag", "greetings-v1.0.0")
+    done = run("verify", "--all")
+    assert done.exit_code == 0 and "greetings-v1.0.0: " in done.stdout
+    assert "not in this clone: 2 releases (greetings-v1.1.0, wines-v1.0.0) of origin" in done.stderr
+
+
 def test_a_tag_that_was_moved_on_the_remote_is_said(shallow: Path, world: World, tmp_path: Path) -> None:
     git(shallow, "fetch", "-q", "origin", "--tags")
     assert run("verify", "wines").exit_code == 0

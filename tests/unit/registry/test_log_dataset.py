@@ -93,6 +93,14 @@ def test_rows_are_those_that_are_meant(
     assert logged(client, log(client, rows), shared) == expected
 
 
+class ForeignSeries(list[int]):
+    """What follows pandas by its names alone."""
+
+    dtype = np.dtype("int64")
+
+
+ForeignSeries.__name__ = "Series"
+
 REFUSED: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "labels": (lambda frame: frame["quality"], "rows=series.index"),
     "row numbers in a Series": (lambda _: pd.Series([3, 1]), "rows=series.to_numpy()"),
@@ -109,6 +117,8 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "a short mask": (lambda _: np.ones(COUNT - 1, bool), "give one for each"),
     "numbers and a mask": (lambda _: [True, 2], "give a list or array"),
     "integral floats": (lambda _: [1.0, 2.0], "give a list or array"),
+    "a mask as numbers": (lambda frame: (frame["quality"] == 3).to_numpy().astype(int), "rows=mask.astype(bool)"),
+    "a Series of another library": (lambda _: ForeignSeries([3, 1]), "rows=series.index"),
     "texts": (lambda _: ["1", "2"], "give a list or array"),
     "a text": (lambda _: "1", "give a list or array"),
     "a set": (lambda _: {1, 2}, "give a list or array"),

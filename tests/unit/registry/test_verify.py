@@ -125,7 +125,7 @@ def test_lock_that_was_cut_is_found(registry: Registry) -> None:
         (["letters@2.0.0"], "error: VERSION: letters 2.0.0 is not released; fix: use one of: 1.0.0, latest"),
         (["letters@v1"], "error: VERSION: 'v1' is no version; fix: write three numbers, as 1.1.0"),
         (["letters", "--remote", "x"], "error: DVC_REMOTE: no remote 'x'; fix: use one of: local"),
-        (["nothing", "--all"], "error: DS: nothing has no release here; fix: git fetch --tags, or make release"),
+        (["nothing", "--all"], "error: DS: 'nothing' has no release here; fix: git fetch --tags, or make release"),
     ],
 )
 def test_what_is_not_there_is_a_mistake_in_use(registry: Registry, arguments: list[str], line: str) -> None:

@@ -14,7 +14,7 @@ from registry.batches import Failures
 from registry.building.summary import amount
 from registry.git import Git
 from registry.options import REMOTE
-from registry.releasing.completeness import ask_origin, report_gaps
+from registry.releasing.completeness import ask_origin, find_gaps, report_gaps
 from registry.releasing.releases import Release
 from registry.releasing.versions import chosen, released
 from registry.runtime.toolbox import repository
@@ -54,9 +54,12 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
 
     root = repository()
     releases, failures = _releases(root, name, version, everything), Failures()
-    origin = ask_origin(Git(root), "" if everything and not name else releases[0].name)
+    of = "" if everything and not name else releases[0].name
+    origin = ask_origin(Git(root), of)
     if origin.unasked:
         log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
+    for line in dataclasses.replace(find_gaps(Git(root), of, origin), moved=(), unasked="").lines:
+        log.warning("%s", line)
     for release in releases:
         with failures.collected(release.tag * everything):
             found = check_origin(release, origin)
@@ -184,7 +187,8 @@ def _releases(root: Path, name: str, version: str, everything: bool) -> list[Rel
         return [Release(git, name, chosen(git, name, given or version))]
     found = [Release(git, each, one) for each, versions in released(git, name).items() for one in versions]
     if not found:
-        raise UsageError("DS", f"{name or 'nothing':.70} has no release here", "git fetch --tags, or make release")
+        what = f"{name!r:.70} has no release here" if name else "this clone has no release"
+        raise UsageError("DS", what, "git fetch --tags, or make release")
     return found
 
 

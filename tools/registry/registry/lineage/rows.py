@@ -11,12 +11,10 @@ import numpy.typing as npt
 from stage.errors import UsageError
 
 Rows = npt.NDArray[np.int64]
-UNCLEAR = {
-    "pandas": ("Series", "DataFrame", "Categorical", "CategoricalIndex", "MultiIndex"),
-    "polars": ("Series", "DataFrame", "LazyFrame"),
-    "pyarrow": ("Table", "RecordBatch", "DictionaryArray"),
-    "numpy": ("MaskedArray",),
-}
+UNCLEAR = (
+    *("Series", "DataFrame", "LazyFrame", "Categorical", "CategoricalIndex", "MultiIndex", "MaskedArray"),
+    *("Table", "RecordBatch", "DictionaryArray"),
+)
 NUMBERS = "give a list or array of row numbers, counted from 0, or a mask: rows=train.index"
 
 
@@ -40,10 +38,10 @@ def row_numbers(rows: Any, count: int) -> Rows:
 def _kind(rows: Any) -> str:
     """Return the class of a value that does not say by itself which rows it means, as a DataFrame; otherwise "".
 
-    By the names of classes: none of these libraries need be installed.
+    By the names of classes: of pandas, polars, pyarrow, numpy, and of what follows pandas, as modin and dask; none of
+    them need be installed.
     """
-    classes = {(each.__module__.partition(".")[0], each.__name__) for each in type(rows).__mro__}
-    return next((name for library, names in UNCLEAR.items() for name in names if (library, name) in classes), "")
+    return next((each.__name__ for each in type(rows).__mro__ if each.__name__ in UNCLEAR), "")
 
 
 def _of_series(rows: Any, count: int) -> Rows:
@@ -76,6 +74,9 @@ def _of_numbers(found: npt.NDArray[Any], count: int) -> Rows:
     if len(found) and not 0 <= int(found.min()) <= int(found.max()) < count:
         wrong = found[(found < 0) | (found >= count)][0]
         raise UsageError("rows", f"row {wrong} is not there, rows go from 0 to {count - 1}", "check split and version")
+    if len(found) == count > 2 and int(found.max()) <= 1:
+        what = f"are {count} numbers, each 0 or 1: a mask or row numbers"
+        raise UsageError("rows", what, "give a mask as truth values: rows=mask.astype(bool)")
     return found.astype(np.int64)
 
 

@@ -83,9 +83,9 @@ def ask_origin(git: Git, name: str = "") -> Origin:
     return Origin(remote, {tag: target for tag, target in tags.items() if _is_release(tag, name)})
 
 
-def find_gaps(git: Git, name: str = "") -> Gaps:
+def find_gaps(git: Git, name: str = "", origin: Origin | None = None) -> Gaps:
     """Compare the release tags of a clone, of one dataset or of all, with its remote's. Raises GitFailed."""
-    origin = ask_origin(git, name)
+    origin = origin or ask_origin(git, name)
     here = list_tags(git, f"refs/tags/{name or '*'}-v*")
     listed = git.run("for-each-ref", "refs/tags").stderr.decode(errors="replace")
     unreadable = tuple(tag for tag in BROKEN.findall(listed) if _is_release(tag, name))
