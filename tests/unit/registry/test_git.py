@@ -173,6 +173,7 @@ def test_git_that_is_not_installed_is_one_line(repository: Path, monkeypatch: py
             "Welcome\ngit@h: Permission denied (publickey).\nfatal: Could not read from remote repository.\n",
             "Could not read from remote repository. (git@h: Permission denied (publickey).)",
         ),
+        ("fatal: unknown repository extension found:\n\tfoo\n", "unknown repository extension found: foo"),
         ("no tests today\nerror: failed to push some refs to 'o'\n", "no tests today"),
         ("error: failed to push some refs to 'o'\n", "failed to push some refs to 'o'"),
         ("", "ended with an error and no message"),

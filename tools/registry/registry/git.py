@@ -20,6 +20,7 @@ ANYWHERE = {"clone", "init", "version", "--version"}  # commands that look at no
 NO_PUSH = "failed to push some refs"  # what git adds to every push that fails
 OWNER_CURE = re.compile(r"git config --global --add safe\.directory (.+)")
 FULL = re.compile(r"^(?!remote: ).*(?:No space left on device|Disk quota exceeded)", re.MULTILINE)  # here, not there
+GOES_ON = re.compile(r":\n[\t ]+(?=\S)")
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -255,8 +256,11 @@ def _cure(said: str) -> str:
 
 
 def _reason(said: str) -> str:
-    """Return git's own error line: not a banner of the server, a warning, or a hint before it."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    """Return git's own error line: not a banner of the server, a warning, or a hint before it.
+
+    A line that ends in a colon goes on in the indented ones below it.
+    """
+    lines = [line.strip() for line in GOES_ON.sub(": ", said).splitlines() if line.strip()]
     for start in ("fatal: ", "error: "):
         for number, line in enumerate(lines):
             if line.startswith(start) and NO_PUSH not in line:
