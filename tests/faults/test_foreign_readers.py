@@ -23,6 +23,10 @@ def test_the_valid_document_is_read(name: str) -> None:
     READERS[name].read(READERS[name].content)
 
 
+def test_a_list_in_the_configuration_takes_no_time() -> None:
+    fuzz(".dvc/config", range(11140, 11141))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_many_damaged_documents(name: str) -> None:

@@ -13,6 +13,7 @@ from registry.git import Git
 
 Section = dict[str, str]
 MAX_BYTES = 1 << 20
+MOST_COMMAS = 5  # of a line: ConfigObj takes a time for lists that grows exponentially, and DVC has none
 NAMED = re.compile(r'\s*remote\s*"(.*)"\s*')
 PATHS = {"url", "credentialpath", "configpath"}  # relative ones start at the file's folder
 WORKING = "HEAD"  # the clone as it stands: its working tree's file where there is one
@@ -66,6 +67,8 @@ def _parsed(content: bytes, where: object, base: Path) -> Config:
         raise UsageError(where, f"cannot be read: larger than {MAX_BYTES} bytes", fix)
     try:
         lines = content.decode("utf-8-sig").split("\n")
+        if any(line.count(",") > MOST_COMMAS for line in lines):
+            raise UsageError(where, f"cannot be read: a line with more than {MOST_COMMAS} commas", fix)
         sections: dict[str, Any] = ConfigObj(lines, interpolation=False).dict()
     except (ConfigObjError, ValueError, RecursionError) as error:
         raise UsageError(where, f"cannot be read: {error}", fix) from error
