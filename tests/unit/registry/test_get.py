@@ -169,6 +169,13 @@ def test_a_hidden_data_file_in_a_folder_is_got(registry: Registry, tmp_path: Pat
     assert [path.name for path in (tmp_path / "out").rglob(".github_README.md")]
 
 
+def test_nothing_is_got_into_a_git_folder(registry: Registry, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "out")], check=True)
+    done = registry.run("get", "letters", "1.0.0", str(tmp_path / "out" / ".git" / "data"))
+    assert done.returncode == 2 and "is inside a .git folder" in done.stderr.splitlines()[-1], done.stderr
+    assert not (tmp_path / "out" / ".git" / "data").exists()
+
+
 def test_folder_that_is_a_git_repository_stays_one(registry: Registry, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path / "out")], check=True)
     before = tree(tmp_path / "out")

@@ -32,9 +32,9 @@ def test_lines_are_counted_without_blanks_comments_and_docstrings():
     )
 
 
-def test_the_package_has_at_most_600_lines():
+def test_the_package_has_at_most_650_lines():
     counted = {path.name: lines_of_code(path.read_text()) for path in (FOLDER / "stage").glob("**/*.py")}
-    assert sum(counted.values()) <= 600, counted
+    assert sum(counted.values()) <= 650, counted
 
 
 def test_it_depends_on_click_and_a_yaml_reader_only():

@@ -16,7 +16,7 @@ class StageError(Exception):
     code = 1
 
     def __init__(self, where: object, what: str, fix: str) -> None:
-        self.where, self.what, self.fix = one_line(str(where), 600), one_line(what), one_line(fix)
+        self.where, self.what, self.fix = one_line(str(where), 600), one_line(what).removesuffix("."), one_line(fix)
         super().__init__(f"{self.where}: {self.what}; fix: {self.fix}")
 
 

@@ -111,7 +111,8 @@ def read_yaml(
         RecursionError,
     ) as failure:
         # All but the first: what PyYAML's constructors raise for a tagged value that is none, as !!timestamp x.
-        raise error(where, f"invalid YAML: {failure}", fix) from failure
+        what = str(failure).replace('in "<unicode string>", ', "at ")
+        raise error(where, f"invalid YAML: {what}", fix) from failure
     return _shaped(value, where, shape, error, fix)
 
 

@@ -53,6 +53,8 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
     in_git = _texts(release)
     paths = {*(item.path for item in items), *in_git}
     _check_names(paths)
+    if ".git" in out.resolve().parts:
+        raise UsageError(out, "is inside a .git folder", "choose another OUT")
     out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
     with _alone(out):
