@@ -85,7 +85,7 @@ READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 99;
 
 def test_what_only_reads_works_in_a_clone_that_cannot_be_written(plain: World, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["unshare", "-m", "sh", "-c", READ_ONLY, plain.clone, "make", "-s", *arguments]
+        command = ["unshare", "-m", "sh", "-c", READ_ONLY, str(plain.clone), "make", "-s", *arguments]
         done = subprocess.run(command, env=plain.known, text=True, capture_output=True)
         if done.returncode == 99 or "unshare: " in done.stderr:
             pytest.skip("nothing can be mounted here")

@@ -49,7 +49,7 @@ def with_gaps(folder: Path) -> None:
     manifest_of(folder, table.set_column(0, table.schema.field(0), gaps))
 
 
-DAMAGED: dict[str, tuple[Callable[[Path], None], str, int]] = {
+DAMAGED: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "metadata": (lambda folder: (folder / "metadata.json").write_text("["), "1.1.0 is left out", 42),
     "metadata of another shape": (
         lambda folder: (folder / "metadata.json").write_text('{"logical_hash": 3}'),

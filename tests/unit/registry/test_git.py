@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import git
 from registry.git import Git, GitFailed, GitUnusable, Reading
-from registry.git_settings import LOCATIONS
+from registry.runtime.variables import GIT_LOCATIONS as LOCATIONS
 
 FILES = {"a.txt": b"one\n", "folder/b": b"", "folder/with space": b"\0\n" * 50_000, "folder/line\nbreak": b"odd"}
 

@@ -44,7 +44,8 @@ def client(shared: World, empty: bytes, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def shuffled() -> pd.DataFrame:
     """The data as people prepare it: loaded, then shuffled, its index saying which row each is."""
-    return load("wines", "1.0.0", as_="pandas").sample(frac=1, random_state=3)
+    data: pd.DataFrame = load("wines", "1.0.0", as_="pandas")
+    return data.sample(frac=1, random_state=3)
 
 
 def log(client: MlflowClient, rows: Any, context: str = "training") -> Any:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from configobj import ConfigObj  # type: ignore[import-untyped]
+from configobj import ConfigObj
 
 from registry.datasets import find_datasets
 from registry.git import Git

@@ -134,7 +134,7 @@ def scratch_folder(root: Path, name: str) -> Iterator[Path]:
 
 def _write_settings(release: Release, root: Path, clone: Path) -> None:
     """Give the clone a cache of its own, lest DVC take what it has from there, and the remotes of this one."""
-    from configobj import ConfigObj  # type: ignore[import-untyped]  # lazy: it comes with DVC, whose files these are
+    from configobj import ConfigObj  # lazy: it comes with DVC, whose files these are
 
     remotes = read_config(Git(root), f"refs/tags/{release.tag}").remotes
     settings = {f'remote "{name}"': section for name, section in remotes.items()}

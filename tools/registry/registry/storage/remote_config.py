@@ -60,7 +60,8 @@ def _read(path: Path) -> Config:
 
 
 def _parsed(content: bytes, where: object, base: Path) -> Config:
-    from configobj import ConfigObj, ConfigObjError  # type: ignore[import-untyped]  # lazy, as above; it is what DVC reads its files with
+    # lazy, as above; it is what DVC reads its files with
+    from configobj import ConfigObj, ConfigObjError
 
     fix = "correct it, or the files that DVC reads beside it"
     if len(content) > MAX_BYTES:
