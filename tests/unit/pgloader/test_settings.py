@@ -47,7 +47,7 @@ def test_a_load_is_called_by_its_relation_and_its_id():
     ["", "{", "{}", "[7]", '[{"query": 7, "embedding": []}]', '[{"query": "a\\u0000", "embedding": [1]}]', "[{}]"],
 )
 def test_questions_that_are_none_are_refused(said):
-    with pytest.raises(UsageError, match="question"):
+    with pytest.raises(UsageError, match="as chunk-embed query makes them"):
         read_questions(said)
 
 

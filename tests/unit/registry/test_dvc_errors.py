@@ -37,7 +37,7 @@ STAGES: dict[str, tuple[dict[str, object], int, str]] = {
     "missing section": (
         {"cmd": "true", "params": ["nosection"]},
         2,
-        "greetings stage make: Parameters 'nosection' are missing from 'data/greetings/params.yaml'.; "
+        "greetings stage make: Parameters 'nosection' are missing from 'data/greetings/params.yaml'; "
         "fix: add the section to params.yaml",
     ),
     "missing params file": (
@@ -135,7 +135,7 @@ def test_a_configuration_that_is_broken_is_named(text: str | bytes, clone: Path)
 
 def test_an_ignored_lock_is_named(clone: Path) -> None:
     (clone / ".gitignore").write_text("dvc.lock\n")
-    refused(2, "data/greetings/dvc.lock' is git-ignored.; fix: remove the pattern", lambda: build_it(clone))
+    refused(2, "data/greetings/dvc.lock' is git-ignored; fix: remove the pattern", lambda: build_it(clone))
 
 
 def test_links_that_lead_to_themselves_are_named(clone: Path) -> None:

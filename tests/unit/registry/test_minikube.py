@@ -193,7 +193,7 @@ def test_minikube_that_fails_says_why(clone: Path, cluster: Cluster, known: dict
     (tmp_path / "bin" / "minikube").write_text("#!/bin/sh\necho '* Profile \"minikube\" not found.' >&2\nexit 85\n")
     line = refusal(make(clone, known, "apply"), 40)
     assert line == (
-        'error: minikube image: * Profile "minikube" not found.; fix: minikube start --profile=minikube, '
+        'error: minikube image: * Profile "minikube" not found; fix: minikube start --profile=minikube, '
         "or name a registry that the cluster pulls from: IMAGE_REGISTRY=..."
     )
     assert cluster.changes() == []
