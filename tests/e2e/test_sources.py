@@ -47,7 +47,8 @@ def test_auto_says_so_and_builds_the_sample_elsewhere(clone: Path, root: Path) -
 def test_upstream_fails_with_the_code_of_the_network(clone: Path, root: Path) -> None:
     made = make(clone, root, "DS=wine-quality", "SOURCE=upstream")
     assert made.returncode == 2  # make's own
-    assert "Error 12" in made.stderr and closing(made).startswith("error: wine-quality: stage fetcher failed with exit 12")
+    assert "Error 12" in made.stderr
+    assert closing(made).startswith("error: wine-quality: stage fetcher failed with exit 12")
     assert git(clone, "status", "--porcelain") == ""
 
 
