@@ -6,6 +6,7 @@ for a mapping with text keys, ``{"key": shape, "other?": shape}`` for a mapping 
 may be absent, further ones are let through, or have the shape of ``str``), or a tuple of alternatives.
 """
 
+import codecs
 import json
 import math
 import os
@@ -70,7 +71,7 @@ def read_json(
         raise error(where, f"invalid JSON: more than {values} values", fix)
     try:
         # Decoded here: what json decodes itself may hold halves of characters.
-        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_not_json, parse_float=_finite)
+        value = json.loads(raw.removeprefix(codecs.BOM_UTF8).decode(), parse_constant=_not_json, parse_float=_finite)
         _check_depth(value)
         if SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()

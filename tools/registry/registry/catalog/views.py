@@ -42,7 +42,8 @@ class Card:
     def filters(self) -> dict[str, list[str]]:
         """The values by which it is filtered."""
         current = self.page.entry.current
-        state = ["released" if current.release else "not released" if self.page.entry.editions else "not built"]
+        unbuilt = "unreadable" if self.page.entry.left_out else "not built"
+        state = ["released" if current.release else "not released" if self.page.entry.editions else unbuilt]
         if self.page.warnings:
             state.append("with warnings")
         if self.page.origin.is_sample:
@@ -73,7 +74,7 @@ def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:
         "schema": "Columns" if page.entry.editions else "",
         "plots": "Distributions" if page.entry.editions else "",
         "retrieval": "Retrieval" if page.retrieval else "",
-        "samples": "Samples" if page.profile.examples or pictures else "",
+        "samples": "Samples" if page.entry.editions and (page.profile.examples or pictures) else "",
         "lineage": "Lineage" if page.entry.editions else "",
         "versions": "Versions" if page.entry.editions else "",
         "use": "Use it",
