@@ -133,8 +133,11 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
 
 
 def shown(page: Page) -> list[str]:
-    """The names on the cards that are to be seen."""
-    return list(page.locator("#cards > li:visible .name").all_inner_texts())
+    """The names on the cards that are to be seen.
+
+    By their text content: the inner text of a card that the browser has not drawn yet (`content-visibility`) is empty.
+    """
+    return list(page.locator("#cards > li:visible .name").all_text_contents())
 
 
 def test_every_page_is_whole_quiet_and_for_everybody(browser: Browser, site: str) -> None:
@@ -237,6 +240,7 @@ def test_the_address_keeps_what_was_asked(page: Page) -> None:
     page.go_back()
     assert shown(page) == ["images"] and page.get_by_label("Search").input_value() == "thing 7"
     page.goto(page.url.split("#")[0] + "#q=fear&kind=nothing-of-it")
+    expect(page.get_by_label("Search")).to_have_value("fear")  # its event comes after the address
     assert shown(page) == ["lost", "texts"], "a value that no filter has is none"
     assert page.get_by_label("Kind").input_value() == ""
     page.get_by_role("link", name="Skip to the content").focus()
