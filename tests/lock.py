@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from registry.runtime.toolbox import find_tools, read_tool, repository
+from launcher.toolbox import find_tools, read_tool
+from registry.clone import repository
 
 BACKEND = "flit_core==4.2.0\n"  # in every lock, so that installing our own packages fetches nothing
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from bench.measuring import ROOT, SLOW_RUNS, Run, compare, measure
 from chunk_embed.embedded import in_context
-from registry.runtime.making import NotAtHand
-from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import virtualenv
+from launcher.making import NotAtHand
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"

@@ -20,11 +20,11 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bench.measuring import ROOT, Run, measure, tool_command
+from launcher.toolbox import read_tool
+from launcher.virtualenvs import virtualenv
 from numpy.typing import NDArray
 from pgloader import LoaderSettings, Question, Receipt, search, switch
 from psycopg import sql
-from registry.runtime.toolbox import read_tool
-from registry.runtime.virtualenvs import virtualenv
 from registry.services.embedded import embedded
 
 ROWS = int(os.environ.get("BENCH_LOAD_ROWS", "100000"))

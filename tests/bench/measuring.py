@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.runtime.toolbox import find_tools, repository
-from registry.runtime.virtualenvs import virtualenv
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
+from registry.clone import repository
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))

@@ -26,11 +26,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from bench import catalog, embedding, loading
 from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
+from launcher.containers import engine_answers
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
 from minio import Minio
 from registry.building.scratch import copy_working_tree
-from registry.runtime.containers import engine_answers
-from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import virtualenv
 from samples import ManifestWriter
 
 ROWS, MEGABYTES = 2_000_000, 200

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import alone, environ, make_clone
+from launcher.making import NotAtHand
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
 from registry.datasets import find_datasets
-from registry.runtime.making import NotAtHand
-from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import virtualenv
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,11 @@ import mlcroissant
 import pytest
 import yaml
 from registry import load
+from registry.clone import repository
 from registry.datasets import find_datasets
 from registry.git import Git
 from registry.releasing.releases import Release
 from registry.releasing.versions import Version
-from registry.runtime.toolbox import repository
 from registry.storage.get import get
 from registry.storage.store import open_store
 from unit.registry.croissants import records

@@ -16,10 +16,10 @@ import pytest
 import yaml
 from conftest import environ, git, make_clone
 from registry.cards.croissant import croissant_of
+from registry.clone import repository
 from registry.datasets import find_datasets
 from registry.lineage.payload import read_table
 from registry.releasing.versions import Version
-from registry.runtime.toolbox import repository
 from samples import digests, encode, read_manifest
 
 # What is committed must come out again with another locale, time zone and hash seed, and on one core.

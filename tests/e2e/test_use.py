@@ -16,10 +16,10 @@ import PIL
 import pytest
 from conftest import environ, git
 from e2e.programs import plain
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
 from PIL import Image
 from registry import load
-from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import virtualenv
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 SECTION = re.compile(r'<section id="use">(.*?)</section>', re.DOTALL)

@@ -15,9 +15,9 @@ import yaml
 from conftest import alone, git, make_clone
 from integration.argo_runner import Cluster, Outcome, Workflow
 from integration.stack import Stack
+from launcher.containers import build_images, has_image
+from launcher.toolbox import find_tools
 from registry.argo.pods import image_key
-from registry.runtime.containers import build_images, has_image
-from registry.runtime.toolbox import find_tools
 
 pytestmark = pytest.mark.docker
 DATASET = "wine-quality"

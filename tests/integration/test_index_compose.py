@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 from integration.vector_index import receipt_of, write_params
+from launcher.toolbox import read_tool
+from launcher.virtualenvs import virtualenv
 from pgloader import LoaderSettings, Question, reconcile, search, status, switch
-from registry.runtime.toolbox import read_tool
-from registry.runtime.virtualenvs import virtualenv
 from unit.pgloader.synthetic import columns, write_embeddings
 
 pytestmark = pytest.mark.docker

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from integration.vector_index import fresh, loaded, receipt_of, write_params
+from launcher.making import NotAtHand
+from launcher.toolbox import find_tools, read_tool
+from launcher.virtualenvs import virtualenv
 from pgloader import LoaderSettings, Question, search, switch
-from registry.runtime.making import NotAtHand
-from registry.runtime.toolbox import find_tools, read_tool
-from registry.runtime.virtualenvs import virtualenv
 from stage.errors import InputMissing, SchemaMismatch
 from unit.pgloader.synthetic import columns, write_embeddings
 

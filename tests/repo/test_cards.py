@@ -7,8 +7,8 @@ import pytest
 import yaml
 from registry.cards.card import card_of
 from registry.cards.description import describe
+from registry.clone import repository
 from registry.datasets import Dataset, find_datasets
-from registry.runtime.toolbox import repository
 
 DATASETS = find_datasets(repository(), "all")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import environ, make_clone
-from registry.runtime.toolbox import find_tools
+from launcher.toolbox import find_tools
 
 # Each is a part of ~/.gitconfig; ATTRIBUTES stands for a file of the user's own, which core.attributesFile names.
 SETTINGS = {

@@ -13,9 +13,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from registry.argo.template import COMPUTE_TYPES
+from registry.clone import repository
 from registry.cluster.forwards import KNOWN
 from registry.cluster.secrets import SECRETS
-from registry.runtime.toolbox import repository
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 from unit.fetcher.scripted import Reply, Scripted
 from unit.fetcher.test_tls import certificate
 

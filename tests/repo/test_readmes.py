@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 
 ROOT = repository()
 LISTED = subprocess.run(

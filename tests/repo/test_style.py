@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 
 CHECKS = {
     "style": ["ruff", "check", ".", "tools/run"],

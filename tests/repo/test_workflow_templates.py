@@ -15,10 +15,11 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from launcher.images import read_images
+from launcher.toolbox import find_tools
 from registry.argo.template import is_current
+from registry.clone import repository
 from registry.datasets import find_datasets
-from registry.runtime.images import read_images
-from registry.runtime.toolbox import find_tools, repository
 from stage import errors
 
 ROOT = repository()

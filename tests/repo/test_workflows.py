@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from registry.clone import repository
 from registry.cluster.inputs import OWN, choices
 from registry.datasets import find_datasets
-from registry.runtime.toolbox import repository
 
 ROOT = repository()
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yaml"))

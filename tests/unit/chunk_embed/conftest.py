@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import environ
-from registry.runtime.making import NotAtHand
-from registry.runtime.toolbox import find_tools
-from registry.runtime.virtualenvs import virtualenv
+from launcher.making import NotAtHand
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"

@@ -17,9 +17,9 @@ import pytest
 from conftest import git
 from mlflow import MlflowClient
 from registry import log_dataset
+from registry.clone import repository
 from registry.lineage.selection import FOLDER, read_selection
 from registry.releasing.releases import Release
-from registry.runtime.toolbox import repository
 from registry.storage.manifests import fetch_manifest
 from stage.errors import CorruptFile, UsageError
 from unit.registry.lineage_world import World, greetings, make_world, wines

@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from launcher.images import refresh_images
+from launcher.toolbox import find_tools
 from registry.cli import cli
-from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import find_tools
 from unit.registry.cluster_api import ClusterApi
 
 SERVER = shutil.which("docker-registry")  # Debian's package of that name

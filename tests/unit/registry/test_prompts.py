@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from registry.cli import cli
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 from registry.services.pin import pin, with_hash
 from registry.services.prompts import Registered, find_prompts, register
 from registry.services.tracking import connected, tracking_uri

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import environ
+from launcher.images import refresh_images
 from registry.cli import cli
-from registry.runtime.images import refresh_images
 
 UPSTREAM = "upstream:\n  kind: urls\n  files:\n"
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import git
 from registry.cli import cli
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, notes
 
 

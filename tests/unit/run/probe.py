@@ -8,9 +8,9 @@ from pathlib import Path
 from unittest import mock
 
 from conftest import environ
-from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import read_tool
-from registry.runtime.virtualenvs import environment_name, environments
+from launcher.images import refresh_images
+from launcher.toolbox import read_tool
+from launcher.virtualenvs import environment_name, environments
 
 PROBE = """\
 import json, os, sys
@@ -20,11 +20,10 @@ def cli(): print(json.dumps({"env": dict(os.environ), "argv": sys.argv, "cwd": o
 
 def make_tree(root: Path, tree: Path) -> Path:
     """Make the repository."""
-    for name in ("run", "registry"):
+    for name in ("run", "launcher"):
         copy = shutil.copy if name == "run" else shutil.copytree
         (tree / "tools").mkdir(parents=True, exist_ok=True)
         copy(root / "tools" / name, tree / "tools" / name)
-    (tree / "tools/registry/requirements.lock").unlink()
     for folder, env in (("tools/probe", '["PROBE_PATH", "PROBE_SECRET"]'), ("tests", '["*"]')):
         (tree / folder / "probe").mkdir(parents=True)
         (tree / folder / "requirements.lock").write_text("")

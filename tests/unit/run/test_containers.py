@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import environ, make_clone
-from registry.runtime.containers import docker_command
-from registry.runtime.toolbox import Tool, read_tool
+from launcher.containers import docker_command
+from launcher.toolbox import Tool, read_tool
 from unit.run.probe import run
 
 ODD = "a b, c:d 'e' \"f\" é"

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from registry.runtime.installing import PipFailed, install_lock
+from launcher.installing import PipFailed, install_lock
 
 NAMES = ("first", "second", "third")
 

@@ -12,10 +12,10 @@ from unittest import mock
 
 import pytest
 from conftest import environ
-from registry.runtime.containers import docker_command
-from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import Tool, read_tool
-from registry.runtime.virtualenvs import environment_name, environments
+from launcher.containers import docker_command
+from launcher.images import refresh_images
+from launcher.toolbox import Tool, read_tool
+from launcher.virtualenvs import environment_name, environments
 from unit.run.probe import run, stamped
 from worlds.shells import OLD_PYTHON
 
@@ -237,8 +237,9 @@ def database(tree: Path) -> Path:
     pyproject = tree / "tools/probe/pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace('"PROBE_PATH", "', '"PGVECTOR_HOST", "') + "database = true\n")
     refresh_images(tree)
-    (tree / "tools/registry/requirements.lock").write_text("")
     registry = tree / "tools/registry"
+    (registry / "registry").mkdir(parents=True)
+    (registry / "requirements.lock").write_text("")
     (registry / "registry/cli.py").write_text(STARTER)
     (registry / "pyproject.toml").write_text(
         '[tool.data-registry]\nshared = []\nnetwork = true\nenv = ["*"]\npaths = []\n'

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from conftest import environ
 from faults.processes import below
-from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import read_tool
-from registry.runtime.virtualenvs import unused
+from launcher.images import refresh_images
+from launcher.toolbox import read_tool
+from launcher.virtualenvs import unused
 from unit.run.probe import environment, run, stamped
 from unit.run.test_installing import wheel
 

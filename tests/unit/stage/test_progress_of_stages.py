@@ -10,8 +10,8 @@ import pytest
 import stats.cli
 import yaml
 from click.testing import CliRunner
+from registry.clone import repository
 from registry.datasets import find_datasets
-from registry.runtime.toolbox import repository
 
 COMMANDS = {"parquetizer": parquetizer.cli.cli, "stats": stats.cli.cli}
 LABELS = {  # where it is not told of a file by its name alone

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from registry.runtime.toolbox import find_tools, repository
-from registry.runtime.virtualenvs import virtualenv
+from launcher.toolbox import find_tools
+from launcher.virtualenvs import virtualenv
+from registry.clone import repository
 from unit.stats import data_sets
 from unit.stats.tables import arguments, lay
 

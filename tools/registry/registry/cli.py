@@ -5,6 +5,9 @@ import os
 import subprocess
 
 import click
+from launcher.containers import engine_answers
+from launcher.images import read_images, refresh_images
+from launcher.toolbox import find_tools
 from stage.command import Tool, fail
 from stage.errors import NetworkFailed, StageError
 from stage.options import talk
@@ -26,12 +29,10 @@ from registry.cli_minikube import minikube
 from registry.cli_release import bootstrap, release
 from registry.cli_store import doctor, get, repair, verify
 from registry.cli_submit import pins_command, review, submit
+from registry.clone import repository
 from registry.datasets import find_datasets, waiting_for
 from registry.git import Git
 from registry.options import REMOTE
-from registry.runtime.containers import engine_answers
-from registry.runtime.images import read_images, refresh_images
-from registry.runtime.toolbox import find_tools, repository
 from registry.storage import remotes
 from registry.terminal import colour
 

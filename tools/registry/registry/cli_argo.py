@@ -7,9 +7,9 @@ from stage.errors import ReleaseRefused
 from stage.options import talk
 
 from registry.batches import Failures
+from registry.clone import repository
 from registry.datasets import find_datasets
 from registry.options import REMOTE
-from registry.runtime.toolbox import repository
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 WORKSPACE = click.option("--workspace", type=FOLDER, default="/workspace", show_default=True, help="The shared volume.")

@@ -4,8 +4,8 @@ import click
 from stage.options import talk
 
 from registry.batches import Failures
+from registry.clone import repository
 from registry.datasets import find_datasets
-from registry.runtime.toolbox import repository
 
 
 @click.command()

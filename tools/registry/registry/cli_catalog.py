@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from stage.options import talk
 
+from registry.clone import repository
 from registry.options import REMOTE
-from registry.runtime.toolbox import repository
 
 
 @click.command()

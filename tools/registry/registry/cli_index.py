@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import click
 from stage.options import FILE, talk
 
+from registry.clone import repository
 from registry.git import Git
 from registry.index.running import find_index
 from registry.options import REMOTE
 from registry.releasing.registries import find_release
-from registry.runtime.toolbox import repository
 
 F = TypeVar("F", bound=Callable[..., Any])
 DATASET = click.argument("name", metavar="[DATASET]", envvar="DS", default="")

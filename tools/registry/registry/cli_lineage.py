@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from stage.options import talk
 
+from registry.clone import repository
 from registry.datasets import find_datasets
 from registry.options import REMOTE
-from registry.runtime.toolbox import repository
 
 DATASET = click.argument("name", metavar="DATASET", envvar="DS", default="")
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from stage.options import talk
 
-from registry.runtime.toolbox import repository
+from registry.clone import repository
 
 
 @click.group()

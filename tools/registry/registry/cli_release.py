@@ -1,12 +1,12 @@
 """The commands that release datasets."""
 
 import click
+from launcher.images import refresh_images
 from stage.options import talk
 
+from registry.clone import repository
 from registry.datasets import find_datasets
 from registry.options import REMOTE
-from registry.runtime.images import refresh_images
-from registry.runtime.toolbox import repository
 
 
 @click.command()

@@ -12,12 +12,12 @@ from stage.progress import progress
 
 from registry.batches import Failures
 from registry.building.summary import amount
+from registry.clone import repository
 from registry.git import Git
 from registry.options import REMOTE
 from registry.releasing.completeness import ask_origin, find_gaps, report_gaps
 from registry.releasing.releases import Release
 from registry.releasing.versions import chosen, released
-from registry.runtime.toolbox import repository
 from registry.storage.objects import shown
 from registry.storage.store import open_store
 from registry.storage.verify import Problem, check_origin, size_of

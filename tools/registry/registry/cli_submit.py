@@ -13,6 +13,7 @@ from stage.errors import UsageError
 from stage.options import talk
 
 from registry.batches import Failures
+from registry.clone import repository
 from registry.cluster.changed import pushed_datasets
 from registry.cluster.context import NAMESPACE
 from registry.cluster.inputs import PIPELINES, read_request
@@ -22,7 +23,6 @@ from registry.cluster.submit import check, follow, manifest
 from registry.cluster.submit import submit as create
 from registry.cluster.summary import as_markdown
 from registry.git import Git
-from registry.runtime.toolbox import repository
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from launcher.containers import engine_answers
+from launcher.toolbox import with_tests
+from launcher.virtualenvs import environments, unused
 from stage.errors import StageError
 
 from registry.git import OLDEST, Git
-from registry.runtime.containers import engine_answers
-from registry.runtime.toolbox import with_tests
-from registry.runtime.virtualenvs import environments, unused
 from registry.services.health import database, mlflow
 from registry.storage.rebuild import SCRATCH
 from registry.storage.store import open_store

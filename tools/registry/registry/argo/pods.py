@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from launcher.toolbox import Tool
 from stage.errors import DatabaseUnreachable, LockHeld, NetworkFailed, PushFailed
 
 from registry.argo.stages import Stage
-from registry.runtime.toolbox import Tool
 
 Template = dict[str, Any]
 

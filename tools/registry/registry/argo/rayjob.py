@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import Any, Final
 
+from launcher.toolbox import Tool
+
 from registry.argo.manifests import as_yaml
 from registry.argo.pods import (
     ACCOUNT,
@@ -21,7 +23,6 @@ from registry.argo.pods import (
     parameter,
 )
 from registry.argo.stages import Stage
-from registry.runtime.toolbox import Tool
 
 RAY: Final = "ray"  # as a compute type, and the end of the step's name
 MAKER: Final = "registry-ray"  # the service account

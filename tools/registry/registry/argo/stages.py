@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launcher.images import read_images
 from stage.errors import UsageError
 
 from registry.building.pipeline import dvc_repository
 from registry.datasets import Dataset
-from registry.runtime.images import read_images
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

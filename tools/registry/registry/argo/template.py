@@ -6,6 +6,7 @@ Fields: https://argo-workflows.readthedocs.io/en/latest/fields/
 from pathlib import Path
 from typing import Any, Final
 
+from launcher.toolbox import find_tools
 from stage.output import replacing
 
 from registry.argo.manifests import as_yaml
@@ -13,7 +14,6 @@ from registry.argo.pods import ACCOUNT, Template, env, outputs, registry_pod, st
 from registry.argo.rayjob import RAY, ray_pod
 from registry.argo.stages import REGISTRY, Stage, digest, resolved_stages
 from registry.datasets import Dataset
-from registry.runtime.toolbox import find_tools
 
 FILE: Final = "workflow.yaml"
 HEADER: Final = "# Generated from dvc.yaml by `make workflows`; what is changed here is lost.\n"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from launcher.toolbox import find_tools
 from stage.errors import InputMissing, VerificationFailed
 
 from registry.building import upstream
@@ -19,7 +20,6 @@ from registry.catalog.serving import ADDRESS
 from registry.catalog.site import FOLDER
 from registry.datasets import find_datasets
 from registry.lineage.selection import TRAINING
-from registry.runtime.toolbox import find_tools
 from registry.services.tracking import SETTINGS, embedded_uri
 
 FIRST, SECOND = "1.0.0", "1.1.0"

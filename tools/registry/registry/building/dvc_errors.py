@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from launcher.containers import engine_answers
 from stage.errors import (
     CorruptFile,
     DiskFull,
@@ -21,7 +22,6 @@ from stage.errors import (
 )
 
 from registry.datasets import Dataset
-from registry.runtime.containers import engine_answers
 
 STAGE = re.compile(r"failed to reproduce '(?:.*:)?([^':]+)'$")
 EXITED = re.compile(r"exited with (-?\d+)$")

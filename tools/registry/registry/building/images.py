@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from launcher import containers
+from launcher.failure import CannotRun
 from stage.errors import StageError
-
-from registry.runtime import containers
-from registry.runtime.failure import CannotRun
 
 
 class ImagesFailed(StageError):

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 from configobj import ConfigObj
+from launcher.virtualenvs import environments
 
 from registry.datasets import find_datasets
 from registry.git import Git
 from registry.git_settings import elsewhere
-from registry.runtime.virtualenvs import environments
 
 WORLD = Path(".demo")  # the demo's
 SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone

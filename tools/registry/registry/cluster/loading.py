@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from launcher.containers import has_image
 from stage.errors import InputMissing, ReleaseRefused
 
 from registry.building.images import build_images
-from registry.runtime.containers import has_image
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from launcher.images import read_images
+from launcher.toolbox import find_tools
 from stage.errors import InputMissing, NetworkFailed, ReleaseRefused, SourceRefused, UsageError
 from stage.foreign import read_bytes, read_json, read_yaml
 
 from registry.cluster.context import NAMESPACE
 from registry.cluster.kubectl import Kubectl
-from registry.runtime.images import read_images
-from registry.runtime.toolbox import find_tools
 
 NAME = "registry-images"
 OWN = "registry"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from stage.errors import UsageError
 
+from registry.clone import repository
 from registry.git import Git
 from registry.releasing.origin import folder_of, release_at
 from registry.releasing.releases import Release
 from registry.releasing.versions import chosen
-from registry.runtime.toolbox import repository
 
 VARIABLES = ("DVC_REPO", "DVC_REPO_URL")  # consumers have one or the other
 

@@ -14,9 +14,8 @@ from stage.addresses import PORTS, trusted_origins
 from stage.errors import PolicyViolation, StageError
 from stage.redaction import safe_url
 
+from registry.clone import NAMES, repository, variables_of
 from registry.git import Git
-from registry.runtime.environ import NAMES, variables_of
-from registry.runtime.toolbox import repository
 from registry.storage.remote_config import read_config
 from registry.storage.s3_settings import S3Settings
 

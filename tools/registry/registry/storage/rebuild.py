@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from launcher.virtualenvs import environments
 from stage.errors import CorruptFile, StageError
 from stage.foreign import read_bytes
 
@@ -20,7 +21,6 @@ from registry.documents import read_lock, read_metadata
 from registry.git import Git
 from registry.git_settings import elsewhere
 from registry.releasing.releases import Release
-from registry.runtime.virtualenvs import environments
 from registry.storage.manifests import obtain
 from registry.storage.remote_config import read_config
 from registry.storage.verify import Problem

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from registry.runtime.failure import CannotRun
-from registry.runtime.making import ELSEWHERE, MADE, disk_full, make, say
-from registry.runtime.toolbox import Tool
+from launcher.failure import CannotRun
+from launcher.making import ELSEWHERE, MADE, disk_full, make, say
+from launcher.toolbox import Tool
 
 NAMED = re.compile(r"[a-z][a-z-]*-[0-9a-f]{12}")
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from registry.runtime.variables import without_python
+from launcher.variables import without_python
 
 EVERY = 5.0  # seconds between two lines
 PIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*==", re.MULTILINE)

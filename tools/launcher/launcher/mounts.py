@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry.runtime.failure import CannotRun
+from launcher.failure import CannotRun
 
 DATA = "/data"  # where a tool's container has the folder of the dataset
 OBJECTS = "/files/md5/"  # below it, DVC's cache has its objects

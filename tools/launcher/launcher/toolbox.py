@@ -5,7 +5,6 @@ Standard library only, for ``tools/run`` works before anything is installed.
 
 import dataclasses
 import hashlib
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,16 +55,6 @@ class Tool:
     def image(self) -> str:
         """Return the name of the image that these sources make."""
         return IMAGE.format(name=self.name, hash=self.source_hash())
-
-
-def repository() -> Path:
-    """Return the repository's root: REGISTRY_ROOT, or the nearest folder upwards that has ``tools/run``."""
-    if given := os.environ.get("REGISTRY_ROOT"):
-        return Path(given)
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / "tools" / "run").is_file():
-            return folder
-    raise FileNotFoundError(2, "not inside a data registry", str(Path.cwd()))
 
 
 def find_tools(root: Path) -> dict[str, Tool]:

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from registry.runtime.failure import CannotRun
-from registry.runtime.installing import PipFailed, install_lock, pip_environment
-from registry.runtime.toolbox import Tool
-from registry.runtime.variables import without_python
+from launcher.failure import CannotRun
+from launcher.installing import PipFailed, install_lock, pip_environment
+from launcher.toolbox import Tool
+from launcher.variables import without_python
 
 LOCAL = re.compile(r"^([A-Za-z0-9._-]+==[^\s;]+\+[^\\\n]+?) *\\?$", re.MULTILINE)  # with its marker, for pip to judge
 INDEX = "https://download.pytorch.org/whl/cpu"

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from registry.runtime.containers import build_images, docker_command, engine_answers, engine_features, has_image
-from registry.runtime.environ import NETWORK, forwarded_host, inside_network, load_environment, through_forwards
-from registry.runtime.failure import CannotRun
-from registry.runtime.images import read_images
-from registry.runtime.toolbox import Tool, with_tests
-from registry.runtime.variables import declared, on_host
-from registry.runtime.virtualenvs import hold, virtualenv
+from launcher.containers import build_images, docker_command, engine_answers, engine_features, has_image
+from launcher.environ import NETWORK, forwarded_host, inside_network, load_environment, through_forwards
+from launcher.failure import CannotRun
+from launcher.images import read_images
+from launcher.toolbox import Tool, with_tests
+from launcher.variables import declared, on_host
+from launcher.virtualenvs import hold, virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 
@@ -35,7 +35,7 @@ cli()
 
 def main(arguments: list[str]) -> NoReturn:
     """Replace this process by the tool, or end with one error line."""
-    root = Path(__file__).resolve().parents[4]
+    root = Path(__file__).resolve().parents[3]
     tools = with_tests(root)
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(f"Usage: {USAGE}\n\nTools: {', '.join(tools)}", file=sys.stderr)

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from registry.runtime.failure import CannotRun
-from registry.runtime.mounts import DATA, behind_links, bind
-from registry.runtime.toolbox import Tool
+from launcher.failure import CannotRun
+from launcher.mounts import DATA, behind_links, bind
+from launcher.toolbox import Tool
 
 
 def engine_answers() -> bool:
