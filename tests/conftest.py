@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from data_registry.clone import repository
 from launcher.containers import build_images, engine_answers, has_image
 from launcher.making import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
-from registry.building.scratch import copy_working_tree
-from registry.clone import repository
+from registry.build.scratch import copy_working_tree
 
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
 

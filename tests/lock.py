@@ -5,12 +5,11 @@ Run as ``make lock`` after changing dependencies. No address of a package index 
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+from data_registry.clone import repository
 from launcher.toolbox import find_tools, read_tool
-from registry.clone import repository
-
-BACKEND = "flit_core==4.2.0\n"  # in every lock, so that installing our own packages fetches nothing
 
 
 def lock(folder: Path, folders: list[Path], more: str = "") -> None:
@@ -27,10 +26,18 @@ def lock(folder: Path, folders: list[Path], more: str = "") -> None:
     )
 
 
+def backend(package: Path) -> str:
+    """Return what builds a package: in the lock too, so that installing our own packages fetches nothing."""
+    (requirement,) = (
+        tomllib.loads((package / "pyproject.toml").read_text()).get("build-system", {}).get("requires", [""])
+    )
+    return str(requirement)
+
+
 def main() -> None:
     root = repository()
     for tool in [*find_tools(root).values(), read_tool(root / "tests")]:
-        lock(tool.folder, [tool.folder, *tool.packages], BACKEND)
+        lock(tool.folder, [tool.folder, *tool.packages], "\n".join(sorted({*map(backend, tool.packages)} - {""})))
     for project in sorted([*root.glob("compose/*/pyproject.toml"), *root.glob("tests/*/pyproject.toml")]):
         lock(project.parent, [project.parent])
 

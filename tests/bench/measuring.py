@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_registry.clone import repository
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
-from registry.clone import repository
 
 ROOT = repository()
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))

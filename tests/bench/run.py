@@ -26,12 +26,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from bench import catalog, embedding, loading
 from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
+from data_registry.samples import ManifestWriter
 from launcher.containers import engine_answers
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 from minio import Minio
-from registry.building.scratch import copy_working_tree
-from samples import ManifestWriter
+from registry.build.scratch import copy_working_tree
 
 ROWS, MEGABYTES = 2_000_000, 200
 DECIMALS = {

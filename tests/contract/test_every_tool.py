@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import environ, has_engine
+from data_registry.clone import repository
 from launcher.toolbox import find_tools
-from registry.clone import repository
 
 STAGES = [name for name, tool in find_tools(repository()).items() if tool.in_container]
 ABOVE_BASE = {"fetcher": 120, "parquetizer": 350, "stats": 350, "pgloader": 350, "chunk-embed": 1600}  # MB

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import environ
-from registry.building.scratch import make_scratch
+from registry.build.scratch import make_scratch
 
 TABLE, FOLDER, IMAGES = "wine-quality", "opencloudhub-readmes", "roco-radiology"
 INPUTS = {

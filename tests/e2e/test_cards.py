@@ -10,14 +10,14 @@ from typing import Any
 import mlcroissant
 import pytest
 import yaml
+from data_registry.clone import repository
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.store.get import get
+from data_registry.store.opening import open_store
 from registry import load
-from registry.clone import repository
 from registry.datasets import find_datasets
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.get import get
-from registry.storage.store import open_store
 from unit.registry.croissants import records
 
 NAMES = [dataset.name for dataset in find_datasets(repository(), "all")]

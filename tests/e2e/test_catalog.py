@@ -91,7 +91,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     add(world, "spoilt", [plain(5, 0), plain(5, 1)], SPOILT, b"{", without="dvc.lock")
     add(world, "gone", [plain(6, 0), plain(6, 1)])
     shutil.rmtree(world.root / "data" / "gone")
-    git(world.root, "remote", "add", "origin", "ssh://git:secret@example.org/registry.git")
+    git(world.root, "remote", "add", "origin", "ssh://git:secret@example.org/data_registry.git")
     build(world, "fresh", table(7, 0))
     (world.root / "data" / "planned").mkdir()
     (world.root / "data" / "planned" / "params.yaml").write_text("dataset: {title: Planned, licence: none}\n")
@@ -425,7 +425,7 @@ def test_releases_of_what_is_gone_are_named(page: Page) -> None:
 def test_programs_name_the_registry_without_its_password(root: Path) -> None:
     for page in (root / "site").rglob("*.html"):
         assert "secret" not in page.read_text(encoding="utf-8")
-    assert "ssh://git@example.org/registry.git" in (root / "site" / "datasets" / "texts.html").read_text()
+    assert "ssh://git@example.org/data_registry.git" in (root / "site" / "datasets" / "texts.html").read_text()
 
 
 def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
@@ -439,7 +439,7 @@ def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
     before = site()
     assert CliRunner().invoke(cli, ["catalog"]).exit_code == 42
     assert site() == before
-    monkeypatch.setattr("registry.catalog.site.index", lambda *_: 1 / 0)
+    monkeypatch.setattr("catalog.site.index", lambda *_: 1 / 0)
     assert CliRunner().invoke(cli, ["catalog"]).exit_code == 1
     assert site() == before
     assert not list(root.glob(".site*"))

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import environ, git, make_clone
+from data_registry.clone import repository
+from data_registry.releases.versions import Version
+from data_registry.samples import digests, encode, read_manifest
+from data_registry.training.payload import read_table
 from registry.cards.croissant import croissant_of
-from registry.clone import repository
 from registry.datasets import find_datasets
-from registry.lineage.payload import read_table
-from registry.releasing.versions import Version
-from samples import digests, encode, read_manifest
 
 # What is committed must come out again with another locale, time zone and hash seed, and on one core.
 ODD = {"LC_ALL": "C", "LANG": "C", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1"}

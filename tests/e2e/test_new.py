@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import environ, git, make_clone
-from registry.building.new import LIKE
+from registry.build.new import LIKE
 
 
 @pytest.fixture(scope="module")

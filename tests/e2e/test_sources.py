@@ -91,8 +91,8 @@ def test_nonsense_releases_are_refused_and_run_nothing(clone: Path, root: Path, 
 
 def test_a_cut_lock_file_is_noticed(clone: Path, root: Path) -> None:
     """A dvc.lock that lost a stage is valid YAML; DVC would take it (fault V11)."""
+    from data_registry.stage.errors import ReleaseRefused
     from registry.datasets import Dataset
-    from stage.errors import ReleaseRefused
 
     folder = clone / "data/wine-quality"
     text = (folder / "dvc.lock").read_text()

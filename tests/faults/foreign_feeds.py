@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from catalog import facts
+from catalog.readme import as_html, front_matter
+from data_registry.documents import read_lock, read_metadata
+from data_registry.git import Git
+from data_registry.releases.release import Output
+from data_registry.samples import Manifest, ManifestWriter, check_manifest
+from data_registry.stage.errors import VerificationFailed
+from data_registry.stage.redaction import one_line, printable, safe_url
+from data_registry.store.folder import FolderStore
+from data_registry.store.objects import read_list
+from data_registry.store.opening import open_store
+from data_registry.store.protocol import key_of
+from data_registry.training.arrow_types import parse_type
+from data_registry.training.payload import read_table
+from data_registry.training.selection import IDS, Selection, digest, read_selection, write_selection
 from faults.foreign_documents import COLUMNS, HASH, METADATA
-from registry.catalog import facts
-from registry.catalog.readme import as_html, front_matter
-from registry.documents import read_lock, read_metadata
-from registry.git import Git
-from registry.lineage.arrow_types import parse_type
-from registry.lineage.drift import drift
-from registry.lineage.payload import read_table
-from registry.lineage.selection import IDS, Selection, digest, read_selection, write_selection
+from registry.compare.drift import drift
 from registry.lineage.show import Shown, as_text
 from registry.lineage.sought import Sought, names_in
-from registry.releasing.releases import Output
-from registry.storage.folder import FolderStore
-from registry.storage.objects import read_list
-from registry.storage.protocol import key_of
-from registry.storage.store import open_store
-from samples import Manifest, ManifestWriter, check_manifest
-from stage.errors import VerificationFailed
-from stage.redaction import one_line, printable, safe_url
 
 MANIFEST = Manifest(Path("m"), 1, COLUMNS, ["text"], {"a.parquet": HASH})
 

@@ -7,6 +7,14 @@ from typing import Any
 
 import yaml
 from chunk_embed.release import Release as ParentOfChunks
+from cluster.argo.report import _failures
+from cluster.argo.workspace import SHAPE as PLAN
+from data_registry.documents import read_stages
+from data_registry.samples import check_manifest
+from data_registry.stage.errors import StageError, UsageError, VerificationFailed
+from data_registry.stage.foreign import read_json, read_yaml
+from data_registry.stage.params import section
+from data_registry.training.arrow_types import parse_type
 from faults.foreign_documents import (
     CARD,
     COLUMNS,
@@ -52,15 +60,8 @@ from faults.foreign_servers import answered_by_github, answered_by_hub
 from faults.foreign_tags import tag
 from pgloader.receipts import Receipt
 from pgloader.searching import read_questions
-from registry.argo.report import _failures
-from registry.argo.workspace import SHAPE as PLAN
 from registry.datasets import PARAMS
-from registry.documents import read_stages
-from registry.lineage.arrow_types import parse_type
-from samples import check_manifest
-from stage.errors import StageError, UsageError, VerificationFailed
-from stage.foreign import read_json, read_yaml
-from stage.params import section
+from stage.errors import StageError as StageErrorOfTools
 from stats.conversations import _entries, _prompt
 from stats.provenance import read_parentage
 
@@ -75,7 +76,7 @@ class Reader:
     document: Any
     read: Callable[[bytes], object]
     text: bytes = b""
-    expected: tuple[type[Exception], ...] = (StageError,)
+    expected: tuple[type[Exception], ...] = (StageError, StageErrorOfTools)
     write: Callable[[Any], str] = json.dumps
     costly: bool = False
 

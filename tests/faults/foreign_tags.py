@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from conftest import git
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.store.verify import check_tag
 from faults.foreign_documents import LOCK, METADATA, PIPELINE
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.verify import check_tag
 
 REF = Path("refs") / "tags" / "x-v1.0.0"
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from registry.storage.repair import repair
-from registry.storage.verify import verify
+from data_registry.store.verify import verify
+from registry.repair.repair import repair
 from unit.registry.releases_fixture import Registry, make_registry
 
 KINDS = ("flip", "cut", "lose", "grow", "zero")

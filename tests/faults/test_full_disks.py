@@ -25,9 +25,9 @@ rm -rf "$kept" && cp -a "$0" "$kept" && rm "$kept/.filler.tmp-0"; exit $code
 COMMAND = "import sys; sys.argv[0] = 'registry'; from registry.cli import cli; cli()"
 BUILD = """\
 from pathlib import Path
-from registry.building.pipeline import reproduce
+from registry.build.pipeline import reproduce
 from registry.datasets import find_datasets
-from stage.command import Tool
+from data_registry.stage.command import Tool
 cli = Tool("registry")
 @cli.command()
 def build():

@@ -61,11 +61,11 @@ def traced(clone: Path, *options: str) -> tuple[int, str]:
 
 def check_world(world: Path, before: dict[str, str]) -> dict[str, str]:
     """Every tag is where it was, or new; and each can be cloned and verified by somebody else."""
-    from registry.git import Git
-    from registry.releasing.releases import Release
-    from registry.releasing.versions import TAG, Version
-    from registry.storage.objects import find_faults
-    from registry.storage.store import open_store
+    from data_registry.git import Git
+    from data_registry.releases.release import Release
+    from data_registry.releases.versions import TAG, Version
+    from data_registry.store.objects import find_faults
+    from data_registry.store.opening import open_store
 
     after = tags(world / "origin.git")
     assert before.items() <= after.items(), "a tag moved"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster.argo.pods import image_key
 from conftest import alone, git, make_clone
 from integration.argo_runner import Cluster, Outcome, Workflow
 from integration.stack import Stack
 from launcher.containers import build_images, has_image
 from launcher.toolbox import find_tools
-from registry.argo.pods import image_key
 
 pytestmark = pytest.mark.docker
 DATASET = "wine-quality"

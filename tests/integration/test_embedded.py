@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from data_registry.stage.errors import DiskFull, StageError, UsageError
 from registry.services.embedded import embedded
-from stage.errors import DiskFull, StageError, UsageError
 
 REPOSITORY = Path(__file__).parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from registry.doctor import Check, examine
+from registry.doctor.doctor.doctor import Check, examine
 from registry.services.embedded import administrator, embedded
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from conftest import git
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.store.objects import list_items
+from data_registry.store.opening import open_store
 from faults.proxy import DOWN, Proxy
 from integration.clones import DVC, Clone, clone_of, error_line, tree
 from integration.stack import Stack
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.objects import list_items
-from registry.storage.store import open_store
 
 pytestmark = pytest.mark.docker
 

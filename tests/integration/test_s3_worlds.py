@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from data_registry.git import Git
+from data_registry.store.opening import open_store
 from integration.clones import DVC
-from registry.git import Git
-from registry.storage.remotes import try_out
-from registry.storage.store import open_store
+from registry.transfer.remotes import try_out
 from unit.registry.releases_fixture import Registry, make_registry
 from worlds.s3 import Server, World, aspects, make_world, real_server
 

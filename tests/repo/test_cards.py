@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 import yaml
+from data_registry.clone import repository
 from registry.cards.card import card_of
 from registry.cards.description import describe
-from registry.clone import repository
 from registry.datasets import Dataset, find_datasets
 
 DATASETS = find_datasets(repository(), "all")

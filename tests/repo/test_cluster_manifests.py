@@ -12,10 +12,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from registry.argo.template import COMPUTE_TYPES
-from registry.clone import repository
-from registry.cluster.forwards import KNOWN
-from registry.cluster.secrets import SECRETS
+from cluster.argo.template import COMPUTE_TYPES
+from cluster.kubernetes.forwards import KNOWN
+from cluster.kubernetes.secrets import SECRETS
+from data_registry.clone import repository
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
@@ -211,7 +211,7 @@ def test_the_overlay_of_the_readme_changes_an_address(tmp_path: Path) -> None:
     (tmp_path / "my-cluster").mkdir()
     (tmp_path / "my-cluster" / "kustomization.yaml").write_text(overlay)
     made = subprocess.run(["kubectl", "kustomize", tmp_path / "my-cluster"], text=True, capture_output=True, check=True)
-    assert "REPO_URL: https://git.example.org/data-registry.git" in made.stdout and made.stderr == ""
+    assert "REPO_URL: https://git.example.org/data-data_registry.git" in made.stdout and made.stderr == ""
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)

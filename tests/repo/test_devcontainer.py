@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from registry.clone import repository
+from data_registry.clone import repository
 
 ROOT = repository()
 PINNED = re.compile(r"\d+\.\d+\.\d+")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from registry.clone import repository
+from data_registry.clone import repository
 from unit.fetcher.scripted import Reply, Scripted
 from unit.fetcher.test_tls import certificate
 

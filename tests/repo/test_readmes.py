@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from registry.clone import repository
+from data_registry.clone import repository
 
 ROOT = repository()
 LISTED = subprocess.run(

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from registry.clone import repository
+from data_registry.clone import repository
 
 CHECKS = {
     "style": ["ruff", "check", ".", "tools/run"],

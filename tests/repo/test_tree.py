@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from data_registry.clone import repository
 from launcher.images import read_images
 from launcher.toolbox import find_tools
-from registry.clone import repository
 
 ROOT = repository()
 TOOLS = find_tools(ROOT)

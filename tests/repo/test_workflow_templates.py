@@ -15,12 +15,12 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from cluster.argo.template import is_current
+from data_registry.clone import repository
+from data_registry.stage import errors
 from launcher.images import read_images
 from launcher.toolbox import find_tools
-from registry.argo.template import is_current
-from registry.clone import repository
 from registry.datasets import find_datasets
-from stage import errors
 
 ROOT = repository()
 DATASETS = find_datasets(ROOT, "all")

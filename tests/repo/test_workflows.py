@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from registry.clone import repository
-from registry.cluster.inputs import OWN, choices
+from cluster.kubernetes.inputs import OWN, choices
+from data_registry.clone import repository
 from registry.datasets import find_datasets
 
 ROOT = repository()

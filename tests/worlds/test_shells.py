@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import environ
-from registry.building.scratch import make_scratch
+from registry.build.scratch import make_scratch
 from worlds.shells import ALL, ODD_PATH, SHELLS, Shell
 
 DATASET = "wine-quality"

@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
+from cluster.argo.plan import Request, make_plan
+from cluster.argo.stages import Stage, digest, resolved_stages
+from cluster.argo.workspace import Plan, Workspace, clean
 from conftest import git
-from registry.argo.plan import Request, make_plan
-from registry.argo.stages import Stage, digest, resolved_stages
-from registry.argo.workspace import Plan, Workspace, clean
+from data_registry.samples import ManifestWriter, logical_hash
+from data_registry.stage.errors import StageError
 from registry.datasets import find_datasets
-from samples import ManifestWriter, logical_hash
-from stage.errors import StageError
 from unit.registry.tiny import CONFIG, SCHEMA, another_clone, configure
 
 TABLE = "processed/train/data.csv"

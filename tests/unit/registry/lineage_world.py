@@ -15,10 +15,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import yaml
 from conftest import git
-from registry.git import Git
-from registry.releasing.registries import find_release
-from registry.releasing.releases import Release
-from samples import ManifestWriter, logical_hash
+from data_registry.git import Git
+from data_registry.releases.registries import find_release
+from data_registry.releases.release import Release
+from data_registry.samples import ManifestWriter, logical_hash
 
 CONFIG = """\
 [core]

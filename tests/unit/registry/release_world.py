@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from conftest import git
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.stage.errors import StageError
+from data_registry.store.objects import find_faults
+from data_registry.store.opening import open_store
 from registry.datasets import Dataset, find_datasets
-from registry.git import Git
-from registry.releasing.release import Released, release
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.objects import find_faults
-from registry.storage.store import open_store
-from stage.errors import StageError
+from registry.release.release import Released, release
 
 V1 = Version(1, 0, 0)
 

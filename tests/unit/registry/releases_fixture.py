@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import yaml
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.folder import FolderStore
-from registry.storage.objects import list_items
-from samples import ManifestWriter, logical_hash
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.samples import ManifestWriter, logical_hash
+from data_registry.store.folder import FolderStore
+from data_registry.store.objects import list_items
 
 IDENTITY = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
 CONFIG = """\

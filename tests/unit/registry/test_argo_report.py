@@ -4,7 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from registry.argo.report import make_report
+from cluster.argo.report import make_report
 from registry.cli import cli
 
 

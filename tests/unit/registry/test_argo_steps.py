@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from cluster.argo.plan import Request, make_plan
+from cluster.argo.publish import publish
+from cluster.argo.stages import Stage, digest, with_dependents
+from cluster.argo.workspace import Workspace, clean
 from conftest import git
-from registry.argo.plan import Request, make_plan
-from registry.argo.publish import publish
-from registry.argo.stages import Stage, digest, with_dependents
-from registry.argo.workspace import Workspace, clean
 from registry.cli import cli
 from unit.registry.argo_world import change, copy, elsewhere, make_world, plan, push, refused, stages, work, write
 from unit.registry.tiny import tags

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
-from registry.batches import Failures
-from registry.cli import cli
-from stage.errors import (
+from data_registry.stage.errors import (
     ChecksumMismatch,
     DiskFull,
     Incomplete,
@@ -18,6 +16,8 @@ from stage.errors import (
     UsageError,
     VerificationFailed,
 )
+from registry.batches import Failures
+from registry.cli import cli
 from unit.registry.releases_fixture import make_registry as make_released
 from unit.registry.tiny import make_registry
 

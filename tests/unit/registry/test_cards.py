@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from data_registry.stage.errors import UsageError
 from datasets import ClassLabel, Features, List, NamedSplit, Value, load_dataset
 from registry.cards.card import card_of, write_card
 from registry.cards.front_matter import END, START
 from registry.cli import cli
 from registry.datasets import Dataset
-from stage.errors import UsageError
 from unit.registry.tiny import make_registry
 
 PARAMS: dict[str, Any] = {

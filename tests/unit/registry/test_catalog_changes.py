@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from registry.catalog import contents
-from registry.catalog.changes import Change, Sample
-from registry.catalog.entries import read_entry, read_releases
+from catalog import contents
+from catalog.changes import Change, Sample
+from catalog.entries import read_entry, read_releases
+from data_registry.git import Git
 from registry.datasets import find_datasets
-from registry.git import Git
 from unit.registry.lineage_world import TRAIN, VAL, WINE_ROWS, Made, World, greetings, make_world, notes, wines, xrays
 
 
@@ -72,7 +72,7 @@ def test_large_files_are_not_fetched_for_a_few_rows(world: World, monkeypatch: p
 def test_where_one_side_is_not_known_no_difference_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = contents.contents_of
     monkeypatch.setattr(
-        "registry.catalog.changes.contents_of",
+        "catalog.changes.contents_of",
         lambda release, *rest: real(release, *rest) if release.version.minor else {},
     )
     train = [("hello", "joy"), ("go away", "fear"), *TRAIN[2:]]

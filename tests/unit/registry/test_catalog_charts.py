@@ -5,8 +5,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from registry.catalog.charts import LABELS, Chart, bars, histogram
-from registry.catalog.numbers import share
+from catalog.charts import LABELS, Chart, bars, histogram
+from catalog.numbers import share
 
 CLASSES = {f"class {number}": number for number in range(1, 31)}
 CHARTS: dict[str, Chart] = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from registry.catalog.copies import FIRST, MOST, Copy, copies_of
-from registry.catalog.profile import Data, data_of_release
+from catalog.copies import FIRST, MOST, Copy, copies_of
+from catalog.profile import Data, data_of_release
 from unit.registry.lineage_world import Made, World, greetings, make_world, wines
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from registry.catalog import facts
-from stage.errors import CorruptFile
+from catalog import facts
+from data_registry.stage.errors import CorruptFile
 
 EMOTION: dict[str, Any] = {
     "schema": {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from catalog.models import Use, Uses, read_uses
 from mlflow import MlflowClient
-from registry.catalog.models import Use, Uses, read_uses
 from registry.services.tracking import embedded_file
 from unit.registry.lineage_records import records, train
 from unit.registry.lineage_world import World, greetings, make_world, wines

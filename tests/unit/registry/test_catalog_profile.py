@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from catalog.profile import Profile, profile
+from catalog.profile.data import data_of_release, data_of_working_copy
+from catalog.profile.histograms import Extent, edges_of
+from data_registry.samples import ManifestWriter
+from data_registry.stage.errors import CorruptFile
 from PIL import Image
-from registry.catalog.profile import Profile, profile
-from registry.catalog.profile.data import data_of_release, data_of_working_copy
-from registry.catalog.profile.histograms import Extent, edges_of
 from registry.datasets import Dataset
-from samples import ManifestWriter
-from stage.errors import CorruptFile
 from unit.registry.lineage_world import TURN, greetings, make_world, notes, parquet, wines, xrays
 
 pytestmark = pytest.mark.filterwarnings("error")  # what NumPy only warns of, as truth values that are counted

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from registry.catalog.rendering import sides
-from registry.lineage.drift import Change
+from catalog.rendering import sides
+from registry.compare.drift import Change
 
 
 @pytest.mark.parametrize(

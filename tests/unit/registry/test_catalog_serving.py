@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from catalog.serving import ADDRESS, find_site, serving
 from click.testing import CliRunner
 from conftest import environ
-from registry.catalog.serving import ADDRESS, find_site, serving
+from data_registry.stage.errors import InputMissing, UsageError
 from registry.cli import cli
-from stage.errors import InputMissing, UsageError
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from registry.catalog.use import Snippet, Source, snippets
+from catalog.use import Snippet, Source, snippets
 
 PROGRAMS = Path(__file__).parents[2] / "e2e" / "programs.py"
-REPO = "https://example.org/a 'b' \"c\"/registry.git"
+REPO = "https://example.org/a 'b' \"c\"/data_registry.git"
 ODD = 'processed/it\'s "odd" \\ {{x}} $(id) é.csv'
 ALL = ["All of it, every byte verified", "DVC", "dvc.api", "registry.load", "pandas", "PyTorch", "Ray Data"]
 ALL += ["Hugging Face"]

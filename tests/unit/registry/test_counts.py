@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from data_registry.store.get import chosen_outputs, get
+from data_registry.store.verify import size_of, verify
 from registry.cli import cli
-from registry.storage.get import chosen_outputs, get
-from registry.storage.verify import size_of, verify
 from unit.registry.release_world import make
 from unit.registry.releases_fixture import Registry
 from unit.registry.releases_fixture import make_registry as make_released

@@ -10,10 +10,10 @@ import mlcroissant
 import pyarrow as pa
 import pytest
 import yaml
+from data_registry.releases.versions import Version
+from data_registry.training.payload import read_table
 from registry.cards.croissant import croissant_of
 from registry.datasets import Dataset
-from registry.lineage.payload import read_table
-from registry.releasing.versions import Version
 from unit.registry.croissants import records
 from unit.registry.lineage_world import Made, greetings, make_world, notes, parquet, rows, wines, xrays
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import git
-from registry.building.summary import next_step, size, summary
+from data_registry.stage.errors import ReleaseRefused, UsageError
+from registry.build.summary import next_step, size, summary
 from registry.datasets import find_datasets
-from stage.errors import ReleaseRefused, UsageError
 
 STAGES = {
     stage: {"outs": [{"path": path, "md5": "0" * 32, "size": 0}]}

@@ -8,16 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from data_registry.samples import ManifestWriter
+from data_registry.stage.errors import ChecksumMismatch, CorruptFile, InputMissing, UsageError
+from data_registry.store.manifests import fetch_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry.cli import cli
+from registry.compare.diff import Diff, bump_between, bump_of, compare, diff_versions
+from registry.compare.drift import Change
+from registry.compare.matching import same
 from registry.datasets import Dataset, find_datasets
-from registry.lineage.diff import Diff, bump_between, bump_of, compare, diff_versions
-from registry.lineage.drift import Change
-from registry.lineage.matching import same
-from registry.storage.manifests import fetch_manifest
-from samples import ManifestWriter
-from stage.errors import ChecksumMismatch, CorruptFile, InputMissing, UsageError
 from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, wines
 
 SCHEMA = pa.schema([("key", pa.int64()), ("value", pa.int64())])

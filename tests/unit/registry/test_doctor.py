@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 from conftest import git
-from registry import doctor
-from registry.doctor import Check, as_table
+from registry.doctor.doctor import doctor
+from registry.doctor.doctor.doctor import Check, as_table
 from unit.registry.releases_fixture import Registry, make_registry
 
 NO_SERVICES = {"MLFLOW_TRACKING_URI": "", "PGVECTOR_HOST": "", "ENV": "local", "RUNTIME": "host"}

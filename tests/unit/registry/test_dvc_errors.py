@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from registry.building.pipeline import reproduce
+from registry.build.pipeline import reproduce
 from unit.registry.release_world import dataset, refused
 from unit.registry.tiny import PROGRAMS, ROWS, build, make_registry
 

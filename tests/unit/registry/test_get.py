@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from data_registry.releases.release import Release
+from data_registry.stage.errors import LockHeld, PolicyViolation, UsageError, VerificationFailed
+from data_registry.store.get import get
 from registry.cards.front_matter import END, START
-from registry.releasing.releases import Release
-from registry.storage.get import get
-from stage.errors import LockHeld, PolicyViolation, UsageError, VerificationFailed
 from unit.registry.releases_fixture import ODD, Registry, make_registry
 
 # A slow store that writes down what is read; killed while it gives out its bytes.
@@ -22,11 +22,11 @@ SLOW = """
 import sys, time
 from contextlib import contextmanager
 from pathlib import Path
-from registry.storage.get import get
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.storage.folder import FolderStore
-from registry.releasing.versions import Version
+from data_registry.store.get import get
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.store.folder import FolderStore
+from data_registry.releases.versions import Version
 
 class Slow(FolderStore):
     @contextmanager

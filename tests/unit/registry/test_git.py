@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import git
-from launcher.variables import GIT_LOCATIONS
-from registry.git import Git, GitFailed, GitUnusable, Reading
-from registry.git_settings import LOCATIONS
+from data_registry.git import Git, GitFailed, GitUnusable, Reading
+from data_registry.clone import GIT_LOCATIONS
 
 FILES = {"a.txt": b"one\n", "folder/b": b"", "folder/with space": b"\0\n" * 50_000, "folder/line\nbreak": b"odd"}
 
@@ -123,8 +122,7 @@ def test_variables_of_a_hook_lead_nowhere_else(
 
 def test_every_variable_that_git_calls_local_is_dropped() -> None:
     named = subprocess.run(["git", "rev-parse", "--local-env-vars"], text=True, capture_output=True).stdout.split()
-    assert LOCATIONS == GIT_LOCATIONS, "as tools/run drops them"
-    assert LOCATIONS.issuperset({*named} - {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"})
+    assert GIT_LOCATIONS.issuperset({*named} - {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"})
 
 
 def test_worktrees_and_bare_repositories_are_found(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from conftest import git
-from registry.git import Git, Reading
-from stage.errors import StageError
+from data_registry.git import Git, Reading
+from data_registry.stage.errors import StageError
 
 PATH = "data/numbers/metadata.json"
 CONTENT = b'{"logical_hash": "0"}\n' * 20

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cluster.argo.publish import publish
+from cluster.argo.workspace import Workspace
+from cluster.kubernetes.changed import changed_datasets
 from conftest import git
-from registry.argo.publish import publish
-from registry.argo.workspace import Workspace
-from registry.building.scratch import make_scratch, run_in
+from data_registry.git import Git
+from data_registry.releases.origin import release_at
+from registry.build.scratch import make_scratch, run_in
 from registry.cli import cli
-from registry.cluster.changed import changed_datasets
-from registry.git import Git
-from registry.releasing.origin import release_at
 from unit.registry import argo_world
 from unit.registry.lineage_records import records, train
 from unit.registry.releases_fixture import make_registry as make_released

@@ -15,20 +15,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from data_registry.git import Git
+from data_registry.stage.errors import InputMissing, ReleaseRefused, SchemaMismatch, UsageError
 from pgloader.settings import check_relation
-from registry.building.new import make_dataset_folder
-from registry.building.pipeline import reproduce
+from registry.build.new import make_dataset_folder
+from registry.build.pipeline import reproduce
 from registry.datasets import Dataset, find_datasets, waiting_for
-from registry.git import Git
 from registry.index.evaluate import Evaluation, evaluate, flat, read_questions
 from registry.index.evaluation_report import as_table
 from registry.index.measures import distinct, measured
 from registry.index.parent import get_parent
 from registry.index.running import find_index
 from registry.index.search import Answers, Hit, as_text
-from registry.index.vectors import compare
-from registry.releasing.preflight import check_dataset
-from stage.errors import InputMissing, ReleaseRefused, SchemaMismatch, UsageError
+from registry.release.preflight import check_dataset
+from registry.repair.vectors import compare
 from unit.registry.releases_fixture import Registry, make_registry
 
 

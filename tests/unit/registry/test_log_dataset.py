@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from data_registry.stage.errors import CorruptFile, UsageError
+from data_registry.training.selection import FOLDER, read_selection
 from mlflow import MlflowClient
 from registry import load, log_dataset
 from registry.cli import cli
-from registry.lineage.selection import FOLDER, read_selection
-from stage.errors import CorruptFile, UsageError
 from unit.registry.lineage_records import records
 from unit.registry.lineage_world import World, make_world, wines
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster.kubernetes.forwards import KNOWN
+from cluster.kubernetes.secrets import SECRETS
 from conftest import environ, make_clone
 from launcher.images import read_images, refresh_images
 from launcher.toolbox import find_tools
-from registry.cluster.forwards import KNOWN
-from registry.cluster.secrets import SECRETS
 from unit.registry.cluster_stand_in import Cluster, make_programs
 from unit.registry.tiny import make_registry
 

@@ -16,12 +16,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from registry.cli import cli
-from registry.clone import repository
-from registry.services.pin import pin, with_hash
-from registry.services.prompts import Registered, find_prompts, register
-from registry.services.tracking import connected, tracking_uri
-from stage.errors import (
+from data_registry.clone import repository
+from data_registry.stage.errors import (
     CorruptFile,
     DatabaseRefused,
     InputMissing,
@@ -31,6 +27,10 @@ from stage.errors import (
     UsageError,
     VerificationFailed,
 )
+from registry.cli import cli
+from registry.services.pin import pin, with_hash
+from registry.services.prompts import Registered, find_prompts, register
+from registry.services.tracking import connected, tracking_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
 

@@ -17,14 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
+from catalog.use import Source, snippets
 from click.testing import CliRunner
+from data_registry.releases.versions import Version
 from parquetizer.table_output import open_table
 from registry.cards.card import write_card
 from registry.cards.croissant import croissant_of
-from registry.catalog.use import Source, snippets
 from registry.cli import cli
 from registry.datasets import Dataset
-from registry.releasing.versions import Version
 from unit.registry.lineage_world import Made, World, make_world
 
 READ_ALL = Path(__file__).with_name("read_all.py")

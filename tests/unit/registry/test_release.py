@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conftest import git
-from registry.building.scratch import is_scratch
-from registry.git import Git
-from registry.releasing.bootstrap import bootstrap
-from registry.releasing.release import release
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage.remotes import pull, push
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from registry.build.scratch import is_scratch
+from registry.release.bootstrap import bootstrap
+from registry.release.release import release
+from registry.transfer.remotes import pull, push
 from unit.registry.release_world import V1, check_whole, dataset, hook, make, refused
 from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
 
@@ -66,7 +66,7 @@ def test_a_large_object_is_told_of_as_it_goes(
     clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("stage.progress.EVERY", 0.0)
-    monkeypatch.setattr("registry.storage.folder.COPIED", 100)
+    monkeypatch.setattr("data_registry.store.folder.COPIED", 100)
     with caplog.at_level("INFO"):
         done = push(dataset(clone), clone, "local")
     shares = re.findall(r"sending greetings to local: (\d+) % of", caplog.text)
@@ -280,7 +280,7 @@ def test_but_for_that_in_a_scratch_copy(tmp_path: Path, folder: str, is_one: boo
 
 
 def test_local_data_does_not_go_with_a_public_tag(clone: Path) -> None:
-    git(clone, "remote", "set-url", "origin", "https://user:secret@git.example.org/registry.git")
+    git(clone, "remote", "set-url", "origin", "https://user:secret@git.example.org/data_registry.git")
     said = refused(40, "ENV=local: the data would stay on this machine", lambda: make(clone, "1.0.0"))
     assert said.endswith("fix: ENV=docker or ENV=minikube") and "secret" not in said
 

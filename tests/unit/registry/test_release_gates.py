@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from registry.building.new import LIKE, make_dataset_folder
+from registry.build.new import LIKE, make_dataset_folder
 from registry.datasets import Dataset
 from unit.registry.release_world import dataset, make, refused
 from unit.registry.tiny import ROWS, SCHEMA, build, make_registry, tags
@@ -94,7 +94,7 @@ def test_nor_is_a_readme_with_the_lines_of_a_new_one(clone: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["table", "text"])
 def test_a_new_dataset_is_one_that_is_to_be_filled_in(kind: str, root: Path, tmp_path: Path) -> None:
-    from registry.building.new import left_to_fill_in
+    from registry.build.new import left_to_fill_in
 
     example = root / "data" / LIKE[kind]
     ignored = shutil.ignore_patterns("raw", "processed", "*.parquet")

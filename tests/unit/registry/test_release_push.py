@@ -173,8 +173,8 @@ def test_what_came_to_the_origin_alone_is_under_the_release(world: Path, clone: 
 
 REWRITTEN = """\
 [url "{world}/origin.git"]
-    insteadOf = https://git.example.org/registry.git
-[url "https://git.example.org/registry.git"]
+    insteadOf = https://git.example.org/data_registry.git
+[url "https://git.example.org/data_registry.git"]
     insteadOf = {world}/origin
     pushInsteadOf = {world}/origin.git
 """
@@ -191,8 +191,8 @@ def test_an_address_is_rewritten_once(
     else:
         with (clone / ".git/config").open("a") as file:
             file.write(text)
-    git(clone, "remote", "set-url", "origin", "https://git.example.org/registry.git")
-    git(clone, "remote", "set-url", "--push", "origin", "https://git.example.org/registry.git")
+    git(clone, "remote", "set-url", "origin", "https://git.example.org/data_registry.git")
+    git(clone, "remote", "set-url", "--push", "origin", "https://git.example.org/data_registry.git")
     assert make(clone, "1.0.0").outcome == "released"
     assert make(clone, "1.0.0").outcome == "already released"
     settings("")

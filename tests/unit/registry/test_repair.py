@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from registry.storage.verify import verify
+from data_registry.store.verify import verify
 from unit.registry.releases_fixture import Registry, make_registry
 
 IMAGE = "processed/train/images/003.jpg"

@@ -13,16 +13,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.stage.errors import (
+    CorruptFile,
+    DiskFull,
+    NetworkFailed,
+    PolicyViolation,
+    SourceRefused,
+    StageError,
+    UsageError,
+)
+from data_registry.store import s3_pool
+from data_registry.store.objects import find_faults, parse_list
+from data_registry.store.opening import open_store
+from data_registry.store.remote_config import read_config
 from registry.datasets import Dataset
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage import s3_pool
-from registry.storage.objects import find_faults, parse_list
-from registry.storage.remote_config import read_config
-from registry.storage.remotes import push, try_out
-from registry.storage.store import open_store
-from stage.errors import CorruptFile, DiskFull, NetworkFailed, PolicyViolation, SourceRefused, StageError, UsageError
+from registry.transfer.remotes import push, try_out
 from unit.registry.releases_fixture import Registry, make_registry
 from worlds.scripted_s3 import ScriptedS3, scripted_s3
 
@@ -173,7 +181,7 @@ def test_server_that_does_not_give_it_is_one_line(
     clone: Registry, server: ScriptedS3, behaviour: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = pushed(clone)
-    monkeypatch.setattr("registry.storage.objects.PAUSES", (0, 0))
+    monkeypatch.setattr("data_registry.store.objects.PAUSES", (0, 0))
     monkeypatch.setattr(s3_pool, "PAUSES", (0, 0))
     server.behaviour, server.sent = behaviour, 0
     with pytest.raises((NetworkFailed, SourceRefused)) as failed:

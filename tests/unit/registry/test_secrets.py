@@ -14,11 +14,11 @@ from unit.registry.lineage_world import World, greetings, make_world
 
 CANARY = "c4n4ry"
 ORIGINS = (
-    f"someone:{CANARY}@git.example.org:data/registry.git",
-    f"https://someone:{CANARY}@git.example.org/registry.git",
-    f"https://{CANARY}@git.example.org/registry.git",
-    f"https://someone:p@{CANARY}@git.example.org/registry.git",
-    f"ssh://git:{CANARY}@git.example.org/registry.git",
+    f"someone:{CANARY}@git.example.org:data/data_registry.git",
+    f"https://someone:{CANARY}@git.example.org/data_registry.git",
+    f"https://{CANARY}@git.example.org/data_registry.git",
+    f"https://someone:p@{CANARY}@git.example.org/data_registry.git",
+    f"ssh://git:{CANARY}@git.example.org/data_registry.git",
 )
 FORGING = "\x1b[31m\x9b2J\x07\r\N{RIGHT-TO-LEFT OVERRIDE}evil\N{RIGHT-TO-LEFT ISOLATE}\0"
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
+from data_registry.clone import repository
 from registry.cli import cli
-from registry.clone import repository
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, notes
 
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import Version
-from registry.storage import objects
-from registry.storage.folder import FolderStore
-from registry.storage.objects import check_path, copy_object, in_parallel, parse_list
-from registry.storage.protocol import Absent
-from registry.storage.s3 import S3Store
-from registry.storage.store import open_store
-from stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation, SourceRefused, UsageError
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import Version
+from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation, SourceRefused, UsageError
+from data_registry.store import objects
+from data_registry.store.folder import FolderStore
+from data_registry.store.objects import check_path, copy_object, in_parallel, parse_list
+from data_registry.store.opening import open_store
+from data_registry.store.protocol import Absent
+from data_registry.store.s3 import S3Store
 
 BODY = bytes(range(256)) * 10_000
 MD5 = hashlib.md5(BODY).hexdigest()

@@ -15,10 +15,10 @@ import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from cluster.kubernetes.inputs import OWN, choices, read_request
+from cluster.kubernetes.submit import manifest
 from conftest import git
 from registry.cli import cli
-from registry.cluster.inputs import OWN, choices, read_request
-from registry.cluster.submit import manifest
 from unit.registry.cluster_api import ClusterApi, make_tree
 
 VARIABLES = ("INPUTS_JSON", "EVENT_NAME", "GIT_SHA", "BEFORE_SHA", "RUN_URL", "GITHUB_STEP_SUMMARY", "KUBECONFIG")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import environ
+from data_registry.clone import repository
 from launcher.images import read_images, refresh_images
 from launcher.toolbox import Tool, find_tools
-from registry.clone import repository
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None
         ("samples/samples/encoding.py", {"chunk-embed", "parquetizer", "stats", "registry"}),
         ("stage/stage/output.py", {"chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"}),
         ("launcher/launcher/run.py", {"registry"}),
+        ("client/data_registry/git.py", {"registry"}),
         ("parquetizer/README.md", set()),
         ("samples/vectors.json", set()),
         ("README.md", set()),

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
+from data_registry.releases.release import Release
+from data_registry.stage.errors import InputMissing, UsageError
+from data_registry.store.manifests import fetch_manifest
 from mlflow import MlflowClient
 from registry.cli import cli
 from registry.lineage.whohas import Found, whohas
-from registry.releasing.releases import Release
-from registry.storage.manifests import fetch_manifest
-from stage.errors import InputMissing, UsageError
 from unit.registry.lineage_records import records, train
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, notes, wines, xrays
 

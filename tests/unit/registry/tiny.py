@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from conftest import GIT, git
-from samples import ManifestWriter, logical_hash
+from data_registry.samples import ManifestWriter, logical_hash
 
 NAMES = ("greetings", "numbers")
 SCHEMA = pa.schema([("key", pa.string()), ("value", pa.int64())])

@@ -10,7 +10,7 @@ import pytest
 import stats.cli
 import yaml
 from click.testing import CliRunner
-from registry.clone import repository
+from data_registry.clone import repository
 from registry.datasets import find_datasets
 
 COMMANDS = {"parquetizer": parquetizer.cli.cli, "stats": stats.cli.cli}

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data_registry.clone import repository
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
-from registry.clone import repository
 from unit.stats import data_sets
 from unit.stats.tables import arguments, lay
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalog.facts import distributions
 from click.testing import CliRunner
-from registry.catalog.facts import distributions
 from stats.cli import cli
 from unit.stats import tables
 from unit.stats.tables import lay, measure, measured

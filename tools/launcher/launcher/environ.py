@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-NAMES = ("local", "docker", "minikube")
+from data_registry.clone import NAMES, variables_of
+
 NETWORK = f"{os.environ.get('COMPOSE_PROJECT_NAME', 'data-registry')}_default"  # Compose's own name for it
 
 # What containers in the Compose network call the services that .env.docker has on localhost.
@@ -63,10 +64,3 @@ def through_forwards(environ: Mapping[str, str]) -> dict[str, str]:
 def forwarded_host(environ: Mapping[str, str]) -> str:
     """Return the entry of a container's hosts for this machine: at MINIKUBE_FORWARD_IP, or where Docker says."""
     return f"{FORWARDED}:{environ.get('MINIKUBE_FORWARD_IP') or 'host-gateway'}"
-
-
-def variables_of(root: Path, name: str) -> dict[str, str]:
-    """Return the variables of an environment's file."""
-    path = root / f".env.{name}"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -84,7 +84,8 @@ def read_tool(folder: Path) -> Tool:
 
 
 def _sources(folder: Path) -> list[Path]:
-    package = folder / folder.name.replace("-", "_")
-    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    packages = (path.parent for path in folder.glob("*/__init__.py"))
+    listed = (path for package in packages for path in package.rglob("*"))
+    files = [path for path in listed if path.is_file() and "__pycache__" not in path.parts]
     named = [folder / name for name in ("pyproject.toml", "requirements.lock", "Dockerfile")]
     return files + [path for path in named if path.is_file()]

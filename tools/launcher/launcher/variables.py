@@ -4,21 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from data_registry.clone import GIT_LOCATIONS
+
 from launcher.toolbox import Tool
 
 ALWAYS = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "NO_COLOR")
 
-# `git rev-parse --local-env-vars`, without GIT_CONFIG_PARAMETERS and GIT_CONFIG_COUNT, which are the user's settings:
-# where a hook, or git in a linked worktree, says that its own repository is. And GIT_QUARANTINE_PATH, of a hook that
-# receives a push: no ref may change then, in any repository.
-GIT_LOCATIONS = frozenset(
-    {
-        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE"),
-        *("GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NAMESPACE"),
-        *("GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH"),
-        *("GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
-    }
-)
 OTHER_PYTHON = {"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__"}
 HARMLESS = {"PYTHONHASHSEED", "PYTHONUNBUFFERED"}
 

@@ -8,12 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from registry.lineage.loading import load
-    from registry.lineage.training import log_dataset
+    from data_registry.training.loading import load
+    from data_registry.training.log_dataset import log_dataset
 
 __all__ = ["load", "log_dataset"]
 
-HOMES = {"load": "registry.lineage.loading", "log_dataset": "registry.lineage.training"}
+HOMES = {"load": "data_registry.training.loading", "log_dataset": "data_registry.training.log_dataset"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from stage.errors import (
+from data_registry.stage.errors import (
     ChecksumMismatch,
     CorruptFile,
     DatabaseUnreachable,

@@ -5,36 +5,36 @@ import os
 import subprocess
 
 import click
+from catalog.cli import catalog, catalog_serve
+from cluster.commands.argo import argo, workflow
+from cluster.commands.minikube import minikube
+from cluster.commands.submit import pins_command, review, submit
+from data_registry.clone import repository
+from data_registry.git import Git
+from data_registry.stage.command import Tool, fail
+from data_registry.stage.errors import NetworkFailed, StageError
+from data_registry.stage.options import talk
 from launcher.containers import engine_answers
 from launcher.images import read_images, refresh_images
 from launcher.toolbox import find_tools
-from stage.command import Tool, fail
-from stage.errors import NetworkFailed, StageError
-from stage.options import talk
 
 from registry.batches import Failures
-from registry.building.dvc_errors import StageFailed
-from registry.building.images import build_images
-from registry.building.new import make_dataset_folder
-from registry.building.pipeline import reproduce
-from registry.building.refresh import has_upstream, refresh
-from registry.building.scratch import SAMPLE, make_scratch, run_in
-from registry.building.summary import summary
-from registry.cli_argo import argo, workflow
-from registry.cli_cards import cards
-from registry.cli_catalog import catalog, catalog_serve
-from registry.cli_index import evaluate, load, parent, rollback, search, switch
-from registry.cli_lineage import diff_command, explain_command, show_command, whohas_command
-from registry.cli_minikube import minikube
-from registry.cli_release import bootstrap, release
-from registry.cli_store import doctor, get, repair, verify
-from registry.cli_submit import pins_command, review, submit
-from registry.clone import repository
+from registry.build.dvc_errors import StageFailed
+from registry.build.images import build_images
+from registry.build.new import make_dataset_folder
+from registry.build.pipeline import reproduce
+from registry.build.refresh import has_upstream, refresh
+from registry.build.scratch import SAMPLE, make_scratch, run_in
+from registry.build.summary import summary
+from registry.commands.cards import cards
+from registry.commands.index import evaluate, load, parent, rollback, search, switch
+from registry.commands.lineage import diff_command, explain_command, show_command, whohas_command
+from registry.commands.release import bootstrap, release
+from registry.commands.store import doctor, get, repair, verify
 from registry.datasets import find_datasets, waiting_for
-from registry.git import Git
 from registry.options import REMOTE
-from registry.storage import remotes
 from registry.terminal import colour
+from registry.transfer import remotes
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def images(no_build: bool) -> None:
 @talk
 def prompts(wanted: str | None) -> None:
     """Register the datasets' prompts in MLflow: MLFLOW_TRACKING_URI, or the SQLite file of ENV=local."""
-    from stage.redaction import safe_url
+    from data_registry.stage.redaction import safe_url
 
     from registry.services.pin import pin
     from registry.services.prompts import register
@@ -224,7 +224,7 @@ def with_services(command: tuple[str, ...]) -> int:
 @talk
 def demo() -> None:
     """Show the whole journey on sample data, in .demo/, without Docker."""
-    from registry.building.demo import demo as library
+    from registry.demo.demo import demo as library
 
     try:
         click.echo(library(repository()))

@@ -1,19 +1,19 @@
 """The datasets of the repository: folders of data/ that have a dvc.yaml."""
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 
-from stage.errors import CorruptFile, ReleaseRefused, StageError, UsageError
-from stage.foreign import read_bytes, read_yaml
-
-from registry.documents import Locked, read_lock, read_metadata, read_stages
-from registry.git import Git
+from data_registry.documents import Locked, read_lock, read_metadata, read_stages
+from data_registry.git import Git
+from data_registry.releases.versions import NAME
+from data_registry.stage.errors import CorruptFile, InputMissing, ReleaseRefused, StageError, UsageError
+from data_registry.stage.foreign import read_bytes, read_yaml
+from data_registry.store.manifests import NAME as MANIFEST
+from data_registry.store.manifests import check
 
 WORKSPACE = "workspace"  # instead of the tag of a parent: its working copy, for trying things out
 PARAMS = {"registry?": {"dataset?": str, "version?": (str, float)}, "dataset?": (dict, None), str: object}
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,3 +108,12 @@ def waiting_for(dataset: Dataset, git: Git) -> str:
     """Return the tag of the release that a dataset is made from, where this clone does not have it; or nothing."""
     tag = dataset.parent
     return "" if tag in {"", WORKSPACE} or git.resolve(f"refs/tags/{tag}") else tag
+
+
+def built_manifest(dataset: Dataset) -> Path:
+    """Return the manifest of the working copy. Raises InputMissing where it is not built, CorruptFile where damaged."""
+    path = dataset.folder / MANIFEST
+    if not path.is_file() or not (dataset.folder / "metadata.json").is_file():
+        raise InputMissing(f"data/{dataset.name}", "is not built here", f"make dataset DS={dataset.name}, or make pull")
+    check(path, CorruptFile, f"data/{dataset.name}/{MANIFEST}", f"remove it, then make dataset DS={dataset.name}")
+    return path

@@ -4,10 +4,11 @@ import os
 import textwrap
 from collections.abc import Iterable
 
-from stage.redaction import LIMIT, redacted
+from data_registry.stage.redaction import LIMIT, redacted
 
 WIDTH = 80
 INDENT = 12
+UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def row(label: str, text: str, indent: int = INDENT) -> list[str]:
@@ -33,6 +34,14 @@ def printable(text: str) -> str:
     """Return a text without what would move the cursor or turn its direction, and without passwords of addresses."""
     text = redacted(text) if len(text) <= LIMIT else text
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes, as people write it."""
+    number, unit = float(size), 0
+    while number >= 1000 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if number >= 10 or not unit else f"{number:.1f} {UNITS[unit]}"
 
 
 def colour() -> bool | None:

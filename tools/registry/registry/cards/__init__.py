@@ -1,4 +1,1 @@
 """What is written about a dataset for others: the card of its README, and its croissant.json."""
-
-README = "README.md"
-CROISSANT = "croissant.json"

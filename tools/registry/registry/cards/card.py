@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pyarrow as pa
-from stage.errors import UsageError
-from stage.output import replacing
+from data_registry.releases.release import README
+from data_registry.stage.errors import UsageError
+from data_registry.stage.output import replacing
 
-from registry.cards import README
 from registry.cards.description import Description, describe, is_url
 from registry.cards.features import feature
 from registry.cards.front_matter import with_block

@@ -7,12 +7,13 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from data_registry.releases.versions import Version
+
 from registry.cards.context import CONTEXT
 from registry.cards.description import Description, File, describe, is_url
 from registry.cards.licences import spdx_url
 from registry.cards.records import Ids, Records
 from registry.datasets import Dataset
-from registry.releasing.versions import Version
 
 FORMATS = {".csv": "text/csv", ".json": "application/json", ".parquet": "application/x-parquet"}
 OTHER = "text/plain"  # Markdown too: mlcroissant reads no text/markdown

@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-from stage.errors import UsageError
-from stage.params import build, section
+from data_registry.stage.errors import UsageError
+from data_registry.stage.params import build, section
+from data_registry.training.arrow_types import parse_type
 
 from registry.datasets import Dataset
-from registry.lineage.arrow_types import parse_type
 
 
 @dataclasses.dataclass(frozen=True)

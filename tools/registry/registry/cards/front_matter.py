@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stage.errors import UsageError
-from stage.foreign import read_yaml
+from data_registry.stage.errors import UsageError
+from data_registry.stage.foreign import read_yaml
 
 START = "# From params.yaml and metadata.json, by `make cards`. Keys of your own go below, and are left alone."
 END = "# End of what `make cards` writes."

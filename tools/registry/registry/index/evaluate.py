@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing, SchemaMismatch, UsageError
-from stage.foreign import read_bytes, read_json
-from stage.output import replacing
-from stage.redaction import safe_url
+from data_registry.stage.errors import InputMissing, SchemaMismatch, UsageError
+from data_registry.stage.foreign import read_bytes, read_json
+from data_registry.stage.output import replacing
+from data_registry.stage.redaction import safe_url
 
-from registry.building.evaluation import EVALUATION
-from registry.building.pipeline import reproduce
+from registry.build.evaluation import EVALUATION
+from registry.build.pipeline import reproduce
 from registry.datasets import Dataset
 from registry.index.measures import DEPTH, distinct, measured
 from registry.index.parent import read_settings

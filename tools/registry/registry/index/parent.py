@@ -6,16 +6,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing, UsageError, VerificationFailed
-from stage.output import replacing, replacing_folder
-from stage.params import build, section
+from data_registry.git import Git
+from data_registry.releases.release import Release
+from data_registry.releases.versions import NAME, TAG, Version
+from data_registry.stage.errors import InputMissing, UsageError, VerificationFailed
+from data_registry.stage.output import replacing, replacing_folder
+from data_registry.stage.params import build, section
+from data_registry.store.get import get
+from data_registry.store.opening import open_store
 
-from registry.datasets import NAME, WORKSPACE, Dataset
-from registry.git import Git
-from registry.releasing.releases import Release
-from registry.releasing.versions import TAG, Version
-from registry.storage.get import get
-from registry.storage.store import open_store
+from registry.datasets import WORKSPACE, Dataset
 
 RELEASE = "release.json"
 

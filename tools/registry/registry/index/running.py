@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from stage.errors import StageError, UsageError
+from data_registry.stage.errors import StageError, UsageError
 
 from registry.datasets import Dataset, find_datasets
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from stage.errors import UsageError
+from data_registry.stage.errors import UsageError
 
 from registry.datasets import Dataset
 from registry.index.running import PARAMS, run_tool

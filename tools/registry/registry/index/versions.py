@@ -4,17 +4,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing, VerificationFailed
-from stage.foreign import read_json
+from data_registry.git import Git
+from data_registry.releases.registries import find_release
+from data_registry.releases.release import Release
+from data_registry.stage.errors import InputMissing, VerificationFailed
+from data_registry.stage.foreign import read_json
+from data_registry.store.get import get
+from data_registry.store.opening import open_store
 
+from registry.build.temporary import scratch_folder
 from registry.datasets import Dataset
-from registry.git import Git
 from registry.index.running import PARAMS, run_tool
-from registry.releasing.registries import find_release
-from registry.releasing.releases import Release
-from registry.storage.get import get
-from registry.storage.rebuild import scratch_folder
-from registry.storage.store import open_store
 
 log = logging.getLogger(__name__)
 

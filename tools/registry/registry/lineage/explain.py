@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from stage.errors import InputMissing, UsageError, VerificationFailed
+from data_registry.git import Git
+from data_registry.releases.completeness import report_gaps
+from data_registry.releases.registries import find_release
+from data_registry.releases.release import Release
+from data_registry.releases.versions import TAG
+from data_registry.stage.errors import InputMissing, UsageError, VerificationFailed
+from data_registry.store.manifests import fetch_manifest
+from data_registry.training.log_dataset import VERSION
+from data_registry.training.selection import TRAINING, Selection
 
-from registry.git import Git
 from registry.lineage.runs import Trained, find_model, read_selections
-from registry.lineage.selection import TRAINING, Selection
-from registry.lineage.training import VERSION
-from registry.releasing.completeness import report_gaps
-from registry.releasing.registries import find_release
-from registry.releasing.releases import Release
-from registry.releasing.versions import TAG
-from registry.storage.manifests import fetch_manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-from stage.output import replacing
+from data_registry.stage.output import replacing
+from data_registry.training.log_dataset import VERSION
+from data_registry.training.selection import ALL
 
 from registry.lineage.explain import NOT_LOGGED, Explanation
-from registry.lineage.selection import ALL
-from registry.lineage.training import VERSION
 from registry.terminal import INDENT, row, rows
 
 LONGEST = 20  # of the names of contexts that a column is made for

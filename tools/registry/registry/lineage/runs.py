@@ -9,10 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from stage.errors import InputMissing, SourceRefused, UsageError
-
-from registry.lineage.selection import FOLDER, NAME, Selection, read_selection
-from registry.lineage.training import VERSION
+from data_registry.stage.errors import InputMissing, SourceRefused, UsageError
+from data_registry.training.log_dataset import VERSION
+from data_registry.training.selection import FOLDER, NAME, Selection, read_selection
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

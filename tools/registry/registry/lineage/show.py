@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stage.errors import InputMissing
+from data_registry.git import Git
+from data_registry.releases.completeness import report_gaps
+from data_registry.releases.registries import find_release
+from data_registry.releases.release import Release
+from data_registry.releases.versions import list_tags, released, tag_of
+from data_registry.stage.errors import InputMissing
 
 from registry.batches import Failures
 from registry.datasets import Dataset
-from registry.git import Git
-from registry.releasing.completeness import report_gaps
-from registry.releasing.registries import find_release
-from registry.releasing.releases import Release
-from registry.releasing.versions import list_tags, released, tag_of
 from registry.terminal import row, rows
 
 WORKING_COPY = "working copy"

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from samples import Manifest, UnsupportedType, digests, encode
-from stage.errors import InputMissing, UsageError
-from stage.foreign import read_bytes, read_json
-
-from registry.lineage.arrow_types import parse_type
+from data_registry.samples import Manifest, UnsupportedType, digests, encode
+from data_registry.stage.errors import InputMissing, UsageError
+from data_registry.stage.foreign import read_bytes, read_json
+from data_registry.training.arrow_types import parse_type
 
 ID = re.compile(r"[0-9a-f]{32}")
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from samples import read_manifest
-from stage.errors import CorruptFile, Incomplete
-from stage.progress import progress
+from data_registry.git import Git
+from data_registry.releases.completeness import report_gaps
+from data_registry.releases.release import Release
+from data_registry.releases.versions import released
+from data_registry.samples import read_manifest
+from data_registry.stage.errors import CorruptFile, Incomplete
+from data_registry.stage.progress import progress
+from data_registry.store.manifests import NAME as MANIFEST
+from data_registry.store.manifests import fetch_manifest, has_manifest
+from data_registry.training.selection import ID, TRAINING, Selection
 
 from registry.batches import Failures
-from registry.git import Git
 from registry.lineage.runs import Trained, all_models, read_selections
-from registry.lineage.selection import ID, TRAINING, Selection
 from registry.lineage.sought import Names, Sought, names_in
-from registry.releasing.completeness import report_gaps
-from registry.releasing.releases import Release
-from registry.releasing.versions import released
-from registry.storage.manifests import NAME as MANIFEST
-from registry.storage.manifests import fetch_manifest, has_manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

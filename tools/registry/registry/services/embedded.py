@@ -23,9 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-from stage.errors import (
+from data_registry.stage.errors import (
     CorruptFile,
     DatabaseRefused,
     DatabaseUnreachable,
@@ -34,8 +32,10 @@ from stage.errors import (
     UsageError,
     translated,
 )
-from stage.foreign import read_bytes, read_json
-from stage.output import replacing
+from data_registry.stage.foreign import read_bytes, read_json
+from data_registry.stage.output import replacing
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from registry.services.roles import set_up
 from registry.services.tracking import embedded_uri

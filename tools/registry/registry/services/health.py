@@ -4,8 +4,8 @@ import os
 import urllib.error
 import urllib.request
 
-from stage.errors import DatabaseRefused, DatabaseUnreachable, NetworkFailed
-from stage.redaction import safe_url
+from data_registry.stage.errors import DatabaseRefused, DatabaseUnreachable, NetworkFailed
+from data_registry.stage.redaction import safe_url
 
 WAIT = 5  # seconds
 UP = "docker compose up infra, or correct {variable}"

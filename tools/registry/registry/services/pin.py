@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import yaml
-from stage.errors import InputMissing, SourceRefused, UsageError
-from stage.output import replacing
-from stage.redaction import safe_url
+from data_registry.stage.errors import InputMissing, SourceRefused, UsageError
+from data_registry.stage.output import replacing
+from data_registry.stage.redaction import safe_url
 
 from registry.services.prompts import registered
 from registry.services.tracking import connected

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stage.errors import CorruptFile, StageError, TagExists, UsageError, VerificationFailed
-from stage.redaction import safe_url
+from data_registry.stage.errors import CorruptFile, StageError, TagExists, UsageError, VerificationFailed
+from data_registry.stage.redaction import safe_url
 
 from registry.services.tracking import connected
 

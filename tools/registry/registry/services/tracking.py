@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stage.errors import DatabaseRefused, NetworkFailed, SourceRefused, StageError, UsageError
-from stage.redaction import safe_url
+from data_registry.stage.errors import DatabaseRefused, NetworkFailed, SourceRefused, StageError, UsageError
+from data_registry.stage.redaction import safe_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,0 +1,1 @@
+"""Remotes: reading their objects, verified, and getting the data of a release."""

@@ -1,0 +1,70 @@
+"""Whose the files of a folder are that a release is got into: only what an earlier get wrote there is replaced.
+
+That is what has, under its own name, the bytes that some release of the dataset has: no record is kept that could be
+lost or be in the way of those who read the folder.
+"""
+
+import contextlib
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_registry.releases.origin import fetch_releases
+from data_registry.releases.release import Release
+from data_registry.releases.versions import released
+from data_registry.stage.errors import StageError, UsageError
+from data_registry.store.objects import read_list
+from data_registry.store.protocol import Store
+
+
+class Ownership:
+    """Who wrote what is in a folder: a get of this dataset, or somebody else."""
+
+    def __init__(self, release: Release, store: Store, out: Path) -> None:
+        self._release, self._store, self._out = release, store, out
+        self._turn = threading.Lock()
+        self._known: dict[str, set[str]] | None = None  # MD5s by path, in any release
+
+    def check(self, path: str) -> None:
+        """Raise UsageError where what is at a path is not of an earlier get."""
+        target = self._out / path
+        found = os.lstat(target)
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a link" if stat.S_ISLNK(found.st_mode) else "a folder" if stat.S_ISDIR(found.st_mode) else "no file"
+            raise UsageError(target, f"is {kind}, and a file of {self._release.tag}", "choose another OUT")
+        with target.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        with self._turn:
+            if self._known is None:
+                self._known = {}
+                for name, other in self._released():
+                    self._known.setdefault(name, set()).add(other)
+        if md5 not in self._known.get(path, ()):
+            what = f"has other bytes than it has in any release of {self._release.name} known here"
+            raise UsageError(target, what, "move it away, or choose another OUT")
+
+    def _released(self) -> Iterator[tuple[str, str]]:
+        """Yield path and MD5 of every file of the releases in the repository; what cannot be read says nothing."""
+        git, name = self._release.git, self._release.name
+        if self._release.source:
+            with contextlib.suppress(StageError):
+                fetch_releases(self._release)
+        lists: set[str] = set()
+        for version in released(git, name).get(name, []):
+            with contextlib.suppress(StageError):
+                yield from self._of(Release(git, name, version), lists)
+
+    def _of(self, release: Release, lists: set[str]) -> Iterator[tuple[str, str]]:
+        for path in release.git.files(f"refs/tags/{release.tag}", release.folder):
+            name = path.removeprefix(f"{release.folder}/")
+            yield name, hashlib.md5(release.read(name), usedforsecurity=False).hexdigest()
+        for output in release.outputs:
+            if not output.is_folder:
+                yield output.path, output.md5
+            elif output.md5 not in lists and (self._out / output.path).exists():
+                lists.add(output.md5)
+                with contextlib.suppress(StageError):
+                    yield from ((item.path, item.md5) for item in read_list(self._store, output))

@@ -1,0 +1,91 @@
+"""Row numbers of a split, from what a training has: numbers, a mask, or the index of a data frame.
+
+What could mean two things is refused: the values of a pandas Series may be row numbers or labels, and a mask whose
+index is another order than the split's would choose other rows by position than by index.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data_registry.stage.errors import UsageError
+
+Rows = npt.NDArray[np.int64]
+UNCLEAR = (
+    *("Series", "DataFrame", "LazyFrame", "Categorical", "CategoricalIndex", "MultiIndex", "MaskedArray"),
+    *("Table", "RecordBatch", "DictionaryArray"),
+)
+NUMBERS = "give a list or array of row numbers, counted from 0, or a mask: rows=train.index"
+
+
+def row_numbers(rows: Any, count: int) -> Rows:
+    """Return the row numbers that ``rows`` names in a split of ``count`` rows: repeated ones stay repeated.
+
+    Raises UsageError for what is neither row numbers nor a mask, or could mean two things.
+    """
+    kind = _kind(rows)
+    if kind == "Series":
+        return _of_series(rows, count)
+    if kind:
+        fix = "rows=train.index, for a frame whose index is that of the split" if kind == "DataFrame" else NUMBERS
+        raise UsageError("rows", f"are a {kind}: neither row numbers nor a mask", fix)
+    if isinstance(rows, list | tuple) and len({isinstance(each, bool | np.bool_) for each in rows}) > 1:
+        raise UsageError("rows", "are row numbers and a mask at once", NUMBERS)
+    found = _array(rows)
+    return _of_mask(found, count) if found.dtype.kind == "b" else _of_numbers(found, count)
+
+
+def _kind(rows: Any) -> str:
+    """Return the class of a value that does not say by itself which rows it means, as a DataFrame; otherwise "".
+
+    By the names of classes: of pandas, polars, pyarrow, numpy, and of what follows pandas, as modin and dask; none of
+    them need be installed.
+    """
+    return next((each.__name__ for each in type(rows).__mro__ if each.__name__ in UNCLEAR), "")
+
+
+def _of_series(rows: Any, count: int) -> Rows:
+    """Return the rows of a mask that is a Series, by its index; polars has none, and is taken by position."""
+    if str(rows.dtype).lower() not in {"bool", "boolean", "bool[pyarrow]"}:
+        what = f"are a Series of {rows.dtype}, whose values may be row numbers or labels"
+        fix = "rows=series.index for the rows that it has, rows=series.to_numpy() where its values are row numbers"
+        raise UsageError("rows", what, fix)
+    values = rows.to_list()
+    if not all(isinstance(each, bool) for each in values):
+        raise UsageError("rows", "the mask has missing values", "replace them by True or False")
+    if not hasattr(rows, "index"):
+        return _of_mask(np.array(values, bool), count)
+    index = np.asarray(rows.index)
+    if index.dtype.kind not in "iu" or len(index) != count or not np.array_equal(np.sort(index), np.arange(count)):
+        what = f"the mask's index is not that of the split, 0 to {count - 1}"
+        raise UsageError("rows", what, "rows=frame.index[mask], for a frame whose index is that of the split")
+    mask = np.zeros(count, bool)
+    mask[index] = values
+    return np.flatnonzero(mask)
+
+
+def _of_mask(mask: npt.NDArray[Any], count: int) -> Rows:
+    if len(mask) != count:
+        raise UsageError("rows", f"the mask has {len(mask)} values, the split {count} rows", "give one for each")
+    return np.flatnonzero(mask)
+
+
+def _of_numbers(found: npt.NDArray[Any], count: int) -> Rows:
+    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < count:
+        wrong = found[(found < 0) | (found >= count)][0]
+        raise UsageError("rows", f"row {wrong} is not there, rows go from 0 to {count - 1}", "check split and version")
+    if len(found) == count > 2 and int(found.max()) <= 1:
+        what = f"are {count} numbers, each 0 or 1: a mask or row numbers"
+        raise UsageError("rows", what, "give a mask as truth values: rows=mask.astype(bool)")
+    return found.astype(np.int64)
+
+
+def _array(rows: Any) -> npt.NDArray[Any]:
+    try:
+        found = np.asarray(rows)
+    except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # ragged lists; arrays on a GPU
+        raise UsageError("rows", f"are neither row numbers nor a mask: {error}", NUMBERS) from error
+    if found.ndim != 1 or (found.dtype.kind not in "iub" and len(found)):
+        raise UsageError("rows", "are neither row numbers nor a mask", NUMBERS)
+    return found

@@ -1,0 +1,1 @@
+"""Argo Workflows and Kubernetes: workflow templates and their steps, submitting, image pins, minikube."""

@@ -1,0 +1,1 @@
+"""Workflow templates, and the steps plan and publish."""

@@ -1,0 +1,1 @@
+"""A cluster: submitting workflows, pinning images, minikube."""

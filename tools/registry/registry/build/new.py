@@ -1,0 +1,107 @@
+"""Make the folder of a new dataset: one of ours of the same kind, with its bundled sample for a source."""
+
+import re
+import shutil
+from pathlib import Path
+
+from data_registry.releases.versions import NAME
+from data_registry.stage.errors import UsageError
+
+from registry.build.evaluation import start_evaluation
+from registry.datasets import Dataset, find_datasets
+
+LIKE = {  # what a folder of each kind is copied from; a dataset is its best example
+    "table": "wine-quality",
+    "idx": "fashion-mnist",
+    "text": "emotion",
+    "conversations": "roco-radiology",
+    "documents": "opencloudhub-readmes",
+    "index": "opencloudhub-readmes-embeddings",
+}
+COPIED = ("dvc.yaml", "sample", "prompts")
+TO_FILL_IN = "to be filled in"
+DESCRIBED = ("title", "description", "source", "citation", "licence")
+DROPPED = ("tags", "authors", "organisation")  # of the card: what is true of the example alone
+
+HEADER = """\
+# Made by `make new` from {like}, whose bundled sample it builds as it stands. To make it yours: describe the data,
+# put what upstream sends into sources.csv, change columns and settings to match, and remove sample/.
+"""
+
+INDEX_HEADER = """\
+# Made by `make new` from {like}: an index of the release that is named below. To make it yours: describe it, name a
+# release of yours, and the dataset whose questions measure the index.
+"""
+
+README = """\
+# {name}
+
+What the data is, in a sentence or two.
+
+- **Source:** where it comes from
+- **Licence:** what its users may do with it
+- **Cite:** whom they have to thank
+
+    make dataset DS={name}
+"""
+
+
+def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
+    """Write ``data/<name>``, which builds as it is, from the dataset that is the example of ``kind``; return it.
+
+    Raises UsageError for an unknown kind, and for a name that is taken or none.
+    """
+    if kind not in LIKE:
+        raise UsageError("KIND", f"no kind {kind!r}", f"use one of: {', '.join(LIKE)}")
+    folder = root / "data" / name
+    if not NAME.fullmatch(name) or name == "all":
+        raise UsageError("DS", f"{name!r} is no name of a dataset", "use small letters, digits and -, as my-data")
+    if folder.exists():
+        raise UsageError("DS", f"{folder.relative_to(root)} is there already", "choose another name")
+    (example,) = find_datasets(root, LIKE[kind])
+    folder.mkdir()
+    for part in COPIED:
+        path = example.folder / part
+        if path.is_dir():
+            shutil.copytree(path, folder / part)
+        elif path.exists():
+            shutil.copy(path, folder / part)
+    if example.sample_sources.exists():
+        shutil.copy(example.sample_sources, folder / "sources.csv")
+    (folder / "params.yaml").write_text(_params(example, name), encoding="utf-8")
+    (folder / "README.md").write_text(README.format(name=name), encoding="utf-8")
+    start_evaluation(Dataset(name, folder))
+    return folder
+
+
+def left_to_fill_in(dataset: Dataset) -> str:
+    """Return where the dataset's description is still what ``make_dataset_folder`` wrote, or nothing."""
+    for key, value in (dataset.params().get("dataset") or {}).items():
+        if isinstance(value, str) and value.strip().strip(".").casefold() == TO_FILL_IN:
+            return f"params.yaml, dataset.{key}"
+    readme = dataset.folder / "README.md"
+    lines = set(readme.read_text(encoding="utf-8", errors="replace").splitlines()) if readme.is_file() else set()
+    for line in README.format(name=dataset.name).splitlines():
+        if line.startswith(("What ", "- **")) and line in lines:
+            return f"README.md, {line!r}"
+    return ""
+
+
+def _params(example: Dataset, name: str) -> str:
+    """Return the example's params.yaml with another name, its description to be filled in, and no upstream."""
+    text = (example.folder / "params.yaml").read_text(encoding="utf-8")
+    header = INDEX_HEADER if example.parent else HEADER
+    text = re.sub(r"\A#.*\n", header.format(like=example.name), text)
+    text = re.sub(r"^  name: .*$", f"  name: {name}", text, count=1, flags=re.MULTILINE)
+    text = text.replace(f"processed/{example.name}.", f"processed/{name}.")
+    text = re.sub(r"^  relation: [a-z0-9_]+", f"  relation: {_relation(name)}", text, count=1, flags=re.MULTILINE)
+    text = re.sub(r"^(?:#.*\n)?upstream:\n(?:[ ].*\n)+\n?", "", text, flags=re.MULTILINE)
+    for key in DESCRIBED:
+        text = re.sub(rf"^  {key}:.*\n(?:    .*\n)*", f"  {key}: {TO_FILL_IN}\n", text, count=1, flags=re.MULTILINE)
+    return re.sub(rf"^  (?:{'|'.join(DROPPED)}):.*\n", "", text, flags=re.MULTILINE)
+
+
+def _relation(name: str) -> str:
+    """Return what readers call the index, as pgloader allows: another one than the example's."""
+    plain = name.replace("-", "_")
+    return (plain if plain[0].isalpha() and not plain.startswith(("registry_", "pg_")) else f"index_{plain}")[:50]

@@ -1,0 +1,90 @@
+"""A scratch copy of the repository below ``.demo/``, where sample data is built and nothing else is touched."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from configobj import ConfigObj
+from data_registry.git import Git
+from data_registry.git_settings import elsewhere
+from launcher.virtualenvs import environments
+
+from registry.datasets import find_datasets
+
+WORLD = Path(".demo")  # the demo's
+SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
+
+# What is said to this run, and not to those in the scratch world.
+LEADS_OUT = re.compile(
+    "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_REMOTE|DVC_DATA_VERSION)$"
+    "|(MAKEFLAGS|MAKELEVEL|MFLAGS|GNUMAKEFLAGS)$|PGVECTOR_|MLFLOW_|AWS_"
+)
+IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign": "false"}
+
+
+def make_scratch(root: Path, world: Path) -> Path:
+    """Make the folder ``world`` anew, and return the clone in it, ``repo``.
+
+    It holds a bare origin, a folder remote and a clone of the working tree as it stands, whose datasets take the
+    bundled samples for their sources.
+    """
+    shutil.rmtree(world, ignore_errors=True)
+    clone = world / "repo"
+    copy_working_tree(root, clone)
+    for dataset in find_datasets(clone, "all"):
+        if dataset.sample_sources.exists():
+            shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
+            for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
+                (dataset.folder / built).unlink(missing_ok=True)
+    # What commands use without a word: the remote `local`, at an address that holds for clones of it too.
+    config = ConfigObj(str(clone / ".dvc" / "config"), encoding="utf-8")  # which quotes as DVC reads
+    config["core"]["remote"] = "local"
+    config['remote "local"']["url"] = str(world / "remote")
+    config.write()
+    (clone / ".venvs").symlink_to(environments(root))  # its tools have the same locks
+    Git(world)("init", "-q", "--bare", "-b", "main", "origin.git")
+    git = Git(clone)
+    git("init", "-q", "-b", "main")
+    for key, value in IDENTITY.items():
+        git("config", key, value)
+    git("remote", "add", "origin", str(world / "origin.git"))
+    commit(clone, "Scratch copy with sample data")
+    return clone
+
+
+def is_scratch(root: Path) -> bool:
+    """Say whether a repository is a scratch copy, whose samples may be released."""
+    return WORLD.name in {folder.name for folder in root.parents[:2]}
+
+
+def copy_working_tree(root: Path, target: Path) -> None:
+    """Copy the files that git tracks or would track, as they are now."""
+    for name in Git(root)("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if name and (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
+
+
+def commit(clone: Path, message: str) -> None:
+    """Commit everything in the scratch clone, and push it to the scratch origin."""
+    git = Git(clone)
+    git("add", "-A")
+    git("commit", "-q", "--allow-empty", "-m", message)
+    git("push", "-q", "-u", "origin", "main")
+
+
+def run_in(folder: Path, *command: str, **variables: str) -> None:
+    """Run a command in the scratch world, without a mirror, for its sources are here.
+
+    Nothing that leads out of it reaches the command: neither services nor another registry.
+    Raises CalledProcessError where it fails.
+    """
+    environ = {name: value for name, value in elsewhere(os.environ).items() if not LEADS_OUT.match(name)}
+    environ |= {
+        "ENV": "local",
+        "SOURCE": "upstream",
+        **variables,
+    }
+    subprocess.run(command, cwd=folder, env=environ, check=True)

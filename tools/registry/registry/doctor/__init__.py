@@ -1,0 +1,1 @@
+"""Check what this machine has and needs."""

@@ -1,0 +1,1 @@
+"""Release a version: check, upload, tag, push."""

@@ -1,0 +1,45 @@
+"""Release every dataset for the first time, in the order in which they need each other."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_registry.git import Git
+from data_registry.releases.versions import released
+
+from registry.batches import Failures
+from registry.build.pipeline import reproduce
+from registry.datasets import Dataset, find_datasets
+from registry.release.numbering import FIRST
+from registry.release.release import Released, release
+
+log = logging.getLogger(__name__)
+
+
+def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: bool = False) -> Iterator[Released]:
+    """Build and release every dataset as 1.0.0, and yield what was done; one that is released already stays.
+
+    ``force`` builds what is current again; nothing else is ever forced. A dataset that fails stops no other; at the end
+    it raises the gravest failure, and a run after that does what is left.
+    """
+    Git(root).run("fetch", "-q", "--tags")  # what others have released counts too; release itself says what is wrong
+    failures = Failures()
+    for dataset in find_datasets(root, "all"):
+        done = None
+        with failures.collected(dataset.name):
+            if dataset.parent and not with_embeddings:
+                log.info("%s: skipped; WITH_EMBEDDINGS=1 builds it", dataset.name)
+            elif versions := _later(root, dataset):
+                log.info("%s: is at %s already", dataset.name, versions[-1])
+            else:
+                reproduce(dataset, root, force)
+                done = release(dataset, root, remote, str(FIRST))
+        if done:
+            yield done
+    failures.end()
+
+
+def _later(root: Path, dataset: Dataset) -> list[object]:
+    """Return the versions of a dataset where it has gone on from the first."""
+    versions = released(Git(root), dataset.name).get(dataset.name, [])
+    return [*versions] if versions and versions[-1] > FIRST else []

@@ -1,0 +1,160 @@
+"""What must be so of the clone before a release: its branch, its configuration, and what is changed in it."""
+
+import dataclasses
+import os
+
+from data_registry.git import Git
+from data_registry.stage.errors import ReleaseRefused
+
+from registry.datasets import Dataset
+from registry.release.tags import asked
+from registry.release.target import FETCH, Target, targets_of
+
+# What a dataset's folder may bring into git with a release; anything else there is somebody's, or an output.
+OWN = (
+    "dvc.yaml",
+    "dvc.lock",
+    "params.yaml",
+    "sources.csv",
+    "metadata.json",
+    "README.md",
+    "workflow.yaml",
+    "croissant.json",
+    "receipt.json",
+    "evaluation.json",
+)
+OWN_FOLDERS = ("sample", "prompts")
+UNFINISHED = {
+    "MERGE_HEAD": "a merge is not finished",
+    "rebase-merge": "a rebase is not finished",
+    "rebase-apply": "a rebase is not finished",
+    "CHERRY_PICK_HEAD": "a cherry-pick is not finished",
+    "BISECT_LOG": "a bisect is not finished",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """The branch that releases go to: its name here, the git remote and what it is called there.
+
+    ``targets`` are the repositories that the remote's pushes go to. The first decides; the others are its mirrors.
+    """
+
+    name: str
+    remote: str
+    merge: str
+    targets: tuple[Target, ...]
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+    @property
+    def tracking(self) -> str:
+        return f"refs/remotes/{self.remote}/{self.merge.removeprefix('refs/heads/')}"
+
+
+def check_environment(branch: Branch) -> None:
+    """Raise ReleaseRefused for ENV=local, whose data nobody else could get, unless the origin is local too."""
+    if os.environ.get("ENV", "local") != "local":
+        return
+    for target in branch.targets:
+        url = target.url
+        local = "://" not in url and ":" not in url.partition("/")[0]
+        if not (local or url.startswith("file://")):
+            what = f"the data would stay on this machine, and the tag go to {url.rpartition('@')[2]}"
+            raise ReleaseRefused("ENV=local", what, "ENV=docker or ENV=minikube")
+
+
+def check_clone(git: Git, dataset: Dataset) -> Branch:
+    """Return the branch, once the clone is fit for a release of the dataset.
+
+    Raises ReleaseRefused for what is unfinished, missing or in the way, with the command that mends it.
+    """
+    where = dataset.folder.parent.parent
+    inside = git("rev-parse", "--git-dir")
+    folder = (where / inside).resolve()
+    if git("rev-parse", "--show-superproject-working-tree"):
+        raise ReleaseRefused(where, "this clone is a submodule of another", "release from a clone of its own")
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        raise ReleaseRefused(where, "this clone is shallow", "git fetch --unshallow")
+    for name, what in UNFINISHED.items():
+        if (folder / name).exists():
+            raise ReleaseRefused(where, what, "finish it, or end it with --abort (git status says which)")
+    head = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
+    if not head:
+        fix = "git switch main, or release from the worktree that has it"
+        raise ReleaseRefused(where, "HEAD is detached", fix)
+    if not git.resolve("HEAD^{commit}"):
+        fix = f"git add -A, git commit, then git push -u origin {head}"
+        raise ReleaseRefused(f"branch {head}", "has no commit", fix)
+    remote = git.run("config", f"branch.{head}.remote").stdout.decode().strip()
+    merge = git.run("config", f"branch.{head}.merge").stdout.decode().strip()
+    if not remote or not merge or remote == ".":
+        raise ReleaseRefused(f"branch {head}", "has no upstream", f"git push -u origin {head}")
+    _check_identity(git)
+    _check_files(git, dataset)
+    _check_tree(git, dataset)
+    return Branch(head, remote, merge, targets_of(git, remote))
+
+
+def fetch(git: Git, branch: Branch) -> None:
+    """Fetch the branch from where releases are pushed to.
+
+    Raises ReleaseRefused where it is not there, or not the default branch; PushFailed where the target does not answer.
+    """
+    lines = asked(git, branch.target, ["ls-remote", "--symref"], "HEAD", branch.merge).splitlines()
+    default = next((line.split()[1] for line in lines if line.startswith("ref: ")), branch.merge)
+    if default != branch.merge:
+        name = default.removeprefix("refs/heads/")
+        raise ReleaseRefused(f"branch {branch.name}", f"releases go to {name}", f"git switch {name}")
+    if not any(line.endswith(f"\t{branch.merge}") for line in lines):
+        what = f"its upstream {branch.merge.removeprefix('refs/heads/')} is not on {branch.remote}"
+        raise ReleaseRefused(f"branch {branch.name}", what, f"git push -u {branch.remote} {branch.name}")
+    asked(git, branch.target, [*FETCH, "-q"], f"+{branch.merge}:{branch.tracking}")
+
+
+def _check_identity(git: Git) -> None:
+    """Raise ReleaseRefused where git does not know who makes commits, by the words of git."""
+    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        done = git.run("var", variable)
+        if done.returncode:
+            lines = done.stderr.decode(errors="replace").splitlines()
+            what = next((line[7:] for line in lines if line.startswith("fatal: ")), f"{variable} is not set")
+            raise ReleaseRefused("git", what, "git config user.name '...' and git config user.email '...'")
+
+
+def _check_files(git: Git, dataset: Dataset) -> None:
+    """Raise ReleaseRefused for files of the dataset that a commit would lack: not checked out, or ignored by git."""
+    folder = f"data/{dataset.name}"
+    for line in git("ls-files", "-v", "-z", "--", folder, ".dvc").split("\0"):
+        kind, path = line[:1], line[2:]
+        if kind in {"S", "s"} and not (git.folder / path).exists():
+            fix = f"git sparse-checkout add .dvc {folder} (or git sparse-checkout disable)"
+            raise ReleaseRefused(path, "is not checked out: this clone is sparse", fix)
+    committed = set(git.files("HEAD", folder))
+    new = [path for name in OWN if (git.folder / (path := f"{folder}/{name}")).exists() and path not in committed]
+    listed = "".join(f"{path}\0" for path in new).encode()
+    ignored = git.run("check-ignore", "-v", "-z", "--no-index", "--stdin", said=listed).stdout
+    found = ignored.decode(errors="replace").split("\0")
+    for source, number, pattern, path in zip(*[iter(found[:-1])] * 4, strict=True):
+        if not pattern.startswith("!"):
+            fix = f"remove {pattern} from {source} line {number}, or git add -f {path} and git commit"
+            raise ReleaseRefused(path, "is ignored by git, and belongs to a release", fix)
+
+
+def _check_tree(git: Git, dataset: Dataset) -> None:
+    """Raise ReleaseRefused for changes other than the dataset's own, staged or not."""
+    folder = f"data/{dataset.name}/"
+    for line in git("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames").split("\0"):
+        kind, path = line[:2], line[3:]
+        if not path:
+            continue
+        if not path.startswith(folder):
+            fix = "commit it first, or git stash"
+            raise ReleaseRefused(path, "is changed, and is not of this dataset", fix)
+        name = path.removeprefix(folder)
+        if kind == "??" and name not in OWN and name.partition("/")[0] not in OWN_FOLDERS:
+            raise ReleaseRefused(
+                path, "is not known to git, and no file that a release takes", "remove it, or git add it"
+            )

@@ -1,0 +1,162 @@
+"""Make a release's commit and tag, and send both to the git remote in one step: there they are both, or neither.
+
+Commit and tag are made without a branch, an index or a working tree of the clone: a run that is killed leaves objects
+that nobody sees, and nothing to clean up.
+"""
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from data_registry.git import Git, GitFailed
+from data_registry.releases.release import Release
+from data_registry.stage.errors import PushFailed, ReleaseRefused, StageError
+from data_registry.stage.output import replacing
+
+from registry.release.clone import Branch
+from registry.release.rejections import refused_by_hook, rejection_of
+from registry.release.tags import tag_at
+from registry.release.target import Target
+
+log = logging.getLogger(__name__)
+
+# Both refs or none, and nothing else, whatever push.* says.
+PUSH = ("push", "-q", "--porcelain", "--atomic", "--no-follow-tags", "--recurse-submodules=no")
+DECIDING = ("tools/", "data/images.yaml")  # what else a dataset's bytes depend on
+
+
+def base_of(git: Git, branch: Branch, name: str) -> str:
+    """Return the commit that a release is put on: HEAD, or what has come upstream since, where it does not matter.
+
+    Raises ReleaseRefused where both have gone their ways, or what has come touches the dataset or what makes it.
+    """
+    head, upstream = git("rev-parse", "HEAD"), git("rev-parse", branch.tracking)
+    if git.is_ancestor(upstream, head):
+        return head
+    if not git.is_ancestor(head, upstream):
+        fix = "git pull --rebase, then make dataset and run again"
+        raise ReleaseRefused(f"branch {branch.name}", f"it and {branch.remote} have gone their own ways", fix)
+    for path in changed_paths(git, head, upstream):
+        if path.startswith((f"data/{name}/", *DECIDING)):
+            fix = f"git pull --rebase, then make dataset DS={name} and run again"
+            raise ReleaseRefused(path, f"has changed on {branch.remote}", fix)
+    return upstream
+
+
+def make_commit(git: Git, base: str, name: str, title: str, written: Mapping[str, bytes]) -> str:
+    """Return a commit on ``base`` with the dataset's files as they are here; ``base`` itself if it has them.
+
+    ``written`` are files of the dataset's folder that the release writes, whatever is here.
+    """
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        index = str(Path(folder) / "index")
+        git("read-tree", base, GIT_INDEX_FILE=index)
+        git("add", "-A", "--", f"data/{name}", GIT_INDEX_FILE=index)
+        for path, content in written.items():
+            blob = git.output("hash-object", "-w", "--stdin", said=content).decode().strip()
+            entry = f"100644,{blob},data/{name}/{path}"
+            git("update-index", "--add", "--cacheinfo", entry, GIT_INDEX_FILE=index)
+        tree = git("write-tree", GIT_INDEX_FILE=index)
+    if tree == git("rev-parse", f"{base}^{{tree}}"):
+        return base
+    return git("commit-tree", tree, "-p", base, "-m", title)
+
+
+def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = ()) -> str:
+    """Return a tag object for the release, which says what the data is; no ref points to it yet."""
+    digest = hashlib.sha256(release.read("metadata.json")).hexdigest()
+    lines = [
+        f"{release.name} {release.version}",
+        "",
+        f"logical-hash: {release.logical_hash}",
+        f"metadata-sha256: {digest}",
+        *notes,
+    ]
+    tagger = git("var", "GIT_COMMITTER_IDENT")
+    head = f"object {commit}\ntype commit\ntag {release.tag}\ntagger {tagger}\n\n"
+    return git("mktag", said=head + "\n".join(lines) + "\n")
+
+
+def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str) -> str:
+    """Push commit and tag, both or neither; return the reason where another push was faster, else nothing.
+
+    Raises ReleaseRefused where the target's rules forbid it, PushFailed or DiskFull where it fails.
+    """
+    refs = (f"{commit}:{merge}", f"{tag}:refs/tags/{name}")
+    try:
+        git(*PUSH, target.address, *refs, **target.environ)
+    except GitFailed as error:
+        rejection = rejection_of(error.said)
+        if rejection.is_race:
+            return ", ".join(rejection.reasons)
+        if refused_by_hook(error.said):
+            what = " ".join(rejection.git) or "refused the push"
+            raise ReleaseRefused("pre-push hook", what, "correct what it says, then run again") from error
+        if _is_there(git, target, tag, name):  # the connection broke after the server had taken it
+            return ""
+        raise rejection.error(target) from error
+    return ""
+
+
+def _is_there(git: Git, target: Target, tag: str, name: str) -> bool:
+    try:
+        return tag_at(git, target, name) == tag
+    except PushFailed:
+        return False
+
+
+def send_to_mirrors(git: Git, branch: Branch, name: str) -> None:
+    """Push a release that is published to the other push URLs of the remote; warn where one does not take it."""
+    tag = git("rev-parse", f"refs/tags/{name}")
+    for mirror in branch.targets[1:]:
+        try:
+            if tag_at(git, mirror, name) == tag:
+                continue
+            if reason := send(git, mirror, branch.merge, branch.tracking, tag, name):
+                raise PushFailed(mirror, reason, "compare its branch and tags with the first push URL's")
+        except StageError as error:
+            log.warning("%s is released; it is not on %s: %s; run again once that is mended", name, mirror, error.what)
+
+
+def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> None:
+    """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays.
+
+    What the release has ``written`` comes with it, where it is still what the files here give: until then they are as
+    the branch has them, so that whoever kills this leaves nothing changed.
+    """
+    head = git("rev-parse", "HEAD")
+    if head == commit or not git.is_ancestor(head, commit):
+        return
+    for path, content in written.items():
+        if git.show(commit, f"data/{name}/{path}") == content:
+            _restore(git, f"data/{name}/{path}")
+    _check_nothing_is_overwritten(git, head, commit, name)
+    git("add", "-A", "--", f"data/{name}")  # so that git sees that these files are what the commit has
+    git("read-tree", "-m", "-u", head, commit)
+    git("update-ref", "-m", f"release: {name}", "HEAD", commit, head)
+
+
+def changed_paths(git: Git, before: str, after: str, *options: str) -> list[str]:
+    """Return the paths that differ between two commits."""
+    listed = git("diff-tree", "-r", "--name-only", "-z", "--no-renames", *options, before, after)
+    return [path for path in listed.split("\0") if path]
+
+
+def _check_nothing_is_overwritten(git: Git, head: str, commit: str, name: str) -> None:
+    """Raise ReleaseRefused for a file here in the place of one that came upstream; git replaces ignored ones."""
+    for path in changed_paths(git, head, commit, "--diff-filter=A"):
+        if not path.startswith(f"data/{name}/") and os.path.lexists(git.folder / path):
+            raise ReleaseRefused(path, f"{path} is here, and would be overwritten", "move it away, then git pull")
+
+
+def _restore(git: Git, path: str) -> None:
+    """Put a file of the working tree back to what HEAD has."""
+    before, here = git.show("HEAD", path), git.folder / path
+    if before is None:
+        here.unlink(missing_ok=True)
+    elif not here.exists() or here.read_bytes() != before:
+        with replacing(here) as (temporary,):
+            temporary.write_bytes(before)

@@ -1,1 +1,0 @@
-"""Releases as git has them: made, named, found."""

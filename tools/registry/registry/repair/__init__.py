@@ -1,0 +1,1 @@
+"""Rebuild the objects that a remote has lost."""

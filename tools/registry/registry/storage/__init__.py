@@ -1,1 +1,0 @@
-"""The objects of releases in a remote: moved, verified, mended."""

@@ -1,0 +1,1 @@
+"""Send the objects of a working copy to a remote, and fetch them from there."""
