@@ -1,9 +1,9 @@
 """Sample identity: what makes two samples the same, and a data set the same (see README.md)."""
 
-from samples.checks import Duplicates, find_duplicates
-from samples.encoding import UnsupportedType, digests, encode
-from samples.logical import logical_hash
-from samples.manifest import Manifest, ManifestWriter, check_manifest, read_manifest
+from .checks import Duplicates, find_duplicates
+from .encoding import UnsupportedType, digests, encode
+from .logical import logical_hash
+from .manifest import Manifest, ManifestWriter, check_manifest, read_manifest
 
 __all__ = [
     "Duplicates",

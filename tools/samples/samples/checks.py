@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from samples.manifest import read_manifest
-from samples.ranges import Rows, by_first_byte, fixed_width
+from .manifest import read_manifest
+from .ranges import Rows, by_first_byte, fixed_width
 
 NAMED = 100  # samples of those that repeat or conflict
 KIND = np.dtype([("key", "S32"), ("content", "S32"), ("split", np.int32), ("id", "V16")])

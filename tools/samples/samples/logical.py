@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from samples.manifest import read_manifest
-from samples.ranges import Rows, by_first_byte, fixed_width
+from .manifest import read_manifest
+from .ranges import Rows, by_first_byte, fixed_width
 
 
 def logical_hash(path: Path) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from samples.encoding import digests, encode
+from .encoding import digests, encode
 
 ROWS = 1 << 16  # rows of a row group, and of a step in memory
 META = b"data-registry"

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 import click
 
-from stage.errors import StageError, UsageError, translated
-from stage.options import log_to_stderr
+from .errors import StageError, UsageError, translated
+from .options import log_to_stderr
 
 
 class Terminated(BaseException):

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from stage.redaction import one_line
+from .redaction import one_line
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}

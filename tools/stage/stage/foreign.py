@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stage.errors import CorruptFile, StageError
+from .errors import CorruptFile, StageError
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from stage.errors import PolicyViolation
+from .errors import PolicyViolation
 
 CACHED = re.compile(
     r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?"

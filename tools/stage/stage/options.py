@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from stage import params
-from stage.errors import UsageError
-from stage.redaction import one_line
+from . import params
+from .errors import UsageError
+from .redaction import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -7,8 +7,8 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stage.errors import UsageError
-from stage.foreign import read_bytes, read_yaml
+from .errors import UsageError
+from .foreign import read_bytes, read_yaml
 
 T = TypeVar("T")
 
