@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import itertools
 from collections import defaultdict
 from pathlib import Path
 
@@ -94,7 +95,9 @@ def test_what_goes_through_the_client_has_one_class_for_an_error() -> None:
     for name, path in MODULES.items():
         if "data_registry" in ARROWS[name.partition(".")[0]]:
             for line in path.read_text(encoding="utf-8").splitlines():
-                assert not line.strip().startswith(("from stage", "import stage", "from samples", "import samples")), name
+                assert not line.strip().startswith(("from stage", "import stage", "from samples", "import samples")), (
+                    name
+                )
 
 
 def test_the_launcher_uses_the_standard_library_alone() -> None:
@@ -119,7 +122,7 @@ def test_folders_form_a_tree() -> None:
         list(graphlib.TopologicalSorter(arrows).static_order())
     except graphlib.CycleError as error:
         cycle = error.args[1]
-        steps = [examples.get((a, b)) or examples.get((b, a)) for a, b in zip(cycle, cycle[1:], strict=False)]
+        steps = [examples.get((a, b)) or examples.get((b, a)) for a, b in itertools.pairwise(cycle)]
         pytest.fail(f"a cycle of folders: {' <- '.join(cycle)}: {'; '.join(filter(None, steps))}")
 
 

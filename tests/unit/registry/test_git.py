@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import git
-from data_registry.git import Git, GitFailed, GitUnusable, Reading
 from data_registry.clone import GIT_LOCATIONS
+from data_registry.git import Git, GitFailed, GitUnusable, Reading
 
 FILES = {"a.txt": b"one\n", "folder/b": b"", "folder/with space": b"\0\n" * 50_000, "folder/line\nbreak": b"odd"}
 
