@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from registry.doctor.doctor.doctor import Check, examine
+from registry.doctor.doctor import Check, examine
 from registry.services.embedded import administrator, embedded
 
 
@@ -31,9 +31,9 @@ def test_files_of_a_killed_transaction_are_reported_and_committed_ones_are_not(c
         connection.autocommit = False
         connection.execute("CREATE TABLE lost AS SELECT generate_series(1, 100000) AS n")
         connection.execute("CHECKPOINT")
-        assert look(clone).found == "not looked for: somebody is writing"
+        assert look(clone).result == "not checked: another session is writing"
         os.kill(connection.info.backend_pid, signal.SIGKILL)
     found = look(clone)
     assert not found.is_ok and not found.needed
-    assert found.found.startswith("1 of killed loads, 3.") and found.found.endswith(" MB, that no table has")
-    assert found.fix == "where the space is missed: rm -rf .local/postgres, then make load and make switch"
+    assert found.result.startswith("1 left by killed loads, 3.") and found.result.endswith(" MB")
+    assert found.fix == "to free the space: rm -rf .local/postgres, then make load and make switch"

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 from conftest import git
-from registry.doctor.doctor import doctor
-from registry.doctor.doctor.doctor import Check, as_table
+from registry.doctor import doctor
+from registry.doctor.doctor import Check, as_table
 from unit.registry.releases_fixture import Registry, make_registry
 
 NO_SERVICES = {"MLFLOW_TRACKING_URI": "", "PGVECTOR_HOST": "", "ENV": "local", "RUNTIME": "host"}
@@ -52,8 +52,8 @@ def test_healthy_clone_is_all_ok(registry: Registry) -> None:
     assert found["ENV"] == "ok local"
     assert found["clone"] == "ok branch main"
     assert found["remote"] == f"local ok {registry.remote}"
-    assert found["mlflow"] == "ok a SQLite file in .local/, made at first use"
-    assert found["database"] == "ok embedded, started where a command needs it"
+    assert found["mlflow"] == "ok a SQLite file in .local/, created on first use"
+    assert found["database"] == "ok embedded, started on demand"
     assert found["leftovers"] == "ok none"
     assert all(" ok " in f" {said} " for name, said in found.items() if name != "docker")
 
@@ -113,7 +113,7 @@ def test_services_that_are_down_are_problems(registry: Registry, closed: str) ->
     address = {"MLFLOW_TRACKING_URI": f"http://user:canary@127.0.0.1:{closed}"}
     database = {"PGVECTOR_HOST": "127.0.0.1", "PGVECTOR_PORT": closed, "PGVECTOR_PASSWORD": "canary"}
     found = table(registry, 40, **address, **database)
-    assert found["mlflow"].startswith(f"problem http://127.0.0.1:{closed} does not answer (")
+    assert found["mlflow"].startswith(f"problem no answer from http://127.0.0.1:{closed} (")
     assert found["mlflow"].endswith("fix: docker compose up infra, or correct MLFLOW_TRACKING_URI")
     assert found["database"].startswith(f"problem 127.0.0.1:{closed}: ") and "refused" in found["database"]
     assert "canary" not in str(found)
@@ -144,13 +144,13 @@ def test_docker_is_a_problem_only_where_it_is_needed(registry: Registry, tmp_pat
     (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "bin" / "docker").chmod(0o755)
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-    said = "no engine answers fix: start Docker; without it RUNTIME=host builds the same"
+    said = "no Docker engine is running fix: start Docker, or use RUNTIME=host (same outputs)"
     assert table(registry, PATH=path)["docker"] == f"warning {said}"
     assert table(registry, 40, PATH=path, RUNTIME="container")["docker"] == f"problem {said}"
 
 
 def test_full_disk_is_a_problem(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "ROOM", 10**9)
+    monkeypatch.setattr(doctor, "NEEDED_SPACE", 10**9)
     check = next(check for check in doctor.examine(registry.root, "local") if check.name == "disk")
     assert check.needed and not check.is_ok and check.fix == "free some space (df -h)"
 

@@ -171,12 +171,12 @@ def _get(release: Release, out: Path, revision: str, remote: str) -> None:
 @talk
 def doctor(remote: str) -> None:
     """Look at tools, clone, remote and services, for the chosen ENV, and say how to mend what is wrong."""
-    from registry.doctor.doctor.doctor import as_table, examine
+    from registry.doctor.doctor import as_table, examine
 
     checks = examine(repository(), remote)
     click.echo(as_table(checks))
     if broken := [check for check in checks if check.needed and not check.is_ok]:
-        what = f"{broken[0].found} ({len(broken)} in all)"
+        what = f"{broken[0].result} ({len(broken)} in all)"
         raise ReleaseRefused(f"ENV={os.environ.get('ENV') or 'local'} {broken[0].name}", what, broken[0].fix)
 
 

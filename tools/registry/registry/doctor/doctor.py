@@ -1,4 +1,4 @@
-"""Look at what the registry needs on this machine, and say how to mend what is wrong."""
+"""Check what the registry needs on this machine, each finding with its fix."""
 
 import dataclasses
 import fcntl
@@ -9,37 +9,40 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from data_registry.git import OLDEST, Git
-from data_registry.stage.errors import StageError
+from data_registry.stage.errors import NetworkFailed, StageError
+from data_registry.stage.redaction import safe_url
 from data_registry.store.opening import open_store
 from launcher.containers import engine_answers
 from launcher.toolbox import with_tests
 from launcher.virtualenvs import environments, unused
 
 from registry.build.temporary import SCRATCH
-from registry.services.health import database, mlflow
+from registry.doctor.database import TIMEOUT, check_database, check_orphans
+from registry.terminal import WIDTH
 
-COLUMNS = 80  # of a terminal
-ROOM = 5  # GB that a build of the larger datasets takes
-LEFT = re.compile(r"\..*\.tmp-\w+|\..*\.partial|\.[0-9a-f]{32}\.part")
+NEEDED_SPACE = 5  # GB, for a build of the larger datasets
+LEFTOVER = re.compile(r"\..*\.tmp-\w+|\..*\.partial|\.[0-9a-f]{32}\.part")
 SKIPPED = {".git", ".venvs", ".local", ".demo", "node_modules", "__pycache__"}
 
 
 class Broken(StageError):
-    """Something is wrong; where, what and how to mend it."""
+    """A check that failed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """What was looked at, and what was found; ``fix`` is empty where all is well."""
+    """A check and its result; ``fix`` is empty where it passed."""
 
     name: str
-    found: str
+    result: str
     fix: str = ""
-    needed: bool = True  # by what ENV names
+    needed: bool = True  # with this ENV; else it is a warning
 
     @property
     def is_ok(self) -> bool:
@@ -47,7 +50,7 @@ class Check:
 
 
 def examine(root: Path, remote: str) -> list[Check]:
-    """Look at everything, for the ENV that is chosen."""
+    """Run every check, for the current ENV."""
     env = os.environ.get("ENV") or "local"
     in_containers = env == "docker" or os.environ.get("RUNTIME") == "container"
     git = Git(root)
@@ -58,8 +61,8 @@ def examine(root: Path, remote: str) -> list[Check]:
         _checked("clone", lambda: _clone(git), needed=False),
         _checked("docker", _docker, needed=in_containers),
         _checked(f"remote {remote}", lambda: open_store(git, "HEAD", remote).probe()),
-        _checked("mlflow", lambda: mlflow(env)),
-        _checked("database", lambda: database(env)),
+        _checked("mlflow", lambda: _mlflow(env)),
+        _checked("database", lambda: check_database(env)),
         _checked("disk", lambda: _disk(root)),
         *_database_files(root, env),
         _checked("leftovers", lambda: _leftovers(root), needed=False),
@@ -68,22 +71,20 @@ def examine(root: Path, remote: str) -> list[Check]:
 
 
 def _database_files(root: Path, env: str) -> list[Check]:
-    """Look into the database for files that no table has, where there is one."""
+    """Check for files that no table uses, where there is a database."""
     if env == "local" and not (root / ".local" / "postgres" / "data").exists():
         return []
-    from registry.doctor.doctor.orphans import orphans
-
-    return [_checked("database files", lambda: orphans(root, env), needed=False)]
+    return [_checked("database files", lambda: check_orphans(root, env), needed=False)]
 
 
 def as_table(checks: list[Check]) -> str:
-    """Return the findings for a terminal, each with what mends it."""
+    """Return the results for a terminal, each with its fix."""
     width = max(len(check.name) for check in checks) + 2
     lines: list[str] = []
     for check in checks:
         state = "ok" if check.is_ok else "problem" if check.needed else "warning"
         head = f"{check.name:<{width}}{state:<9}"
-        lines += _wrapped(check.found, head)
+        lines += _wrapped(check.result, head)
         lines += _wrapped(f"fix: {check.fix}", " " * len(head)) if check.fix else []
     return "\n".join(lines)
 
@@ -91,35 +92,35 @@ def as_table(checks: list[Check]) -> str:
 def _wrapped(text: str, head: str) -> list[str]:
     indent = " " * len(head)
     return textwrap.wrap(
-        text, COLUMNS, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+        text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
 
 
-def _checked(name: str, look: Callable[[], str], needed: bool = True) -> Check:
+def _checked(name: str, check: Callable[[], str], needed: bool = True) -> Check:
     try:
-        return Check(name, look(), needed=needed)
+        return Check(name, check(), needed=needed)
     except StageError as error:
         return Check(name, f"{error.where}: {error.what}" if error.where != name else error.what, error.fix, needed)
 
 
 def _python(root: Path) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
-    made = environments(root)
-    if not os.access(made if made.exists() else made.parent, os.W_OK):
-        raise Broken("python", f"{made} cannot be written", "change its owner, or set REGISTRY_ENVS to another folder")
-    return f"{version}, environments in {made}"
+    folder = environments(root)
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise Broken("python", f"{folder} is not writable", "change its owner, or set REGISTRY_ENVS to another folder")
+    return f"{version}, environments in {folder}"
 
 
 def _git(git: Git) -> str:
     version = git("--version").removeprefix("git version ")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST:
-        raise Broken("git", f"is {version}", f"install git {OLDEST[0]}.{OLDEST[1]} or later")
+        raise Broken("git", f"version {version} is too old", f"install git {OLDEST[0]}.{OLDEST[1]} or later")
     return version
 
 
 def _clone(git: Git) -> str:
-    """Look at what a release would stumble over."""
+    """Check what a release needs of the clone."""
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise Broken("clone", "is shallow, so it cannot release", "git fetch --unshallow --tags")
     branch = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
@@ -136,55 +137,70 @@ def _clone(git: Git) -> str:
 
 def _docker() -> str:
     if not engine_answers():
-        raise Broken("docker", "no engine answers", "start Docker; without it RUNTIME=host builds the same")
+        raise Broken("docker", "no Docker engine is running", "start Docker, or use RUNTIME=host (same outputs)")
     done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True)
     if done.returncode:
-        raise Broken("docker", "the engine answers, Compose is missing", "install the Docker Compose plugin")
-    return f"the engine answers, Compose {done.stdout.strip()}"
+        raise Broken(
+            "docker", "the engine is running, Docker Compose is not installed", "install the Docker Compose plugin"
+        )
+    return f"the engine is running, Compose {done.stdout.strip()}"
+
+
+def _mlflow(env: str) -> str:
+    """Return the address of MLflow. Raises NetworkFailed where its server does not answer."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri.startswith(("http://", "https://")):
+        return "a SQLite file in .local/, created on first use" if env == "local" and not uri else safe_url(uri)
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=TIMEOUT):  # noqa: S310 (checked above)
+            return safe_url(uri)
+    except (urllib.error.URLError, OSError) as error:
+        what = f"no answer from {safe_url(uri)} ({getattr(error, 'reason', error)})"
+        raise NetworkFailed("mlflow", what, "docker compose up infra, or correct MLFLOW_TRACKING_URI") from error
 
 
 def _disk(root: Path) -> str:
     free = shutil.disk_usage(root).free / 1e9
-    if free < ROOM:
-        raise Broken("disk", f"{free:.1f} GB are free, builds may need {ROOM}", "free some space (df -h)")
+    if free < NEEDED_SPACE:
+        raise Broken("disk", f"{free:.1f} GB free, builds may need {NEEDED_SPACE} GB", "free some space (df -h)")
     return f"{free:.0f} GB free"
 
 
 def _leftovers(root: Path) -> str:
-    """Look for what killed runs have left; what a run still holds is none."""
-    found = [path for path in _hidden(root) if not _is_held(path)]
-    found += [path for path in (root / SCRATCH).glob("*") if not _is_held(path)]
-    found += (root / ".dvc" / "cache" / "files").rglob("*.tmp")
-    if not found:
+    """Look for temporary files of killed runs; what a run still holds a lock on is in use."""
+    paths = [path for path in _hidden(root) if not _is_locked(path)]
+    paths += [path for path in (root / SCRATCH).glob("*") if not _is_locked(path)]
+    paths += (root / ".dvc" / "cache" / "files").rglob("*.tmp")
+    if not paths:
         return "none"
-    size = sum(each.stat().st_size for path in found for each in (path, *path.rglob("*")) if each.is_file())
-    shown = " ".join(str(path.relative_to(root)) for path in found[:3])
-    more = f"; {len(found) - 3} more with them" if len(found) > 3 else ""
-    raise Broken("leftovers", f"{len(found)} of killed runs, {size / 1e6:.1f} MB", f"rm -rf {shown}{more}")
+    size = sum(file.stat().st_size for path in paths for file in (path, *path.rglob("*")) if file.is_file())
+    listed = " ".join(str(path.relative_to(root)) for path in paths[:3])
+    more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
+    raise Broken("leftovers", f"{len(paths)} of killed runs, {size / 1e6:.1f} MB", f"rm -rf {listed}{more}")
 
 
 def _environments(root: Path) -> str:
     """Look for environments that no tool of this clone needs with this Python; another Python may."""
-    found = list(unused(root, with_tests(root).values()))
-    if not found:
+    folders = list(unused(root, with_tests(root).values()))
+    if not folders:
         return "none unused"
-    size = sum(path.lstat().st_size for folder in found for path in folder.rglob("*"))
+    size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*"))
     version = ".".join(map(str, sys.version_info[:3]))
-    shown = " ".join(shlex.quote(str(path.relative_to(root.resolve()))) for path in found)
-    what = f"{len(found)} of other Pythons than {version}, or of earlier locks, {size / 1e6:.0f} MB"
-    raise Broken("environments", what, f"if nobody else needs them: rm -rf {shown}")
+    listed = " ".join(shlex.quote(str(path.relative_to(root.resolve()))) for path in folders)
+    what = f"{len(folders)} unused with Python {version} and the current locks, {size / 1e6:.0f} MB"
+    raise Broken("environments", what, f"if nobody else needs them: rm -rf {listed}")
 
 
 def _hidden(root: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(root):
         for name in [*names, *files]:
-            if LEFT.fullmatch(name):
+            if LEFTOVER.fullmatch(name):
                 yield Path(folder) / name
-        names[:] = [name for name in names if name not in SKIPPED and not LEFT.fullmatch(name)]
+        names[:] = [name for name in names if name not in SKIPPED and not LEFTOVER.fullmatch(name)]
 
 
-def _is_held(path: Path) -> bool:
-    """Say whether a run holds its lock."""
+def _is_locked(path: Path) -> bool:
+    """Say whether a running process holds the lock of a file or folder."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
