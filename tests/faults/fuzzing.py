@@ -22,8 +22,7 @@ def limit_process() -> None:
 
     What it may write to counts, and not what it does: Arrow reserves a gigabyte, which is allowed besides.
     """
-    told = re.findall(r"^Vm(Data|RSS):\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    sizes = {name: int(size) << 10 for name, size in told}
+    sizes = memory_sizes()
     limit = MEMORY + sizes["Data"] - sizes["RSS"]
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CPU, (HOUR, HOUR))
@@ -48,7 +47,16 @@ def fuzz(name: str, seeds: range) -> tuple[float, int]:
         took = time.process_time() - started
         assert took < SECONDS, f"{name}, seed {seed}: {took:.1f} s"
         slowest = max(slowest, took)
-    return slowest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    return slowest, memory_sizes()["HWM"]
+
+
+def memory_sizes() -> dict[str, int]:
+    """Return the bytes of this process's memory, by the name that Linux has for each: RSS, HWM (the peak), Data.
+
+    Not by `getrusage`, whose peak is the parent's where that is larger: a child begins as a copy of it.
+    """
+    lines = re.findall(r"^Vm(Data|RSS|HWM):\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return {name: int(size) << 10 for name, size in lines}
 
 
 class TooSlow(BaseException):
