@@ -56,10 +56,10 @@ whohas: ## Releases and models with a sample: make whohas SAMPLE="a text"
 	@tools/run registry whohas
 
 catalog: ## Write the catalogue, a web site of all datasets
-	@tools/run registry catalog
+	@tools/run catalog build
 
 catalog-serve: ## Serve it to browsers on this machine [PORT=8080]
-	@tools/run registry catalog-serve
+	@tools/run catalog serve
 
 cards: # Write the generated part of the cards, README.md [DS=emotion]
 	@tools/run registry cards

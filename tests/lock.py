@@ -37,7 +37,10 @@ def backend(package: Path) -> str:
 def main() -> None:
     root = repository()
     for tool in [*find_tools(root).values(), read_tool(root / "tests")]:
-        lock(tool.folder, [tool.folder, *tool.packages], "\n".join(sorted({*map(backend, tool.packages)} - {""})))
+        # What it needs of another tool's dependencies, as the catalogue of the registry's, a tool declares itself.
+        of_tools = set() if tool.name == "tests" else {other.folder for other in find_tools(root).values()}
+        packages = [package for package in tool.packages if package not in of_tools]
+        lock(tool.folder, [tool.folder, *packages], "\n".join(sorted({*map(backend, tool.packages)} - {""})))
     for project in sorted([*root.glob("compose/*/pyproject.toml"), *root.glob("tests/*/pyproject.toml")]):
         lock(project.parent, [project.parent])
 

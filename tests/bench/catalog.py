@@ -25,7 +25,7 @@ def bench_catalog(folder: Path) -> None:
     """Measure the whole command, twice, and the index in a browser with its cards and with many."""
     world = make_catalog_world(folder, DATASETS, VERSIONS)
     for when in ("the first time", "again"):
-        run = measure(*tool_command("registry"), "catalog", folder=world.root, REGISTRY_ROOT=str(world.root))
+        run = measure(*tool_command("catalog"), "build", folder=world.root, REGISTRY_ROOT=str(world.root))
         print(
             f"{f'catalogue, {DATASETS} x {VERSIONS} versions, {when}':<52}{run.seconds:8.2f} s{run.peak:32d} MB",
             flush=True,

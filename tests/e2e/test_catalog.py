@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog.cli import cli
 from click.testing import CliRunner
 from conftest import git
 from e2e.browser import chromium, problems, watched
 from e2e.catalog_world import FORMS, Version, add, build, make_catalog_world, plain, table, texts
 from playwright.sync_api import Browser, Page, expect
-from registry.cli import cli
 from unit.registry.lineage_world import TEXTS, Made, parquet, rows
 
 RUNS = '<img src=x onerror="window.ran=1"></script></title><script>window.ran = 1</script>'
@@ -100,7 +100,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("REGISTRY_ROOT", str(world.root))
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        done = CliRunner().invoke(cli, ["catalog"])
+        done = CliRunner().invoke(cli, ["build"])
         assert done.exit_code == 42, done.output  # for what is left out of it
         assert " in all)" in done.output
         assert f"{len(NAMES)} datasets, {3 * len(FORMS) + 6} releases, " in done.output
@@ -147,7 +147,7 @@ def test_every_page_is_whole_quiet_and_for_everybody(browser: Browser, site: str
 
 
 def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
-    command = [sys.executable, "-c", "from registry.cli import cli; cli()", "catalog-serve"]
+    command = [sys.executable, "-c", "from catalog.cli import cli; cli()", "serve"]
     known = {**os.environ, "REGISTRY_ROOT": str(root), "PORT": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=known, text=True, stdout=subprocess.PIPE) as server:
         assert server.stdout
@@ -437,9 +437,9 @@ def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
     before = site()
-    assert CliRunner().invoke(cli, ["catalog"]).exit_code == 42
+    assert CliRunner().invoke(cli, ["build"]).exit_code == 42
     assert site() == before
     monkeypatch.setattr("catalog.site.index", lambda *_: 1 / 0)
-    assert CliRunner().invoke(cli, ["catalog"]).exit_code == 1
+    assert CliRunner().invoke(cli, ["build"]).exit_code == 1
     assert site() == before
     assert not list(root.glob(".site*"))

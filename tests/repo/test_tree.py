@@ -13,7 +13,7 @@ from launcher.toolbox import find_tools
 
 ROOT = repository()
 TOOLS = find_tools(ROOT)
-STAGES = [name for name in TOOLS if name != "registry"]
+STAGES = [name for name, tool in TOOLS.items() if tool.in_container]
 DATASETS = sorted(path.parent for path in ROOT.glob("data/*/dvc.yaml"))
 TOP = (
     "tools compose data .dvc Makefile docker-compose.yml docker-compose.minikube.yml .github tests README.md "

@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from catalog.cli import cli as catalog
 from click.testing import CliRunner, Result
 from conftest import git
 from data_registry.stage.errors import (
@@ -133,7 +134,7 @@ def test_build_and_release_of_all_go_on(clone: Path) -> None:
 
 def test_the_catalogue_goes_on_after_a_dataset_that_cannot_be_read(clone: Path) -> None:
     (clone / "data" / "greetings" / "params.yaml").write_text("[")
-    done = run("catalog")
+    done = CliRunner().invoke(catalog, ["build"])
     assert done.exit_code == 2 and " datasets, 0 releases" in done.stdout, done.output
     index = (clone / "site" / "index.html").read_text()
     assert "Incomplete: " in index and "greetings/params.yaml" in index and "numbers" in index

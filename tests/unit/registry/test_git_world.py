@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog.cli import cli as catalog
 from click.testing import CliRunner, Result
 from cluster.argo.publish import publish
 from cluster.argo.workspace import Workspace
@@ -47,7 +48,8 @@ class Place:
             "DVC_SITE_CACHE_DIR": str(self.folder / "site"),
             **self.environ,
         }
-        done = CliRunner().invoke(cli, [*arguments], env=environ, catch_exceptions=False)
+        command = (catalog, ["build"]) if arguments == ("catalog",) else (cli, [*arguments])
+        done = CliRunner().invoke(*command, env=environ, catch_exceptions=False)
         assert done.exit_code == code, f"{arguments}: {done.output}"
         return done
 

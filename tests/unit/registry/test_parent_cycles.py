@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from catalog.cli import cli as catalog
 from click.testing import CliRunner, Result
 from conftest import git
 from registry.cli import cli
@@ -67,7 +68,7 @@ def test_releases_are_read(world: World, parents: dict[str, str], tmp_path: Path
         got = run("get", name, "1.0.0", str(tmp_path / "out" / name))
         assert got.exit_code == 0, got.output
     assert run("verify", "--all").stdout.count("all as released") == 2
-    done = run("catalog", "--out", str(tmp_path / "site"))
+    done = CliRunner().invoke(catalog, ["build", "--out", str(tmp_path / "site")])
     assert done.exit_code == 0, done.output
     for name, tag in parents.items():
         pages = [path for path in (tmp_path / "site").rglob("*.html") if name in str(path.relative_to(tmp_path))]

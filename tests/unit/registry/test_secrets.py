@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog.cli import cli as catalog
 from click.testing import CliRunner
 from conftest import git
 from registry import log_dataset
@@ -34,7 +35,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def output(*arguments: str, **environ: str) -> str:
-    result = CliRunner().invoke(cli, list(arguments), env=environ)
+    command = (catalog, ["build"]) if arguments == ("catalog",) else (cli, list(arguments))
+    result = CliRunner().invoke(*command, env=environ)
     return result.stdout + result.stderr
 
 

@@ -44,10 +44,12 @@ def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None
         ("parquetizer/parquetizer/table.py", {"parquetizer"}),
         ("parquetizer/Dockerfile", {"parquetizer"}),
         ("parquetizer/requirements.lock", {"parquetizer"}),
-        ("samples/samples/encoding.py", {"chunk-embed", "parquetizer", "stats", "registry"}),
-        ("stage/stage/output.py", {"chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"}),
+        ("samples/samples/encoding.py", {"catalog", "chunk-embed", "parquetizer", "stats", "registry"}),
+        ("stage/stage/output.py", {"catalog", "chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"}),
         ("launcher/launcher/run.py", {"registry"}),
-        ("client/data_registry/git.py", {"registry"}),
+        ("client/data_registry/git.py", {"catalog", "registry"}),
+        ("catalog/catalog/site.py", {"catalog"}),
+        ("registry/registry/batches.py", {"catalog", "registry"}),
         ("parquetizer/README.md", set()),
         ("samples/vectors.json", set()),
         ("README.md", set()),
@@ -88,6 +90,7 @@ def test_refresh_names_what_changed_and_is_idempotent(tree: Path) -> None:
 def test_every_tool_says_what_it_needs(root: Path) -> None:
     tools = find_tools(root)
     assert {name: tool.network for name, tool in tools.items()} == {
+        "catalog": True,
         "chunk-embed": ("RAY_ADDRESS", "HF_HUB_OFFLINE=0"),
         "fetcher": True,
         "parquetizer": False,

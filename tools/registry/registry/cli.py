@@ -5,7 +5,6 @@ import os
 import subprocess
 
 import click
-from catalog.cli import catalog, catalog_serve
 from cluster.commands.argo import argo, workflow
 from cluster.commands.minikube import minikube
 from cluster.commands.submit import pins_command, review, submit
@@ -236,7 +235,7 @@ def demo() -> None:
 for command in (release, bootstrap, verify, repair, get, doctor, cards):
     cli.add_command(command)
 
-for command in (show_command, diff_command, explain_command, whohas_command, catalog, catalog_serve):
+for command in (show_command, diff_command, explain_command, whohas_command):
     cli.add_command(command)
 
 for command in (parent, load, switch, rollback, search, evaluate):

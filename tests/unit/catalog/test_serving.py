@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from catalog.cli import cli
 from catalog.serving import ADDRESS, find_site, serving
 from click.testing import CliRunner
 from conftest import environ
 from data_registry.stage.errors import InputMissing, UsageError
-from registry.cli import cli
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_of_the_catalogue_and_that_of_the_demo_the_later_one_is_shown(clone: Pat
 
 
 def test_without_a_catalogue_the_command_says_how_to_make_one(clone: Path) -> None:
-    done = CliRunner().invoke(cli, ["catalog-serve"])
+    done = CliRunner().invoke(cli, ["serve"])
     assert done.exit_code == InputMissing.code
     assert done.stderr.endswith("there is no catalogue yet; fix: make catalog, or make demo\n")
 
@@ -85,20 +85,20 @@ def test_a_port_that_is_taken_is_named(clone: Path) -> None:
     write(clone / "site", "")
     with socket.create_server((ADDRESS, 0)) as taken:
         port = taken.getsockname()[1]
-        done = CliRunner().invoke(cli, ["catalog-serve"], env={"PORT": str(port)})
+        done = CliRunner().invoke(cli, ["serve"], env={"PORT": str(port)})
     assert done.exit_code == UsageError.code
     assert f"error: PORT: {port} cannot be used: Address already in use; fix: choose another: PORT=8081" in done.stderr
 
 
 def test_ctrl_c_ends_it_well(clone: Path, root: Path) -> None:
     write(clone / "site", "<p>index")
-    program = "import sys; sys.argv[0] = 'registry'; from registry.cli import cli; cli()"
+    program = "import sys; sys.argv[0] = 'catalog'; from catalog.cli import cli; cli()"
     known = environ(root, REGISTRY_ROOT=str(clone), PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-P", "-c", program, "catalog-serve", "--port", "0"]
+    command = [sys.executable, "-P", "-c", program, "serve", "--port", "0"]
     with subprocess.Popen(command, env=known, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout and server.stderr
         said = server.stdout.readline()
-        assert said.endswith(f"/ shows {clone / 'site'}; Ctrl-C ends it\n")
+        assert said.endswith(f"/ serves {clone / 'site'}; stop it with Ctrl-C\n")
         assert ask(int(said.split("/")[2].partition(":")[2]), "/")[1] == b"<p>index"
         os.kill(server.pid, signal.SIGINT)
         assert server.wait(timeout=20) == 0

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from catalog.cli import cli
 from click.testing import CliRunner
 from conftest import git
-from registry.cli import cli
 from unit.registry.lineage_world import World, greetings, make_world, wines
 
 
@@ -104,7 +104,7 @@ def test_one_damaged_document_costs_one_page(
     monkeypatch.setenv("REGISTRY_ROOT", str(world.root))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     release(world, damage)
-    result = CliRunner().invoke(cli, ["catalog"])
+    result = CliRunner().invoke(cli, ["build"])
     assert result.exit_code == code, (result.output, result.exception)
     assert result.stderr.strip().splitlines()[-1].startswith("error: ")
     pages = world.root / "site" / "datasets"

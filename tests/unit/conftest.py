@@ -1,4 +1,4 @@
-"""What several tests of the registry start from."""
+"""What several unit tests start from."""
 
 import pytest
 from registry.services.tracking import connected
