@@ -45,7 +45,10 @@ def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None
         ("parquetizer/Dockerfile", {"parquetizer"}),
         ("parquetizer/requirements.lock", {"parquetizer"}),
         ("samples/samples/encoding.py", {"catalog", "chunk-embed", "parquetizer", "stats", "registry"}),
-        ("stage/stage/output.py", {"catalog", "chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"}),
+        (
+            "stage/stage/output.py",
+            {"catalog", "chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"},
+        ),
         ("launcher/launcher/run.py", {"registry"}),
         ("client/data_registry/git.py", {"catalog", "registry"}),
         ("catalog/catalog/site.py", {"catalog"}),
