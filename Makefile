@@ -1,4 +1,4 @@
-# The front door. A recipe is one command; what it does is Python in tools/registry. Variables given
+# The front door. A recipe is one command; what it does is Python in tools/. Variables given
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
@@ -89,16 +89,16 @@ images: ## Build the tools' container images
 	@tools/run registry images
 
 minikube-apply: # Install it in minikube (KUBE_CONTEXT=... another cluster)
-	@tools/run registry minikube apply
+	@tools/run cluster minikube apply
 
-minikube-forward: # Lead ports of this machine to its services, until Ctrl-C
-	@tools/run registry minikube forward
+minikube-forward: # Forward ports of this machine to its services
+	@tools/run cluster minikube forward
 
 minikube-smoke: # Run a pipeline in the cluster, and read its release back
-	@tools/run registry minikube smoke
+	@tools/run cluster minikube smoke
 
 workflows: # Write the datasets' Argo workflows from their DVC stages
-	@tools/run registry workflow all
+	@tools/run cluster workflow all
 
 test: ## Everything that can be tested on this machine
 	@tools/run tests pytest tests -n logical --dist loadfile

@@ -141,4 +141,4 @@ def test_nothing_of_the_build_machine_stays_in_an_image(images: dict[str, str], 
 def test_make_images_builds_what_the_images_file_names(images: dict[str, str], root: Path) -> None:
     command = ["make", "--no-print-directory", "images"]
     shown = subprocess.run(command, cwd=root, env=environ(root), text=True, capture_output=True)
-    assert shown.stdout.split() == [*images.values(), find_tools(root)["registry"].image()], shown.stderr
+    assert shown.stdout.split() == [*images.values(), find_tools(root)["cluster"].image()], shown.stderr

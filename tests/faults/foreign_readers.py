@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 from chunk_embed.release import Release as ParentOfChunks
-from cluster.argo.report import _failures
-from cluster.argo.workspace import SHAPE as PLAN
+from cluster.steps.report import read_failures
+from cluster.steps.workspace import SHAPE as PLAN
 from data_registry.documents import read_stages
 from data_registry.samples import check_manifest
 from data_registry.stage.errors import StageError, UsageError, VerificationFailed
@@ -135,7 +135,7 @@ READERS = {
     ),
     "release.json for chunk-embed": Reader(PARENT, in_file(ParentOfChunks.read, "release.json")),
     "plan": Reader(PLANNED, lambda text: read_json(text, "plan.json", PLAN)),
-    "failures": Reader(FAILURES, lambda text: _failures(text.decode(errors="replace"))),
+    "failures": Reader(FAILURES, lambda text: read_failures(text.decode(errors="replace"))),
     "list of a folder": Reader(LISTED, list_of_folder),
     ".dvc/config": Reader(CONFIG, config, ini(CONFIG).encode(), write=ini),
     "annotations.json": Reader(ENTRIES, annotations),

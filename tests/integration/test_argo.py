@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.argo.pods import image_key
+from cluster.templates.pods import image_key
 from conftest import alone, git, make_clone
 from integration.argo_runner import Cluster, Outcome, Workflow
 from integration.stack import Stack
@@ -78,17 +78,17 @@ class Forge:
 
 
 @pytest.fixture(scope="session")
-def registry_image(root: Path) -> str:
-    image = find_tools(root)["registry"].image()
+def cluster_image(root: Path) -> str:
+    image = find_tools(root)["cluster"].image()
     with alone("images"):
         if not has_image(image):
-            build_images(root, {"registry": image})
+            build_images(root, {"cluster": image})
     return image
 
 
 @pytest.fixture
 def forge(
-    root: Path, stack: Stack, images: dict[str, str], registry_image: str, mirror: Path, tmp_path: Path
+    root: Path, stack: Stack, images: dict[str, str], cluster_image: str, mirror: Path, tmp_path: Path
 ) -> Iterator[Forge]:
     """The repository as it is here, but without anything built, on a server that pods can reach."""
     tmp_path.chmod(0o755)
@@ -107,11 +107,11 @@ def forge(
     name, network = f"git-{uuid.uuid4().hex[:8]}", f"{stack.environ['COMPOSE_PROJECT_NAME']}_default"
     daemon = ["daemon", "--enable=receive-pack", "--export-all", "--base-path=/git", "/git"]
     server = ["docker", "run", "--rm", "-d", "--name", name, "--network", network, "-v", f"{served}:/git"]
-    server += ["--user", f"{os.getuid()}:{os.getgid()}", "--entrypoint", "git", registry_image, *daemon]
+    server += ["--user", f"{os.getuid()}:{os.getgid()}", "--entrypoint", "git", cluster_image, *daemon]
     subprocess.run(server, check=True, capture_output=True)
     cluster = Cluster(
         config_maps={
-            "registry-images": {image_key(image): image for image in images.values()} | {"registry": registry_image},
+            "registry-images": {image_key(image): image for image in images.values()} | {"cluster": cluster_image},
             "compute-profiles": {"cpu-small": PROFILE},
             "registry-settings": {
                 "REPO_URL": f"git://{name}/repo.git",

@@ -53,7 +53,7 @@ def test_configuration_is_clean(stack: Stack, files: list[str]) -> None:
 def test_for_a_cluster_only_the_tools_are_left(stack: Stack) -> None:
     assert stack.compose(*CLUSTER, "config", "--services").stdout == ""
     tools = stack.compose(*CLUSTER, "--profile", "tools", "config", "--services").stdout.split()
-    assert sorted(tools) == ["chunk-embed", "fetcher", "parquetizer", "pgloader", "registry", "stats"]
+    assert sorted(tools) == ["chunk-embed", "cluster", "fetcher", "parquetizer", "pgloader", "stats"]
 
 
 def test_for_a_cluster_secrets_come_from_the_environment_alone(stack: Stack) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from cluster.argo.template import COMPUTE_TYPES
-from cluster.kubernetes.forwards import KNOWN
-from cluster.kubernetes.secrets import SECRETS
+from cluster.minikube.forwards import DEFAULTS
+from cluster.minikube.install import SECRETS
+from cluster.templates.template import COMPUTE_TYPES
 from data_registry.clone import repository
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -151,7 +151,7 @@ def test_profiles_are_patches_of_a_pod(manifests: list[Object]) -> None:
 
 def test_what_is_forwarded_is_what_pods_use(manifests: list[Object]) -> None:
     values = {each["metadata"]["name"]: each["data"] for each in manifests if each["kind"] == "ConfigMap"}
-    where = {name: re.split("[/:]", service) for name, (service, _) in KNOWN.items()}
+    where = {name: re.split("[/:]", service) for name, (service, _) in DEFAULTS.items()}
     host = "{1}.{0}.svc.cluster.local"
     assert values["registry-settings"]["AWS_ENDPOINT_URL"] == f"http://{host.format(*where['minio'])}"
     assert values["registry-database"]["PGVECTOR_HOST"] == host.format(*where["pgvector"])
@@ -161,15 +161,15 @@ def test_what_is_forwarded_is_what_pods_use(manifests: list[Object]) -> None:
 def test_a_laptop_expects_the_ports_that_are_forwarded() -> None:
     lines = (ROOT / ".env.minikube").read_text().splitlines()
     told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    assert (told["PGVECTOR_HOST"], told["PGVECTOR_PORT"]) == ("localhost", KNOWN["pgvector"][1])
+    assert (told["PGVECTOR_HOST"], told["PGVECTOR_PORT"]) == ("localhost", DEFAULTS["pgvector"][1])
     compose = (ROOT / "docker-compose.minikube.yml").read_text()
-    assert f"${{MINIKUBE_PGVECTOR_PORT:-{KNOWN['pgvector'][1]}}}" in compose
-    assert f"minikube.host:{KNOWN['minio'][1]}" in compose
+    assert f"${{MINIKUBE_PGVECTOR_PORT:-{DEFAULTS['pgvector'][1]}}}" in compose
+    assert f"minikube.host:{DEFAULTS['minio'][1]}" in compose
     assert f"{told['AWS_ENDPOINT_URL']}}}" in compose
     for name in ("PGVECTOR_DATABASE", "PGVECTOR_USER"):
         assert f"{name}: ${{{name}:-{told[name]}}}" in compose
     readme = (FOLDER / "README.md").read_text()
-    for name, (service, port) in KNOWN.items():
+    for name, (service, port) in DEFAULTS.items():
         row = f"| `MINIKUBE_{name.upper()}_SERVICE` | `{service}` | {port} | `MINIKUBE_{name.upper()}_PORT` |"
         assert row in readme
 
@@ -189,7 +189,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", [each for each in commands() if each.startswith("kubectl create secret")])
 def test_the_readmes_commands_make_the_secrets(command: str, tmp_path: Path) -> None:
     for secret in SECRETS:
-        for source in secret.sources:
+        for source in secret.options.split():
             name = source.rpartition("=")[2]
             text = "".join(f"{key}=x\n" for key in secret.keys) if name.endswith(".env") else "x\n"
             (tmp_path / name).write_text(text)
@@ -211,7 +211,7 @@ def test_the_overlay_of_the_readme_changes_an_address(tmp_path: Path) -> None:
     (tmp_path / "my-cluster").mkdir()
     (tmp_path / "my-cluster" / "kustomization.yaml").write_text(overlay)
     made = subprocess.run(["kubectl", "kustomize", tmp_path / "my-cluster"], text=True, capture_output=True, check=True)
-    assert "REPO_URL: https://git.example.org/data-data_registry.git" in made.stdout and made.stderr == ""
+    assert "REPO_URL: https://git.example.org/data-registry.git" in made.stdout and made.stderr == ""
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)

@@ -41,7 +41,7 @@ def test_links_lead_somewhere(readme: Path) -> None:
         assert not target or (readme.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("tool", ["fetcher", "parquetizer", "stats", "pgloader", "registry", "catalog"])
+@pytest.mark.parametrize("tool", ["fetcher", "parquetizer", "stats", "pgloader", "registry", "catalog", "cluster"])
 def test_every_command_of_a_tool_is_in_its_readme(tool: str) -> None:
     commands = re.findall(r"^  ([a-z-]+)  ", help_text(f"{tool} --help").partition("Commands:")[2], re.MULTILINE)
     assert commands

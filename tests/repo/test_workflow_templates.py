@@ -15,7 +15,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from cluster.argo.template import is_current
+from cluster.templates.template import is_current
 from data_registry.clone import repository
 from data_registry.stage import errors
 from launcher.images import read_images
@@ -108,7 +108,7 @@ def test_parameters_reach_a_pod_as_variables_or_whole_arguments(template: dict[s
 
 
 def test_images_are_those_of_the_stages_and_pinned_by_the_cluster(template: dict[str, Any]) -> None:
-    known = {image.rpartition("/")[2].replace(":", ".") for image in read_images(ROOT).values()} | {"registry"}
+    known = {image.rpartition("/")[2].replace(":", ".") for image in read_images(ROOT).values()} | {"cluster"}
     for pod in pods(template):
         inputs = {each["name"]: each for each in pod["inputs"]["parameters"]}
         for each in [*pod.get("initContainers", []), pod["container"]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster.kubernetes.inputs import OWN, choices
+from cluster.github.request import OWN, choices
 from data_registry.clone import repository
 from registry.datasets import find_datasets
 
@@ -132,10 +132,10 @@ def test_commands_exist() -> None:
             if words[0] == "make":
                 assert words[1] in targets
                 continue
-            assert words[1] == "registry"
-            shown = subprocess.run(["registry", words[2], "--help"], text=True, capture_output=True, check=True).stdout
+            assert words[1] == "cluster"
+            shown = subprocess.run(["cluster", words[2], "--help"], text=True, capture_output=True, check=True).stdout
             assert all(f" {word} " in shown or f" {word}\n" in shown for word in words if word.startswith("--"))
-    assert {"make test", "make demo", "tools/run registry submit", "tools/run registry pins"} <= seen
+    assert {"make test", "make demo", "tools/run cluster submit", "tools/run cluster pins"} <= seen
 
 
 @pytest.mark.parametrize("pipeline", ["data", "embeddings"])

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from catalog.cli import cli as catalog
 from click.testing import CliRunner, Result
-from cluster.argo.publish import publish
-from cluster.argo.workspace import Workspace
-from cluster.kubernetes.changed import changed_datasets
+from cluster.github.request import changed_datasets
+from cluster.steps.publish import publish
+from cluster.steps.workspace import Workspace
 from conftest import git
 from data_registry.git import Git
 from data_registry.releases.origin import release_at

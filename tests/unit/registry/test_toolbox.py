@@ -12,6 +12,8 @@ from data_registry.clone import repository
 from launcher.images import read_images, refresh_images
 from launcher.toolbox import Tool, find_tools
 
+CONTROL = {"catalog", "cluster", "registry"}  # tools that work on the clone
+
 
 @pytest.fixture
 def tree(root: Path, tmp_path: Path) -> Path:
@@ -44,15 +46,12 @@ def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None
         ("parquetizer/parquetizer/table.py", {"parquetizer"}),
         ("parquetizer/Dockerfile", {"parquetizer"}),
         ("parquetizer/requirements.lock", {"parquetizer"}),
-        ("samples/samples/encoding.py", {"catalog", "chunk-embed", "parquetizer", "stats", "registry"}),
-        (
-            "stage/stage/output.py",
-            {"catalog", "chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", "registry"},
-        ),
-        ("launcher/launcher/run.py", {"registry"}),
-        ("client/data_registry/git.py", {"catalog", "registry"}),
+        ("samples/samples/encoding.py", {"chunk-embed", "parquetizer", "stats", *CONTROL}),
+        ("stage/stage/output.py", {"chunk-embed", "fetcher", "parquetizer", "pgloader", "stats", *CONTROL}),
+        ("launcher/launcher/run.py", {"registry", "cluster"}),
+        ("client/data_registry/git.py", CONTROL),
         ("catalog/catalog/site.py", {"catalog"}),
-        ("registry/registry/batches.py", {"catalog", "registry"}),
+        ("registry/registry/batches.py", CONTROL),
         ("parquetizer/README.md", set()),
         ("samples/vectors.json", set()),
         ("README.md", set()),
@@ -95,6 +94,7 @@ def test_every_tool_says_what_it_needs(root: Path) -> None:
     assert {name: tool.network for name, tool in tools.items()} == {
         "catalog": True,
         "chunk-embed": ("RAY_ADDRESS", "HF_HUB_OFFLINE=0"),
+        "cluster": True,
         "fetcher": True,
         "parquetizer": False,
         "pgloader": True,

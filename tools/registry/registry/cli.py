@@ -5,9 +5,6 @@ import os
 import subprocess
 
 import click
-from cluster.commands.argo import argo, workflow
-from cluster.commands.minikube import minikube
-from cluster.commands.submit import pins_command, review, submit
 from data_registry.clone import repository
 from data_registry.git import Git
 from data_registry.stage.command import Tool, fail
@@ -175,7 +172,7 @@ def images(no_build: bool) -> None:
     if not engine_answers():
         log.warning("No Docker engine answers: data/images.yaml is current, no image was built.")
         return
-    built = {**read_images(root), "registry": find_tools(root)["registry"].image()}
+    built = {**read_images(root), "cluster": find_tools(root)["cluster"].image()}
     log.info("building %s; new ones take minutes", ", ".join(built.values()))
     build_images(root, built)
     click.echo("\n".join(built.values()))
@@ -239,10 +236,4 @@ for command in (show_command, diff_command, explain_command, whohas_command):
     cli.add_command(command)
 
 for command in (parent, load, switch, rollback, search, evaluate):
-    cli.add_command(command)
-
-for command in (workflow, argo, minikube):
-    cli.add_command(command)
-
-for command in (submit, pins_command, review):
     cli.add_command(command)

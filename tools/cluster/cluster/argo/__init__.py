@@ -1,1 +1,0 @@
-"""Workflow templates, and the steps plan and publish."""

@@ -1,1 +1,0 @@
-"""A cluster: submitting workflows, pinning images, minikube."""

@@ -1,0 +1,1 @@
+"""The steps of a workflow that are this tool: plan, clean, publish, report."""

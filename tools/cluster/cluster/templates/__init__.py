@@ -1,0 +1,1 @@
+"""WorkflowTemplates, generated from the stages that DVC resolves."""
