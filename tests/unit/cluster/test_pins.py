@@ -33,6 +33,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tree = tmp_path / "tree"
     for name in ("fetcher", "cluster", "stats"):
         (tree / "tools" / name / name).mkdir(parents=True)
+        (tree / "tools" / name / name / "__init__.py").touch()
         (tree / "tools" / name / "pyproject.toml").write_text(TOOL.format(env='"*"' if name == "cluster" else ""))
         (tree / "tools" / name / "requirements.lock").write_text("")
         (tree / "tools" / name / "Dockerfile").write_text("FROM scratch\nCOPY tools /\n")

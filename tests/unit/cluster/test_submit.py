@@ -53,6 +53,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def api(tree: Path) -> Iterator[Cluster]:
     with Cluster().running() as api:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data-registry"}}
+        api.objects["/api/v1/namespaces/data-registry"] = namespace
         yield api
 
 
