@@ -18,7 +18,7 @@ CONTROL = {"catalog", "cluster", "registry"}  # tools that work on the clone
 @pytest.fixture
 def tree(root: Path, tmp_path: Path) -> Path:
     """A copy of the tools, with data/images.yaml written for them."""
-    shutil.copytree(root / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "tools", tmp_path / "tools", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "data").mkdir()
     refresh_images(tmp_path)
     return tmp_path
