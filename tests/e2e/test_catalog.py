@@ -181,7 +181,7 @@ def test_search_finds_by_words_columns_labels_and_versions(page: Page, words: st
     page.get_by_label("Search").fill(words)
     assert shown(page) == found
     count = f"{len(found)} of {len(NAMES)} datasets" if len(found) < len(NAMES) else f"{len(NAMES)} datasets"
-    expect(page.locator("#found")).to_have_text(count)
+    expect(page.locator("#count")).to_have_text(count)
 
 
 def test_each_filter_and_what_they_find_together(page: Page) -> None:
@@ -208,9 +208,9 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
         page.get_by_label("State").select_option(state)
         assert shown(page) == found
     page.get_by_label("State").select_option("")
-    page.get_by_label("Made for").select_option("text classification")
+    page.get_by_label("Task").select_option("text classification")
     assert shown(page) == ["documents", "lost", "texts"]
-    page.get_by_label("Made for").select_option("")
+    page.get_by_label("Task").select_option("")
     page.get_by_label("Licence").select_option("none")
     assert shown(page) == ["planned"]
     page.get_by_label("Licence").select_option(" ".join(f"{SHOWN} and more".split()))
@@ -277,11 +277,10 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     page.locator("#cards a").last.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/vectors.html")
-    details = page.locator("#use details").nth(1)
+    details = page.locator("#versions details").first
     details.locator("summary").focus()
     page.keyboard.press("Enter")
-    expect(details.locator("pre")).to_be_visible()
-    expect(page.locator("#use details").first.locator("pre")).to_be_hidden()
+    expect(details.locator("table").first).to_be_visible()
 
 
 def test_without_scripts_all_is_there(browser: Browser, site: str) -> None:
@@ -293,18 +292,18 @@ def test_without_scripts_all_is_there(browser: Browser, site: str) -> None:
         for heading in page.locator("h2").all():
             expect(heading).to_be_visible()
         assert page.locator("button").count() == 0
-        assert (page.locator("#use .code code").nth(1).text_content() or "").startswith("dvc get")
+        commands = page.locator("#use pre code").all_text_contents()
+        assert commands[0].startswith("pip install ") and any(each.startswith("dvc get") for each in commands)
+        assert page.locator(".first-rows:visible tbody tr").count() == 20, "of both splits"
         assert wrong == []
 
 
 def test_programs_are_copied_to_the_letter(browser: Browser, site: str) -> None:
     with watched(browser, site, permissions=["clipboard-read", "clipboard-write"]) as (page, wrong):
         page.goto(f"{site}datasets/texts.html")
-        summaries = page.locator("#use summary")
-        for number in range(summaries.count()):
-            block = page.locator("#use .code").nth(number)
-            if number:
-                summaries.nth(number).click()
+        blocks = page.locator("#use .program")
+        for number in range(blocks.count()):
+            block = blocks.nth(number)
             block.get_by_role("button").click()
             expect(block.get_by_role("button")).to_have_text("Copied")
             assert page.evaluate("navigator.clipboard.readText()") == block.locator("code").text_content()
@@ -315,8 +314,8 @@ def test_where_copying_is_refused_the_program_is_selected(browser: Browser, site
     with watched(browser, site) as (page, wrong):
         page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
         page.goto(f"{site}datasets/texts.html")
-        block = page.locator("#use .code").first
-        block.get_by_role("button", name="Copy: All of it").click()
+        block = page.locator("#use .program").first
+        block.get_by_role("button", name="Copy: Install the Python client").click()
         expect(block.get_by_role("button")).to_have_text("Selected")
         assert page.evaluate("String(getSelection())") == block.locator("code").text_content()
         assert wrong == []
@@ -326,7 +325,7 @@ def test_no_copying_is_offered_where_it_cannot_be_done(browser: Browser, site: s
     with watched(browser, site) as (page, wrong):
         page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })")
         page.goto(f"{site}datasets/texts.html")
-        assert page.locator(".code").count() > 5 and page.locator(".code button").count() == 0
+        assert page.locator(".program").count() > 5 and page.locator(".program button").count() == 0
         assert wrong == []
 
 
@@ -334,12 +333,12 @@ def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/texts.html")
     page.emulate_media(media="print")
     for part in (
+        "#samples table",
         "h1",
         ".facts",
         "#checks",
         "#schema table",
         "#plots svg",
-        "#samples table",
         "#versions li",
         "#use pre",
     ):
@@ -347,6 +346,7 @@ def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
     for program in page.locator("#use pre").all():
         expect(program).to_be_visible()
     expect(page.locator(".contents")).to_be_hidden()
+    expect(page.locator("#samples button").first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.querySelector('.wide')).overflowX") == "visible"
 
 
@@ -366,10 +366,16 @@ def test_hostile_data_is_text(browser: Browser, site: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.locator("h1").text_content() == SHOWN
         assert re.sub(r"[\s\x07]+", " ", page.title()) == re.sub(r"[\s\x07]+", " ", f"{SHOWN} · Data registry")
-        assert page.locator("main script, main img[onerror], main svg[onload], main title").count() == 0
+        assert page.locator("main img[onerror], main svg[onload], main title").count() == 0
+        (data,) = page.locator("main script").all_text_contents()
+        assert "<" not in data and len(json.loads(data)["rows"]) == 25
         assert page.locator("#schema th code").all_text_contents() == ["text", f"label {RUNS}"]
-        samples = page.locator("#samples table").text_content() or ""
-        assert SHOWN in samples
+        assert SHOWN in (page.locator("#samples table").text_content() or "")
+        page.get_by_label("Filter rows").fill("LABEL 20 <img")
+        expect(page.locator("#samples .count")).to_have_text("1 of 1 match in the first 25 of 26 rows")
+        cells = page.locator("#samples tbody td").all_text_contents()
+        assert cells == [f"{SHOWN} 20", f"label 20 {RUNS}"]
+        assert page.locator("#samples tbody").inner_html().count("<img") == 0
         assert "6 others" in page.locator("#plots svg text").all_text_contents()
         assert (
             json.loads(page.locator("script[type='application/ld+json']").text_content() or "")["description"]
@@ -381,6 +387,62 @@ def test_hostile_data_is_text(browser: Browser, site: str) -> None:
         assert page.locator(".readme img").count() == 0
         assert page.get_by_role("link", name="unbuilt").get_attribute("href") == "planned.html"
         assert wrong == []
+
+
+def test_first_rows_are_paged_and_filtered(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/texts.html")
+    status = page.locator(".first-rows:visible .count")
+    numbers = page.locator(".first-rows:visible tbody th")
+    expect(status).to_have_text("1–10 of 60 rows")
+    page.get_by_role("button", name="Previous").first.focus()
+    page.keyboard.press("Enter")
+    expect(status).to_have_text("1–10 of 60 rows")
+    page.keyboard.press("Tab")
+    for _ in range(9):
+        page.keyboard.press("Enter")
+    expect(status).to_have_text("51–60 of 60 rows")
+    expect(page.get_by_role("button", name="Next").first).to_be_focused()
+    assert numbers.all_text_contents() == [str(number) for number in range(50, 60)]
+    page.get_by_label("Filter rows").first.fill("JOY text 1")
+    expect(status).to_contain_text("matches in 60 rows")
+    for row in page.locator(".first-rows:visible tbody tr").all():
+        assert {"joy", "text 1"} <= {part for part in ("joy", "text 1") if part in row.inner_text()}
+    page.get_by_label("Filter rows").first.fill("no such row")
+    expect(status).to_have_text("No match in 60 rows")
+    page.get_by_role("combobox", name="Split").select_option("val")
+    expect(status).to_have_text("1–10 of 12 rows")
+    assert page.locator(".first-rows:visible").count() == 1
+
+
+def test_captioned_images_are_in_the_table(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/captioned.html")
+    images = page.locator("#samples tbody tr td:first-of-type img")
+    assert images.count() == page.locator("#samples tbody tr").count() > 1
+    assert page.locator("#samples .sheet").count() == 0
+
+
+def test_a_page_begins_with_samples_and_how_to_use_them(page: Page, site: str) -> None:
+    page.goto(f"{site}datasets/texts.html")
+    ids = page.locator("main section").evaluate_all("all => all.map(each => each.id)")
+    assert ids == ["samples", "use", "schema", "checks", "plots", "lineage", "versions", "about"]
+    assert page.locator("#use figcaption span").first.inner_text() == "Install the Python client"
+    for program in page.locator("#use pre").all():
+        expect(program).to_be_visible()
+    assert page.locator("#checks .warn").all_inner_texts() == [
+        "2 of 70 samples have the same text as another that differs",
+        "samples of val that are in train too: 3",
+    ]
+    assert page.locator("#checks svg").count() == 0
+
+
+def test_the_index_says_what_it_was_built_from_and_what_is_incomplete(page: Page, root: Path) -> None:
+    commit, time = (
+        git(root, "show", "-s", "--format=%H %cd", "--date=format:%Y-%m-%d %H:%M", "HEAD").strip().split(" ", 1)
+    )
+    built = page.locator("#built")
+    expect(built).to_contain_text(f"Built from commit {commit[:12]} of {time} UTC.")
+    expect(built).to_contain_text(f"{3 * len(FORMS) + 6} of {3 * len(FORMS) + 9} releases were read.")
+    expect(page.locator("li", has_text="Incomplete: older-v1.0.0")).to_be_visible()
 
 
 def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
@@ -397,7 +459,7 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     expect(page.locator(".note").first).to_contain_text("halves-v1.0.0 metadata.json: invalid JSON")
     page.goto(f"{site}datasets/fresh.html")
     expect(page.locator("#use")).to_contain_text("make release DS=fresh")
-    assert page.locator("#use summary").all_inner_texts() == ["pandas", "PyTorch", "Ray Data", "Hugging Face"]
+    assert page.locator("#use figcaption span").all_inner_texts() == ["pandas", "PyTorch", "Ray Data", "Hugging Face"]
     page.goto(f"{site}datasets/planned.html")
     expect(page.locator("#use")).to_contain_text("make dataset DS=planned")
 
@@ -419,7 +481,7 @@ def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
 
 
 def test_releases_of_what_is_gone_are_named(page: Page) -> None:
-    expect(page.get_by_text("no longer in data/")).to_have_text("Released, and no longer in data/: gone 1.0.0, 1.1.0.")
+    expect(page.get_by_text("no longer in data/")).to_have_text("Released, but no longer in data/: gone 1.0.0, 1.1.0.")
 
 
 def test_programs_name_the_registry_without_its_password(root: Path) -> None:
@@ -439,7 +501,7 @@ def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
     before = site()
     assert CliRunner().invoke(cli, ["build"]).exit_code == 42
     assert site() == before
-    monkeypatch.setattr("catalog.site.index", lambda *_: 1 / 0)
+    monkeypatch.setattr("catalog.site.index_html", lambda *_: 1 / 0)
     assert CliRunner().invoke(cli, ["build"]).exit_code == 1
     assert site() == before
     assert not list(root.glob(".site*"))

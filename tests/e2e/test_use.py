@@ -23,9 +23,10 @@ from registry import load
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 SECTION = re.compile(r'<section id="use">(.*?)</section>', re.DOTALL)
-PROGRAM = re.compile(r"<summary>([^<]*)</summary>\s*<div class=\"code\"[^>]*><pre[^>]*><code>([^<]*)</code>")
-GET, DVC, TORCH = "All of it, every byte verified", "DVC", "PyTorch"
-READING = ("dvc.api", "registry.load", "pandas", "Ray Data", "Hugging Face")
+PROGRAM = re.compile(r"<figcaption><span>([^<]*)</span></figcaption>\s*<pre[^>]*><code>([^<]*)</code>")
+INSTALL, LOAD, GET = "Install the Python client", "Load it in Python", "Download all files, verified"
+DVC, TORCH = "DVC", "PyTorch"
+READING = (LOAD, "dvc.api", "pandas", "Ray Data", "Hugging Face")
 NAMES = {  # of each dataset, its split to train on, and what DVC gets
     "emotion": ("train", "train.parquet"),
     "fashion-mnist": ("train", "train.parquet"),
@@ -129,7 +130,7 @@ def name(request: pytest.FixtureRequest, names: list[str]) -> str:
 
 def test_every_dataset_has_every_program(name: str, pages: Pages, names: list[str]) -> None:
     assert set(NAMES) >= set(names)
-    assert list(pages[name]) == [GET, DVC, "dvc.api", "registry.load", "pandas", TORCH, "Ray Data", "Hugging Face"]
+    assert list(pages[name]) == [INSTALL, LOAD, GET, DVC, "dvc.api", "pandas", TORCH, "Ray Data", "Hugging Face"]
 
 
 def test_dvc_gets_it(name: str, pages: Pages, folder: Path, known: dict[str, str], tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_it_reads_the_samples_of_the_release(
         seen["rows"] = [{"name": each["path"].rpartition("/")[2], "text": each["text"]} for each in seen["rows"]]
     if name == "roco-radiology" and title == "Hugging Face":
         rows = [{**row, "image": size(each["image"])} for row, each in zip(rows, expected[name], strict=True)]
-    elif name == "roco-radiology" and title != "registry.load":
+    elif name == "roco-radiology" and title != LOAD:
         images = folder / name / "processed" / "train" / "images"
         seen["rows"] = [{**row, "image": (images / row["image"]).stat().st_size} for row in seen["rows"]]
     assert seen["rows"] == rows

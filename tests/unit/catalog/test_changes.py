@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from catalog import contents
+from catalog import sample_values
 from catalog.changes import Change, Sample
 from catalog.entries import read_entry, read_releases
 from data_registry.git import Git
@@ -64,15 +64,15 @@ def test_of_tables_images_with_captions_and_documents(world: World) -> None:
 
 
 def test_large_files_are_not_fetched_for_a_few_rows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "MOST", 10)
+    monkeypatch.setattr(sample_values, "MAX_BYTES", 10)
     found = change(world, "wines", wines(), wines(WINE_ROWS[1:]))
     assert found.kinds and values(found) == {"removed": [()]}
 
 
 def test_where_one_side_is_not_known_no_difference_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = contents.contents_of
+    real = sample_values.values_of_release
     monkeypatch.setattr(
-        "catalog.changes.contents_of",
+        "catalog.changes.values_of_release",
         lambda release, *rest: real(release, *rest) if release.version.minor else {},
     )
     train = [("hello", "joy"), ("go away", "fear"), *TRAIN[2:]]
@@ -94,4 +94,4 @@ def test_data_that_is_lost_takes_the_values_and_not_the_difference(
     (dataset,) = find_datasets(world.root, "greetings")
     found = read_entry(dataset, read_releases(Git(world.root))["greetings"], "").current.change
     assert found and values(found) == {"changed": [()]}
-    assert "greetings-v1.1.0: the values that changed since 1.0.0 are left out: " in caplog.text
+    assert "greetings-v1.1.0: values of samples changed since 1.0.0 are left out: " in caplog.text

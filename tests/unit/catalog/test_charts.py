@@ -57,7 +57,7 @@ def test_a_bar_and_its_number_for_each_name() -> None:
     assert len(marks(chart, "bar")) == len(marks(chart, "text mark")) == 3
     assert {"joy", "anger", "<b>&\"'", "3", "0", "1"} <= set(texts(chart))
     assert chart.rows == (("joy", "3"), ("anger", "0"), ("<b>&\"'", "1"))
-    assert chart.alt == "Bar chart: label, 3 values. Most: joy."
+    assert chart.alt == "Bar chart: label, 3 values. Largest: joy."
     assert (chart.head, chart.series) == (("values", "number"), ())
 
 
@@ -74,7 +74,7 @@ def test_of_many_names_the_rarest_are_added_up() -> None:
     assert len(marks(chart, "bar")) == len(chart.rows) == LABELS
     assert chart.rows[-1] == ("11 others", str(sum(range(1, 12))))
     assert chart.rows[0] == ("class 12", "12") and chart.rows[-2] == ("class 30", "30")
-    assert chart.alt == "Bar chart: label, 30 values. Most: class 30."
+    assert chart.alt == "Bar chart: label, 30 values. Largest: class 30."
 
 
 def test_as_many_names_as_there_is_room_for_stay_as_they_are() -> None:
@@ -85,7 +85,7 @@ def test_as_many_names_as_there_is_room_for_stay_as_they_are() -> None:
 @pytest.mark.parametrize("what", ["no bars", "an empty series"])
 def test_nothing_is_drawn_of_nothing(what: str) -> None:
     assert not marks(CHARTS[what], "bar") and CHARTS[what].rows == ()
-    assert CHARTS[what].alt == "Bar chart: label, 0 values. Most: nothing."
+    assert CHARTS[what].alt == "Bar chart: label, 0 values. Largest: none."
 
 
 def test_zeros_are_bars_without_a_length() -> None:

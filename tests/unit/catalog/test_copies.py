@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from catalog.copies import FIRST, MOST, Copy, copies_of
 from catalog.profile import Data, data_of_release
+from catalog.sample_values import COPIES, SAMPLES, Copy, copies_of
 from unit.registry.lineage_world import Made, World, greetings, make_world, wines
 
 
@@ -42,8 +42,8 @@ def test_without_a_key_the_whole_sample_is_it(world: World) -> None:
 def test_few_are_shown_of_many(world: World) -> None:
     found, ids = data(world, greetings([("oh", str(n)) for n in range(9)], [(f"{n}", "joy") for n in range(9)]))
     chosen = [id for split, id in ids if split == "val"]
-    assert list(copies_of(found, {}, [[ids[0][1]]])[ids[0][1]])[-1].row == MOST - 1
-    assert set(copies_of(found, {}, [chosen])) == set(chosen[:FIRST])
+    assert list(copies_of(found, {}, [[ids[0][1]]])[ids[0][1]])[-1].row == COPIES - 1
+    assert set(copies_of(found, {}, [chosen])) == set(chosen[:SAMPLES])
 
 
 def test_ids_that_are_none_are_left_out(world: World) -> None:

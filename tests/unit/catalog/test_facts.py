@@ -102,8 +102,8 @@ def test_figures_of_splits_have_a_row_for_each_measure() -> None:
 
 
 def test_figures_of_the_whole_are_numbers_alone() -> None:
-    assert facts.whole_figures(WINE) == {"num files": 2}
-    assert facts.whole_figures(EMOTION) == {}
+    assert facts.total_figures(WINE) == {"num files": 2}
+    assert facts.total_figures(EMOTION) == {}
 
 
 @pytest.mark.parametrize("metadata", [{}, {"checks": {}}, {"checks": {"duplicates": {"samples": 0}}}])
@@ -113,9 +113,12 @@ def test_what_is_well_is_no_problem(metadata: dict[str, Any]) -> None:
 
 def test_problems_are_named_with_the_ids_that_are_known() -> None:
     assert facts.problems(EMOTION) == [
-        facts.Problem("repeats", 2),
-        facts.Problem("train-val", 1, ("ab", "cd")),
-        facts.Problem("no text", 3),
+        facts.Problem("duplicates", "", 2),
+        facts.Problem("split_leaks", "train-val", 1, ("ab", "cd")),
+        facts.Problem("missing", "text", 3),
+    ]
+    assert [each.title for each in facts.problems(EMOTION)] == [
+        *("duplicates", "split leaks: train-val", "missing values: text")
     ]
 
 
@@ -140,9 +143,9 @@ def test_what_it_is_and_where_it_comes_from() -> None:
     assert facts.origin(made).parents == (("a", "a-v1.0.0"),)
 
 
-def test_what_was_looked_for_is_said_and_no_more() -> None:
-    assert facts.checked(EMOTION) == ["repeats", "conflicts", "leaks between splits", "gaps"]
-    assert facts.checked({"checks": {"missing": {}}}) == ["gaps"] and facts.checked({}) == []
+def test_checks_that_were_made_and_passed_are_listed() -> None:
+    assert facts.passed_checks(EMOTION) == ["conflicts"]
+    assert facts.passed_checks({"checks": {"missing": {}}}) == ["missing values"] and facts.passed_checks({}) == []
 
 
 @pytest.mark.parametrize(("splits", "found"), [(["val", "train"], "train"), (["a", "b"], "a"), ([], "")])
@@ -186,5 +189,5 @@ def test_what_stats_writes_is_taken(whole: dict[str, Any]) -> None:
 def test_what_stats_does_not_write_is_refused(odd: dict[str, Any]) -> None:
     """Whatever a page reads of it: one release must not end the catalogue."""
     facts.check({"logical_hash": "ab"}, "x")
-    with pytest.raises(CorruptFile, match=r"x: is not as stats writes it"):
+    with pytest.raises(CorruptFile, match=r"x: unexpected structure"):
         facts.check({"logical_hash": "ab", **odd}, "x")

@@ -37,7 +37,9 @@ def client(world: World, empty: bytes) -> Iterator[MlflowClient]:
 
 def test_without_records_nobody_is_asked_and_none_are_made(world: World) -> None:
     found = read_uses(world.root)
-    assert found.by_tag == {} and found.unknown.startswith("MLflow was not asked: ")
+    assert found.by_tag == {} and found.unknown.endswith(
+        "MLFLOW_TRACKING_URI is not set, and there is no local MLflow database."
+    )
     assert not embedded_file(world.root).parent.exists()
 
 
@@ -78,7 +80,7 @@ def test_of_a_damaged_selection_the_tag_is_left(
     with caplog.at_level(logging.WARNING):
         found = read_uses(world.root)
     assert list(map(said, found.by_tag["wines-v1.0.0"])) == [("a", "1", "training", None), ("b", "1", "training", 1)]
-    assert "a/1: which samples it used is left out: " in caplog.text
+    assert "a/1: its samples are left out: " in caplog.text
 
 
 def test_what_runs_have_lost_is_left_out(world: World, client: MlflowClient) -> None:
@@ -99,7 +101,7 @@ def test_records_that_cannot_be_read_are_said_to_be_so(
     embedded_file(world.root).parent.mkdir(parents=True)
     embedded_file(world.root).write_bytes(b"no database")
     found = read_uses(world.root)
-    assert found.by_tag == {} and found.unknown.startswith("MLflow could not be asked (sqlite:")
+    assert found.by_tag == {} and "MLflow could not be read (sqlite:" in found.unknown
     assert "models are left out: " in caplog.text
 
 
@@ -107,4 +109,4 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://someone:secret@127.0.0.1:9")
-    assert read_uses(world.root) == Uses({}, "MLflow could not be asked (http://127.0.0.1:9).")
+    assert read_uses(world.root) == Uses({}, "Models are not shown: MLflow could not be read (http://127.0.0.1:9).")

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from catalog.profile import Profile, profile
-from catalog.profile.data import data_of_release, data_of_working_copy
+from catalog.profile import Profile, data_of_release, data_of_working_copy, profile
 from catalog.profile.histograms import Extent, edges_of
 from data_registry.samples import ManifestWriter
 from data_registry.stage.errors import CorruptFile
@@ -222,7 +221,7 @@ def test_images_are_pictured_by_class_in_the_order_of_the_classes(folder: Folder
     assert [each[0, 0] for each in drawn] == [1, 4, 0, 2, 3, 5]
     assert drawn[0].tolist() == pixels[1]
     assert bins(found, "grey value", "train") == {0: 8 * 4 + 8, 8: 8, 248: 8} | {0: 8 * 4, 8: 8, 248: 8}
-    assert found.examples[0].rows[:2] == (("3 × 2", "bag (1)"), ("3 × 2", "shirt (0)"))
+    assert found.tables[0].rows[:2] == (("3 × 2", "bag (1)"), ("3 × 2", "shirt (0)"))
 
 
 def test_images_are_found_wherever_they_are(folder: Folder) -> None:
@@ -266,7 +265,8 @@ def test_what_is_no_rectangle_of_bytes_is_no_picture(folder: Folder) -> None:
     folder.table(image=pa.array(odd, IMAGES.types[0]), vector=pa.array([[1.0]] * 7, pa.list_(pa.float32())))
     found = folder.profile()
     assert len(found.pictures) == 1
-    assert [row[0] for row in found.examples[0].rows] == ["2 lists", "null", "0 lists", "1 × 0", "1 × 2"]
+    shapes = ["2 lists", "null", "0 lists", "1 × 0", "1 × 2", "1 list", "1 × 2"]
+    assert [row[0] for row in found.tables[0].rows] == shapes
     assert sum(bins(found, "grey value").values()) == 6
 
 
@@ -289,10 +289,14 @@ def test_captioned_images_are_measured_and_pictured(folder: Folder) -> None:
     assert bins(found, "image width", "train") == {20: 1, 300: 1}
     assert bins(found, "image height", "test") == {25: 1}
     assert bins(found, "characters of the caption", "train") == {10: 2}
-    assert [(each.split, each.suffix, each.caption) for each in found.pictures] == [("train", ".jpg", "A caption.")] * 2
-    assert [Image.open(io.BytesIO(each.data)).size for each in found.pictures] == [(160, 107), (20, 60)]
-    assert found.examples[0].columns == ("image", "caption")
-    assert found.examples[0].rows[0] == ("a.jpg, 300 × 200", "A caption.")
+    assert [(each.split, each.suffix, each.caption) for each in found.pictures] == [
+        *[("train", ".jpg", "A caption.")] * 2,
+        ("test", ".jpg", "A caption."),
+    ]
+    assert [Image.open(io.BytesIO(each.data)).size for each in found.pictures] == [(160, 107), (20, 60), (25, 25)]
+    assert found.tables[0].columns == ("image", "caption")
+    assert found.tables[0].rows[0] == ("a.jpg, 300 × 200", "A caption.")
+    assert [table.pictures for table in found.tables] == [(0, 1), (2,)]
 
 
 @pytest.mark.parametrize("side", [6000, 14_000])
@@ -366,7 +370,9 @@ def test_entries_that_are_odd_are_left_out_or_have_no_caption(folder: Folder) ->
     (folder.path / "processed" / "secret.jpg").write_bytes(image())
     found = folder.profile()
     assert len(found.pictures) == 1
-    assert found.examples[0].rows == (("gone.jpg", ""), ("../../secret.jpg", "a secret"), ("a.jpg, 5 × 6", ""))
+    (table,) = found.tables
+    assert table.rows == (("gone.jpg", ""), ("../../secret.jpg", "a secret"), ("a.jpg, 5 × 6", ""))
+    assert table.pictures == (None, None, 0)
 
 
 def test_captions_of_pictures_are_short(folder: Folder) -> None:
@@ -380,7 +386,7 @@ def test_nothing_but_no_images_at_all(folder: Folder) -> None:
     assert folder.profile() == Profile()
 
 
-# Examples
+# First rows
 
 
 def test_examples_are_short_and_readable(folder: Folder) -> None:
@@ -392,7 +398,7 @@ def test_examples_are_short_and_readable(folder: Folder) -> None:
         turns=pa.array([[{"from": "me", "value": "a\nb"}], [], [], [], [], []], pa.list_(TURN)),
         flag=[True] * 6,
     )
-    (found,) = folder.profile().examples
+    (found,) = folder.profile().tables
     assert found.split == ""
     assert found.rows == (
         (
@@ -407,23 +413,46 @@ def test_examples_are_short_and_readable(folder: Folder) -> None:
         ("", "no numbers", "0 bytes", "7.4", "[]", "true"),
         ("null", "null", "0 bytes", "nan", "[]", "true"),
         ("👩\u200d💻", "1 number: nan", "0 bytes", "16777216", "[]", "true"),
+        ("sixth", "no numbers", "0 bytes", "0", "[]", "true"),
     )
+
+
+def test_thousands_of_rows_are_shown_within_both_limits(folder: Folder) -> None:
+    folder.table("train", text=[f"row {number}" for number in range(3000)])
+    folder.table("val", text=["x" * 200] * 3000)
+    train, val = folder.profile().tables
+    assert (len(train.rows), train.rows[-1]) == (2000, ("row 1999",))
+    assert len(val.rows) == 2000
+
+
+def test_wide_rows_are_fewer(folder: Folder) -> None:
+    columns: dict[str, Any] = {f"c{number}": ["x" * 200] * 3000 for number in range(20)}
+    folder.table(**columns)
+    (table,) = folder.profile().tables
+    assert len(table.rows) == 1_000_000 // (20 * 200)
+
+
+def test_captioned_images_beyond_the_limit_have_no_picture(folder: Folder) -> None:
+    conversations(folder, "train", {f"{number}.jpg": image(number) for number in range(50)})
+    found = folder.profile()
+    assert len(found.pictures) == 40
+    assert found.tables[0].pictures == (*range(40), *[None] * 10)
 
 
 def test_text_that_is_no_utf8_is_shown_with_replacements(folder: Folder) -> None:
     bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"a\xffb"]).buffers())
     assert pc.utf8_length(bad).to_pylist() is not None
     folder.table(text=bad)
-    assert folder.profile().examples[0].rows == (("a\ufffdb",),)
+    assert folder.profile().tables[0].rows == (("a\ufffdb",),)
 
 
 def test_of_many_columns_the_first_are_shown_and_the_rest_counted(folder: Folder) -> None:
     columns: dict[str, Any] = {f"c{number}": [number] for number in range(30)}
     folder.table(**columns)
     found = folder.profile()
-    assert (found.examples[0].columns, found.examples[0].more) == (tuple(list(columns)[:24]), 6)
+    assert (found.tables[0].columns, found.tables[0].more) == (tuple(list(columns)[:24]), 6)
     assert (len(found.histograms), found.without_histogram) == (24, 6)
-    assert found.examples[0].numbers == set(columns)
+    assert found.tables[0].numbers == set(columns)
 
 
 def test_splits_without_rows_have_nothing_to_show(folder: Folder) -> None:
@@ -431,7 +460,7 @@ def test_splits_without_rows_have_nothing_to_show(folder: Folder) -> None:
     folder.table("val", text=["one", "three"], mark=[1, 2])
     found = folder.profile()
     assert {each.split for each in found.histograms} == {"val"}
-    assert [each.split for each in found.examples] == ["val"]
+    assert [each.split for each in found.tables] == ["val"]
 
 
 def test_a_dataset_without_files_has_nothing_to_show(folder: Folder) -> None:
@@ -447,7 +476,7 @@ def test_a_table_of_text(folder: Folder) -> None:
     folder.file("processed/table.csv", "".join(lines).encode(), "all")
     found = folder.profile()
     assert sum(bins(found, "mark").values()) == 1
-    assert found.examples[0].rows == (("two↵lines", "1.5"), ("", "null"), ("nan", "null"))
+    assert found.tables[0].rows == (("two↵lines", "1.5"), ("", "null"), ("nan", "null"))
 
 
 def test_lines_are_not_taken_for_rows_where_a_file_is_read_in_parts(folder: Folder) -> None:
@@ -463,7 +492,7 @@ def test_documents(folder: Folder) -> None:
         folder.file(f"raw/{name}", data, "all")
     found = folder.profile()
     assert [each.name for each in found.histograms] == ["characters of text"]
-    assert found.examples[0].rows[0] == ("a.md", "# A↵")
+    assert found.tables[0].rows[0] == ("a.md", "# A↵")
 
 
 @pytest.mark.parametrize("file", ["processed/x.parquet", "processed/x.csv", "processed/x/annotations.json"])
@@ -471,7 +500,7 @@ def test_documents(folder: Folder) -> None:
 def test_a_file_that_cannot_be_read_is_named(file: str, data: bytes, folder: Folder) -> None:
     folder.columns = pa.schema([("text", pa.string())])
     folder.file(file, data, "all")
-    with pytest.raises(CorruptFile, match=f"{file}: (does not hold what its manifest says|invalid JSON)"):
+    with pytest.raises(CorruptFile, match=f"{file}: (does not match its manifest|invalid JSON)"):
         folder.profile()
 
 
@@ -503,7 +532,7 @@ def test_a_release_and_the_working_copy_show_the_same(
     assert here is not None
     found = profile(there.manifest, there.splits, there.paths, release.metadata)
     assert found == profile(here.manifest, here.splits, here.paths, release.metadata)
-    assert found.examples and len(found.pictures) == (2 if name == "xrays" else 0)
+    assert found.tables and len(found.pictures) == (3 if name == "xrays" else 0)
 
 
 def test_a_working_copy_that_lacks_a_file_is_not_built(tmp_path: Path) -> None:
@@ -521,4 +550,4 @@ def test_vectors_that_the_manifest_does_not_have_are_shown(folder: Folder) -> No
     batch = pa.record_batch({"content": ["hello"], "embedding": pa.array([[0.5] * 4], pa.list_(pa.float32(), 4))})
     folder.columns = batch.select(["content"]).schema
     folder.file("embeddings.parquet", parquet(batch), "all")
-    assert folder.profile().examples[0].rows == (("hello", "4 numbers: 0.5, 0.5, 0.5, …"),)
+    assert folder.profile().tables[0].rows == (("hello", "4 numbers: 0.5, 0.5, 0.5, …"),)

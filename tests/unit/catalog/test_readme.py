@@ -5,7 +5,7 @@ from catalog.readme import as_html, front_matter
 from data_registry.stage.errors import CorruptFile
 
 PAGES = {"emotion", "wine-quality"}
-WEB = "https://github.com/someone/data_registry.git"
+WEB = "https://github.com/someone/registry.git"
 
 
 def shown(text: str, repository: str = WEB) -> str:
@@ -71,7 +71,7 @@ def test_a_link_that_leads_nowhere_is_its_text(link: str) -> None:
 
 
 def test_without_a_web_address_files_of_the_repository_are_their_text() -> None:
-    for repository in ("/srv/data_registry.git", "git@github.com:someone/data_registry.git", ""):
+    for repository in ("/srv/data_registry.git", "git@github.com:someone/registry.git", ""):
         assert shown("See [this](sources.csv), [that](../wine-quality/README.md).", repository) == (
             '<p>See this, <a href="wine-quality.html">that</a>.</p>'
         )

@@ -63,7 +63,7 @@ def test_no_other_machine_reaches_it(clone: Path) -> None:
 def test_of_the_catalogue_and_that_of_the_demo_the_later_one_is_shown(clone: Path) -> None:
     with pytest.raises(InputMissing) as none:
         find_site(clone)
-    assert str(none.value) == f"{clone / 'site'}: there is no catalogue yet; fix: make catalog, or make demo"
+    assert str(none.value) == f"{clone / 'site'}: catalogue not found; fix: run make catalog, or make demo"
     demo = write(clone / ".demo" / "repo" / "site", "")
     assert find_site(clone) == demo
     (clone / "site").mkdir()  # without an index it is none
@@ -78,7 +78,7 @@ def test_of_the_catalogue_and_that_of_the_demo_the_later_one_is_shown(clone: Pat
 def test_without_a_catalogue_the_command_says_how_to_make_one(clone: Path) -> None:
     done = CliRunner().invoke(cli, ["serve"])
     assert done.exit_code == InputMissing.code
-    assert done.stderr.endswith("there is no catalogue yet; fix: make catalog, or make demo\n")
+    assert done.stderr.endswith("catalogue not found; fix: run make catalog, or make demo\n")
 
 
 def test_a_port_that_is_taken_is_named(clone: Path) -> None:
@@ -87,7 +87,10 @@ def test_a_port_that_is_taken_is_named(clone: Path) -> None:
         port = taken.getsockname()[1]
         done = CliRunner().invoke(cli, ["serve"], env={"PORT": str(port)})
     assert done.exit_code == UsageError.code
-    assert f"error: PORT: {port} cannot be used: Address already in use; fix: choose another: PORT=8081" in done.stderr
+    assert (
+        f"error: PORT: cannot listen on port {port}: Address already in use; fix: use another, as PORT=8081"
+        in done.stderr
+    )
 
 
 def test_ctrl_c_ends_it_well(clone: Path, root: Path) -> None:

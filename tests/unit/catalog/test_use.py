@@ -19,8 +19,9 @@ from catalog.use import Snippet, Source, snippets
 PROGRAMS = Path(__file__).parents[2] / "e2e" / "programs.py"
 REPO = "https://example.org/a 'b' \"c\"/data_registry.git"
 ODD = 'processed/it\'s "odd" \\ {{x}} $(id) é.csv'
-ALL = ["All of it, every byte verified", "DVC", "dvc.api", "registry.load", "pandas", "PyTorch", "Ray Data"]
-ALL += ["Hugging Face"]
+INSTALL, LOAD, GET = "Install the Python client", "Load it in Python", "Download all files, verified"
+RELEASED = [INSTALL, LOAD, GET, "DVC", "dvc.api"]
+ALL = [*RELEASED, "pandas", "PyTorch", "Ray Data", "Hugging Face"]
 
 
 def source(file: str, columns: dict[str, str] | None = None, target: str = "", **splits: tuple[str, ...]) -> Source:
@@ -57,11 +58,11 @@ def test_every_form_has_every_program(form: str) -> None:
     assert of.form == form
     found = programs(of)
     assert list(found) == ALL
-    assert found["PyTorch"].needs == f"the folder things, from the first command; pip install {shlex.join(torch)}"
+    assert found["PyTorch"].needs == f"the folder things; pip install {shlex.join(torch)}"
     for title, each in found.items():
-        if title not in {"All of it, every byte verified", "DVC"}:
+        if title not in {INSTALL, GET, "DVC"}:
             imported = {name.split(".")[0] for name in modules(each.text)} - set(sys.stdlib_module_names)
-            packages = {"PIL": "pillow", "ray": "ray[data]", "dvc": "dvc[s3]", "registry": "registry"}
+            packages = {"PIL": "pillow", "ray": "ray[data]", "dvc": "dvc[s3]", "data_registry": "the client"}
             assert all(packages.get(name, name) in each.needs for name in imported), each
 
 
@@ -105,7 +106,7 @@ def test_what_nothing_reads_is_got_and_no_more() -> None:
     of = source("processed/a.bin", {"a": "double"})
     assert (of.form, list(programs(of))) == (
         "rows",
-        ["All of it, every byte verified", "DVC", "dvc.api", "registry.load"],
+        RELEASED,
     )
     assert "file.read()" in programs(of)["dvc.api"].text
 
@@ -114,7 +115,7 @@ def test_what_is_not_released_is_read_where_it_is_built() -> None:
     of = dataclasses.replace(source("processed/a.csv", {"a": "double", "label": "string"}), is_released=False)
     found = programs(of)
     assert list(found) == ["pandas", "PyTorch", "Ray Data", "Hugging Face"]
-    assert found["pandas"].needs.startswith("the folder data/things, in this clone; ")
+    assert found["pandas"].needs.startswith("the folder data/things in this clone; ")
     assert "data/things/processed/a.csv" in strings(found["pandas"].text)
     assert "./data/things" in strings(found["Hugging Face"].text)
 
@@ -122,15 +123,32 @@ def test_what_is_not_released_is_read_where_it_is_built() -> None:
 def test_of_several_splits_the_one_to_train_on_is_read() -> None:
     train, val = ("processed/train/train.parquet", "processed/train/more.parquet"), ("processed/val/val.parquet",)
     found = programs(source("", IMAGES, val=val, train=train))
-    assert 'split="train"' in found["registry.load"].text and 'split="train"' in found["Hugging Face"].text
+    assert 'split="train"' in found[LOAD].text and 'split="train"' in found["Hugging Face"].text
     assert "things/processed/train/train.parquet" in strings(found["pandas"].text)
     alone = programs(source("", IMAGES, all=train))
-    assert "split" not in alone["registry.load"].text and 'split="train"' in alone["Hugging Face"].text
+    assert "split" not in alone[LOAD].text and 'split="train"' in alone["Hugging Face"].text
 
 
 def test_of_conversations_and_documents_dvc_gets_the_folder() -> None:
     for form, folder in (("conversations", "data/things/processed/train"), ("documents", "data/things/raw")):
         assert shlex.split(programs(FORMS[form][0])["DVC"].text)[3] == folder
+
+
+@pytest.mark.parametrize(
+    ("repo", "url"),
+    [
+        ("https://example.org/a/data_registry.git", "git+https://example.org/a/data_registry.git"),
+        ("ssh://git@example.org/data_registry.git", "git+ssh://git@example.org/data_registry.git"),
+        ("git@example.org:a/data_registry.git", "git+ssh://git@example.org/a/data_registry.git"),
+        ("/srv/my data/registry.git", "git+file:///srv/my%20data/registry.git"),
+        (REPO, "git+https://example.org/a%20%27b%27%20%22c%22/data_registry.git"),
+    ],
+)
+def test_pip_installs_the_client_from_the_registry(repo: str, url: str) -> None:
+    of = dataclasses.replace(source("a.csv", {"a": "double"}), repo=repo)
+    command = shlex.split(programs(of)[INSTALL].text)
+    assert command == ["pip", "install", f"data-registry-client[pandas] @ {url}#subdirectory=tools/client"]
+    assert programs(of)[LOAD].text.startswith("from data_registry import load\n")
 
 
 def test_names_come_to_the_shell_and_to_python_as_they_are() -> None:
@@ -139,7 +157,7 @@ def test_names_come_to_the_shell_and_to_python_as_they_are() -> None:
     command = shlex.split(found["DVC"].text.replace("\\\n", ""))
     assert command == ["dvc", "get", REPO, f"data/things/{ODD}", "--rev", "things-v1.2.0"]
     assert {REPO, f"data/things/{ODD}", "things-v1.2.0"} <= strings(found["dvc.api"].text)
-    assert REPO in strings(found["registry.load"].text)
+    assert REPO in strings(found[LOAD].text)
     for title in ("pandas", "PyTorch", "Ray Data"):
         assert f"things/{ODD}" in strings(found[title].text)
     assert 'the "b"\\' in strings(found["PyTorch"].text)

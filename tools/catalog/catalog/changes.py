@@ -1,4 +1,4 @@
-"""What an edition has changed since the one before: how many samples, and of some of them, which values."""
+"""What an edition changed since the previous one: how many samples, and the values of some of them."""
 
 import dataclasses
 import logging
@@ -13,24 +13,24 @@ from registry.compare.diff import compare
 from registry.compare.diff_report import KINDS, first, place
 from registry.compare.drift import Change as ValueChange
 
-from catalog.contents import Contents, Place, contents_of
+from catalog.sample_values import Location, Values, values_of_release
 
-Value = tuple[str, str | None, str | None]  # a column, what was in it and what is; None where there is no sample
+Difference = tuple[str, str | None, str | None]  # column, value before and after; None if there is no such sample
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A sample, where it is, and its values; where it was changed, those that differ, and its key."""
+    """A sample, where it is, and its values; of a changed one, its key and those that differ."""
 
     id: str
     place: str
-    values: tuple[Value, ...]
+    values: tuple[Difference, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Samples that were added, removed, changed or moved: how many, and the first of them."""
+    """Samples that were added, removed, changed or moved: their number and the first of them."""
 
     number: int
     first: tuple[Sample, ...]
@@ -38,22 +38,19 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """Of a diff what a page shows, for its tables may be large.
-
-    Where they could not be compared ``why_not`` says why, and there is nothing else.
-    """
+    """What a page shows of a difference; only ``error`` is set if the releases could not be compared."""
 
     since: str
-    why_not: str = ""
+    error: str = ""
     rows: tuple[int, int] = (0, 0)
-    kinds: dict[str, Kind] = dataclasses.field(default_factory=dict)  # those that there are any of
+    kinds: dict[str, Kind] = dataclasses.field(default_factory=dict)  # without empty ones
     elsewhere: int = 0
     schema: tuple[ValueChange, ...] = ()
     drift: tuple[ValueChange, ...] = ()
 
 
 def change_between(before: Release, after: Release, remote: str) -> Change:
-    """Compare two releases, and look into their files for what the first samples of each kind were and are."""
+    """Compare two releases, and read the values of the first samples of each kind."""
     since = str(before.version)
     try:
         manifests = fetch_manifest(before, remote), fetch_manifest(after, remote)
@@ -61,43 +58,47 @@ def change_between(before: Release, after: Release, remote: str) -> Change:
     except StageError as error:
         log.warning("%s: not compared with %s: %s", after.tag, since, error)
         return Change(since, str(error))
-    found = [(kind, each, *_sides(each, kind)) for kind in KINDS for each in first(getattr(diff, kind))]
+    samples = [(kind, row, *_locations(row, kind)) for kind in KINDS for row in first(getattr(diff, kind))]
     try:
         key = read_manifest(manifests[1]).key
-        was = contents_of(before, manifests[0], [there for *_, there, _ in found if there], remote)
-        is_now = contents_of(after, manifests[1], [here for *_, here in found if here], remote)
+        old_values = values_of_release(before, manifests[0], [old for *_, old, _ in samples if old], remote)
+        new_values = values_of_release(after, manifests[1], [new for *_, new in samples if new], remote)
     except StageError as error:
-        log.warning("%s: the values that changed since %s are left out: %s", after.tag, since, error)
-        key, was, is_now = [], {}, {}
+        log.warning("%s: values of samples changed since %s are left out: %s", after.tag, since, error)
+        key, old_values, new_values = [], {}, {}
     kinds = {
         kind: Kind(
-            len(samples),
+            len(getattr(diff, kind)),
             tuple(
-                Sample(each["sample_id"], place(each, kind), _values(was, there, is_now, here, key))
-                for of, each, there, here in found
-                if of == kind
+                Sample(row["sample_id"], place(row, kind), _differences(old_values, old, new_values, new, key))
+                for kind_of_row, row, old, new in samples
+                if kind_of_row == kind
             ),
         )
         for kind in KINDS
-        if len(samples := getattr(diff, kind))
+        if len(getattr(diff, kind))
     }
     return Change(since, "", diff.rows, kinds, diff.elsewhere, diff.schema, diff.drift)
 
 
-def _sides(each: dict[str, Any], kind: str) -> tuple[Place | None, Place | None]:
+def _locations(row: dict[str, Any], kind: str) -> tuple[Location | None, Location | None]:
     """Return where a sample was, and where it is."""
-    here = each["file"], each["row"]
+    location = row["file"], row["row"]
     if kind in {"added", "removed"}:
-        return (None, here) if kind == "added" else (here, None)
-    return (each["file_before"], each["row_before"]), here
+        return (None, location) if kind == "added" else (location, None)
+    return (row["file_before"], row["row_before"]), location
 
 
-def _values(
-    was: Contents, there: Place | None, is_now: Contents, here: Place | None, key: Sequence[str]
-) -> tuple[Value, ...]:
-    """Return what differs in a sample, and the key that it is known by; nothing where that is not known."""
-    if (there and there not in was) or (here and here not in is_now):
+def _differences(
+    old_values: dict[Location, Values],
+    old: Location | None,
+    new_values: dict[Location, Values],
+    new: Location | None,
+    key: Sequence[str],
+) -> tuple[Difference, ...]:
+    """Return the values of a sample that differ, and its key; nothing if those of one side are not known."""
+    if (old and old not in old_values) or (new and new not in new_values):
         return ()
-    before, after = was[there] if there else {}, is_now[here] if here else {}
+    before, after = old_values[old] if old else {}, new_values[new] if new else {}
     values = [(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])]
-    return tuple(each for each in values if each[1] != each[2] or each[0] in key)
+    return tuple(value for value in values if value[1] != value[2] or value[0] in key)

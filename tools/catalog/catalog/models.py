@@ -1,4 +1,4 @@
-"""Which registered models used which release, as MLflow knows."""
+"""Which registered models used which release, from MLflow."""
 
 import dataclasses
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Use:
-    """A model version that used a release: what for, and how many of its samples; None where the run does not say."""
+    """A model version that used a release: what for, and how many samples; None if the run did not log that."""
 
     model: str
     version: str
@@ -31,40 +31,39 @@ class Use:
 
 @dataclasses.dataclass(frozen=True)
 class Uses:
-    """The uses of each release by its tag; ``unknown`` says why there are none where MLflow was not asked."""
+    """The uses of each release by its tag; ``unknown`` is the reason if MLflow was not read."""
 
     by_tag: dict[str, list[Use]]
     unknown: str = ""
 
 
 def read_uses(root: Path) -> Uses:
-    """Ask MLflow for all models: the server of MLFLOW_TRACKING_URI, or the records of ENV=local if there are any."""
+    """Read all models from MLFLOW_TRACKING_URI, or from the SQLite file of ENV=local if it exists."""
     if not os.environ.get("MLFLOW_TRACKING_URI") and not embedded_file(root).is_file():
-        return Uses({}, "MLflow was not asked: there are no records of it here, and MLFLOW_TRACKING_URI is not set.")
+        return Uses({}, "Models are not shown: MLFLOW_TRACKING_URI is not set, and there is no local MLflow database.")
     uri = tracking_uri(root)
-    log.info("catalogue: asking MLflow which models used which release")
-    found: dict[str, list[Use]] = {}
+    log.info("catalogue: reading models from MLflow")
+    by_tag: dict[str, list[Use]] = {}
     try:
         with connected(uri) as client:
-            for trained in all_models(client):
-                if not trained.runs:
-                    continue
-                for tag, use in _uses(client, trained):
-                    found.setdefault(tag, []).append(use)
+            for model_version in all_models(client):
+                for tag, use in _uses(client, model_version) if model_version.runs else ():
+                    by_tag.setdefault(tag, []).append(use)
     except StageError as error:
         log.warning("models are left out: %s", error)
-        return Uses({}, f"MLflow could not be asked ({safe_url(uri)}).")
-    return Uses(found)
+        return Uses({}, f"Models are not shown: MLflow could not be read ({safe_url(uri)}).")
+    return Uses(by_tag)
 
 
-def _uses(client: "MlflowClient", trained: Trained) -> Iterator[tuple[str, Use]]:
-    said, _ = trained.said
+def _uses(client: "MlflowClient", model_version: Trained) -> Iterator[tuple[str, Use]]:
+    name, version = model_version.model, model_version.version
+    logged_tag, _ = model_version.said
     try:
-        selections = [selection for selection, _ in read_selections(client, trained)]
+        selections = [selection for selection, _ in read_selections(client, model_version)]
     except (CorruptFile, SourceRefused) as error:
-        log.warning("%s/%s: which samples it used is left out: %s", trained.model, trained.version, error)
+        log.warning("%s/%s: its samples are left out: %s", name, version, error)
         selections = []
-    for each in selections:
-        yield each.tag, Use(trained.model, trained.version, each.context, each.samples)
-    if said and said not in {each.tag for each in selections}:
-        yield said, Use(trained.model, trained.version, TRAINING, None)
+    for selection in selections:
+        yield selection.tag, Use(name, version, selection.context, selection.samples)
+    if logged_tag and logged_tag not in {selection.tag for selection in selections}:
+        yield logged_tag, Use(name, version, TRAINING, None)

@@ -1,10 +1,10 @@
-"""Numbers as people read them."""
+"""Format numbers for people."""
 
-GAP = "\N{NARROW NO-BREAK SPACE}"  # between thousands, by ISO 80000-1
+GAP = "\N{NARROW NO-BREAK SPACE}"  # between thousands, as ISO 80000-1 has it
 
 
 def figure(value: float) -> str:
-    """Return a number with its thousands apart, and four digits that count."""
+    """Return a number with separated thousands and four significant digits."""
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}".replace(",", GAP)
     text = f"{value:.4g}"
@@ -12,12 +12,12 @@ def figure(value: float) -> str:
 
 
 def exact(value: float, digits: int = 12) -> str:
-    """Return a number with its thousands apart, and all its digits, or so many that count."""
+    """Return a number with separated thousands and up to so many significant digits."""
     return f"{value:,.{digits}g}".replace(",", GAP)
 
 
 def share(part: float) -> str:
-    """Return a part of one in per cent; neither nothing nor the whole is said of what is only near it."""
+    """Return a fraction in per cent; 0% and 100% only if it is exactly that."""
     percent = 100 * part
     if 0 < percent < 0.1:
         return "<0.1%"

@@ -1,10 +1,10 @@
-"""All that a dataset's page shows, put together from git, the data and MLflow; what cannot be had is said instead."""
+"""The content of a dataset's page, from git, the data and MLflow; what cannot be read is replaced by a note."""
 
 import dataclasses
 import itertools
 import logging
 import threading
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,18 +16,18 @@ from registry.batches import WRONG
 
 from catalog import facts
 from catalog.charts import Chart, bars, histogram
-from catalog.copies import Copy, copies_of
 from catalog.entries import Entry
 from catalog.models import Use, Uses
 from catalog.profile import Data, Profile, data_of_release, data_of_working_copy, profile
-from catalog.profile.histograms import Histogram
 from catalog.readme import as_html, front_matter
+from catalog.sample_values import Copy, copies_of
 from catalog.use import Snippet, Source, snippets
 
 log = logging.getLogger(__name__)
-# What one profile holds in memory is bounded, and its filters of warnings are everybody's: one at a time.
-_ALONE = threading.Lock()
+# One profile at a time: its memory is bounded, and the warning filters that it sets are those of the process.
+_PROFILE_LOCK = threading.Lock()
 
+PROBLEMS_LISTED = 5  # more are drawn too
 MEASURES = {"by_source": "right source", "by_concepts": "right concepts"}
 UNITS = {"images": "images", "conversations": "images", "documents": "documents", "vectors": "chunks"}
 UNITS |= {"texts": "texts", "table": "rows", "rows": "rows"}
@@ -35,34 +35,34 @@ UNITS |= {"texts": "texts", "table": "rows", "rows": "rows"}
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """A dataset's page; ``notes`` say what could not be shown, and why."""
+    """The content of a dataset's page; ``notes`` say what could not be shown and why."""
 
     entry: Entry
     form: str
-    card: dict[str, Any]  # what its README says to programs
+    card: dict[str, Any]  # front matter of its README
     readme: Markup
-    croissant: bytes  # JSON; empty where there is none
+    croissant: bytes  # JSON; empty if there is none
     charts: tuple[Chart, ...]
     retrieval: tuple[Chart, ...]
     problem_chart: Chart | None
     profile: Profile
-    copies: dict[str, list[Copy]]  # by the id of a sample that is a problem
+    copies: dict[str, list[Copy]]  # by the id of a sample that failed a check
     snippets: tuple[Snippet, ...]
-    uses: dict[str, list[tuple[str, Use]]]  # by model; each with the version that it used
+    uses: dict[str, list[tuple[str, Use]]]  # by model, each with the version that it used
     uses_unknown: str
     notes: tuple[str, ...]
-    errors: tuple[StageError, ...] = ()  # what of its data, card and croissant.json is damaged
+    errors: tuple[StageError, ...] = ()  # damage of its data, card or croissant.json
 
     @cached_property
     def about(self) -> dict[str, str]:
-        """What it is, in texts that may be empty but for the title."""
-        found = facts.about(self.entry.metadata)
-        return {**found, "title": found["title"] or self.entry.name}
+        """Title, description, source, licence and citation; all but the title may be empty."""
+        fields = facts.about(self.entry.metadata)
+        return {**fields, "title": fields["title"] or self.entry.name}
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        said = self.card.get("task_categories") or []
-        return tuple(str(each).replace("-", " ") for each in (said if isinstance(said, list) else [said]))
+        tasks = self.card.get("task_categories") or []
+        return tuple(str(task).replace("-", " ") for task in (tasks if isinstance(tasks, list) else [tasks]))
 
     @property
     def unit(self) -> str:
@@ -87,30 +87,31 @@ class Page:
     @property
     def figures(self) -> dict[str, facts.Table]:
         """Figures of columns and of splits, by what their rows are."""
-        found = {
+        tables = {
             "column": facts.column_figures(self.entry.metadata),
             "measure": facts.split_figures(self.entry.metadata),
         }
-        return {name: table for name, table in found.items() if table}
+        return {name: table for name, table in tables.items() if table}
 
 
 def make_page(entry: Entry, remote: str, repository: str, pages: Container[str], uses: Uses) -> Page:
-    """Put the page of a dataset together; ``repository`` is the git URL that consumers use."""
-    data, seen, notes = None, Profile(), [*entry.left_out]
+    """Return the page of a dataset; ``repository`` is the git URL that consumers use."""
+    data, content, notes = None, Profile(), [*entry.left_out]
     errors: list[StageError] = []
     copies: dict[str, list[Copy]] = {}
     try:
         data = _data(entry, remote)
         if data:
-            with _ALONE:
-                seen = profile(data.manifest, data.splits, data.paths, entry.metadata)
-            copies = copies_of(data, entry.metadata, [each.ids for each in facts.problems(entry.metadata)])
+            with _PROFILE_LOCK:
+                content = profile(data.manifest, data.splits, data.paths, entry.metadata)
+            ids = [problem.ids for problem in facts.problems(entry.metadata)]
+            copies = copies_of(data, entry.metadata, ids)
         elif entry.editions:
-            notes.append(f"The data is not here, so its plots and samples are left out: make dataset DS={entry.name}.")
+            notes.append(f"Samples and charts are not shown: the data is not built here. make dataset DS={entry.name}")
     except StageError as error:
-        log.warning("%s: plots and samples are left out: %s", entry.name, error)
-        notes.append(f"The data could not be read, so its plots and samples are left out: {error}")
-        if error.code in WRONG:  # and not one that is only out of reach
+        log.warning("%s: samples and charts are left out: %s", entry.name, error)
+        notes.append(f"Samples and charts are not shown: the data could not be read. {error}")
+        if error.code in WRONG:  # not one that is only out of reach
             errors.append(error)
     text, croissant, card = _readme(entry), b"", {}
     try:
@@ -130,13 +131,13 @@ def make_page(entry: Entry, remote: str, repository: str, pages: Container[str],
         card,
         as_html(text, f"data/{entry.name}", pages, repository),
         croissant,
-        tuple(_charts(entry, seen, list(data.splits) if data else [])),
+        tuple(_charts(entry, content, list(data.splits) if data else [])),
         tuple(_retrieval(entry)),
-        _problems(entry),
-        seen,
+        _problem_chart(entry),
+        content,
         copies,
         tuple(snippets(source)) if source.splits else (),
-        _by_model(entry, uses),
+        _uses_by_model(entry, uses),
         uses.unknown,
         tuple(notes),
         tuple(errors),
@@ -148,12 +149,12 @@ def _left_out(entry: Entry, error: StageError) -> str:
     return f"{error.where} is left out: {error.what}"
 
 
-def _by_model(entry: Entry, uses: Uses) -> dict[str, list[tuple[str, Use]]]:
-    found: dict[str, list[tuple[str, Use]]] = {}
+def _uses_by_model(entry: Entry, uses: Uses) -> dict[str, list[tuple[str, Use]]]:
+    by_model: dict[str, list[tuple[str, Use]]] = {}
     for edition in entry.editions:
         for use in uses.by_tag.get(edition.release.tag, ()) if edition.release else ():
-            found.setdefault(f"{use.model}/{use.version}", []).append((edition.version, use))
-    return found
+            by_model.setdefault(f"{use.model}/{use.version}", []).append((edition.version, use))
+    return by_model
 
 
 def _data(entry: Entry, remote: str) -> Data | None:
@@ -183,31 +184,31 @@ def _source(entry: Entry, data: Data | None, repository: str) -> Source:
     return Source(entry.name, entry.current.version, repository, splits, entry.metadata, is_released)
 
 
-def _charts(entry: Entry, seen: Profile, splits: Sequence[str]) -> Iterable[Chart]:
-    """Yield the charts of columns; those of splits have them all, in one order, so that colours mean the same."""
-    shown = set()
-    for column, counts in facts.distributions(entry.metadata).items():
-        shown.add(column)
+def _charts(entry: Entry, content: Profile, splits: Sequence[str]) -> Iterator[Chart]:
+    """Yield the charts of columns; all have all splits in the same order, so that colours mean the same."""
+    distributions = facts.distributions(entry.metadata)
+    for column, counts in distributions.items():
         yield bars(column, "values", counts, as_shares=len(counts) > 1)
     series = splits if len(splits) > 1 else [""]
-    for name, found in itertools.groupby(seen.histograms, lambda each: each.name):
-        if name not in shown:
-            edges, of_split = _counts(found)
-            nothing = (0,) * (len(edges) - 1)
-            yield histogram(name, edges, {each: of_split.get(each, nothing) for each in series})
+    for name, group in itertools.groupby(content.histograms, lambda histogram: histogram.name):
+        if name not in distributions:
+            by_split = {of_split.split: of_split for of_split in group}
+            edges = next(iter(by_split.values())).edges
+            empty = (0,) * (len(edges) - 1)
+            counts_by_split = {split: by_split[split].counts if split in by_split else empty for split in series}
+            yield histogram(name, edges, counts_by_split)
 
 
-def _counts(histograms: Iterable[Histogram]) -> tuple[tuple[float, ...], dict[str, tuple[int, ...]]]:
-    found = list(histograms)
-    return found[0].edges, {each.split: each.counts for each in found}
-
-
-def _problems(entry: Entry) -> Chart | None:
-    found = {each.what: each.samples for each in facts.problems(entry.metadata)}
-    return bars("samples to look at", "kinds", {"": found}, as_shares=False) if found else None
+def _problem_chart(entry: Entry) -> Chart | None:
+    samples = {problem.title: problem.samples for problem in facts.problems(entry.metadata)}
+    return (
+        bars("samples by failed check", "checks", {"": samples}, as_shares=False)
+        if len(samples) > PROBLEMS_LISTED
+        else None
+    )
 
 
 def _retrieval(entry: Entry) -> Iterable[Chart]:
-    measured = facts.retrieval(entry.metadata)
-    for kind, ways in measured.found.items() if measured else ():
-        yield bars(f"{MEASURES[kind]} found", "measures", ways, as_shares=False)
+    evaluation = facts.retrieval(entry.metadata)
+    for kind, methods in evaluation.scores.items() if evaluation else ():
+        yield bars(MEASURES[kind], "measures", methods, as_shares=False)

@@ -1,4 +1,4 @@
-"""A dataset's README as part of a page: without its front matter and title, and with links that lead somewhere."""
+"""A dataset's README as part of its page: without front matter and title, and with links that work there."""
 
 import posixpath
 import re
@@ -18,15 +18,15 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def front_matter(text: str, where: str = "README.md") -> dict[str, Any]:
     """Return the mapping between the ``---`` at the top, if any. Raises CorruptFile for invalid YAML."""
-    found = FRONT_MATTER.match(text)
-    return (read_yaml(found[1], where, (dict, None)) if found else None) or {}
+    block = FRONT_MATTER.match(text)
+    return (read_yaml(block[1], where, (dict, None)) if block else None) or {}
 
 
 def as_html(text: str, folder: str, pages: Container[str], repository: str) -> Markup:
-    """Return a README as HTML, its headings a level down.
+    """Return a README as HTML, with headings one level lower.
 
-    A link to another dataset leads to its page, if ``pages`` has it; to another file of the repository, to the
-    repository's web address. What leads nowhere else, and pictures, stay as their text.
+    Links to the README of a dataset in ``pages`` become links to its page; links to other files of the repository,
+    links to its web address. Other relative links, unsafe ones and images are replaced by their text.
     """
     tokens = MARKDOWN.parse(FRONT_MATTER.sub("", text, count=1))
     if len(tokens) > 2 and tokens[0].tag == "h1":
@@ -35,22 +35,22 @@ def as_html(text: str, folder: str, pages: Container[str], repository: str) -> M
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
         if token.children:
-            token.children = list(_led(token.children, folder, pages, repository))
-    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # noqa: S704 (it escapes what it is given)
+            token.children = list(_with_links(token.children, folder, pages, repository))
+    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # noqa: S704 (the renderer escapes)
 
 
-def _led(tokens: list[Token], folder: str, pages: Container[str], repository: str) -> Iterator[Token]:
-    """Yield the tokens of a line; links that lead nowhere lose both their ends."""
-    leads = True
+def _with_links(tokens: list[Token], folder: str, pages: Container[str], repository: str) -> Iterator[Token]:
+    """Yield the tokens of a line with resolved links; links without a target lose both their tags."""
+    has_target = True
     for token in tokens:
         if token.type == "image":
             text = RendererHTML().renderInlineAsText(token.children, MARKDOWN.options, {})
             yield Token("text", "", 0, content=text)
         elif token.type == "link_open":
             target = _target(str(token.attrs.get("href", "")), folder, pages, repository)
-            leads, token.attrs = bool(target), {"href": target}
-            yield from [token] if leads else []
-        elif token.type != "link_close" or leads:
+            has_target, token.attrs = bool(target), {"href": target}
+            yield from [token] if has_target else []
+        elif token.type != "link_close" or has_target:
             yield token
 
 
@@ -64,5 +64,5 @@ def _target(href: str, folder: str, pages: Container[str], repository: str) -> s
     name = path.removeprefix("data/").removesuffix("/README.md")
     if path == f"data/{name}/README.md" and name in pages:
         return f"{name}.html"
-    place = f"{repository.removesuffix('.git')}/blob/HEAD/{path}{f'#{parts.fragment}' * bool(parts.fragment)}"
-    return place if repository.startswith("https://") else ""
+    url = f"{repository.removesuffix('.git')}/blob/HEAD/{path}{f'#{parts.fragment}' * bool(parts.fragment)}"
+    return url if repository.startswith("https://") else ""

@@ -1,4 +1,4 @@
-"""Show the catalogue on a port of this machine alone."""
+"""Serve the catalogue on this machine."""
 
 import functools
 import http.server
@@ -14,31 +14,33 @@ ADDRESS = "127.0.0.1"
 
 
 def find_site(root: Path) -> Path:
-    """Return the folder of the catalogue, or of the demo's, whichever was written last. Raises InputMissing."""
-    pages = [folder / FOLDER / "index.html" for folder in (root, root / ".demo" / "repo")]
-    there = [page for page in pages if page.is_file()]
-    if not there:
-        raise InputMissing(root / FOLDER, "there is no catalogue yet", "make catalog, or make demo")
-    return max(there, key=lambda page: page.stat().st_mtime_ns).parent
+    """Return the folder of the newer catalogue: that of the clone or of the demo. Raises InputMissing."""
+    indexes = [folder / FOLDER / "index.html" for folder in (root, root / ".demo" / "repo")]
+    existing = [index for index in indexes if index.is_file()]
+    if not existing:
+        raise InputMissing(root / FOLDER, "catalogue not found", "run make catalog, or make demo")
+    return max(existing, key=lambda index: index.stat().st_mtime_ns).parent
 
 
 @contextmanager
 def serving(folder: Path, port: int) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Yield a server of the folder on a port of the loopback address, any free one for 0; it is not running yet.
+    """Yield a server of the folder on a port of the loopback address, any free one for 0; it is not started yet.
 
-    Raises UsageError where the port is taken.
+    Raises UsageError if the port is in use.
     """
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(_Handler, directory=str(folder))
     try:
         server = http.server.ThreadingHTTPServer((ADDRESS, port), handler)
     except OSError as error:
-        raise UsageError("PORT", f"{port} cannot be used: {error.strerror}", "choose another: PORT=8081") from error
+        raise UsageError(
+            "PORT", f"cannot listen on port {port}: {error.strerror}", "use another, as PORT=8081"
+        ) from error
     with server:
         yield server
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    """A handler that says nothing of each request, and lets browsers keep nothing: the site may be written anew."""
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """A handler without a log, whose responses are not cached: the site may be written again at any time."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass

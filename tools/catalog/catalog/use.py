@@ -1,12 +1,14 @@
-"""Programs and commands that read a release, to copy: each runs as it stands where its libraries are installed."""
+"""Programs and commands that read a release, to copy: each runs as it is if its libraries are installed."""
 
 import dataclasses
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from data_registry.store.get import RAW
 
@@ -14,13 +16,14 @@ from catalog import facts
 from catalog.profile.captioned import ANNOTATIONS
 from catalog.rendering import TEXT
 
-CLONE = "a clone of this registry; ENV or DVC_REMOTE says where its data is"
+CLONE = "a clone of this registry; ENV or DVC_REMOTE selects the remote"
+CLIENT = "data-registry-client[pandas] @ {url}#subdirectory=tools/client"
 DVC = "dvc[s3]"
-READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray have a reader for
-NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool")  # how the names of numeric types begin
-NULLABLE = {"bool": "boolean"}  # what pandas calls types of which a value may lack
+READERS = ("parquet", "csv", "json")  # suffixes that pandas and Ray can read
+NUMBERS = ("int", "uint", "float", "double", "halffloat", "bool")  # prefixes of numeric types
+NULLABLE = {"bool": "boolean"}  # nullable types of pandas
 NULLABLE |= {f"{sign}int{bits}": f"{sign.upper()}Int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-PYTORCH = {  # what its program needs beside torch
+PYTORCH = {  # packages beside torch
     "images": ("numpy", "pyarrow"),
     "texts": ("pandas", "pyarrow"),
     "vectors": ("numpy", "pyarrow"),
@@ -33,7 +36,7 @@ PYTORCH = {  # what its program needs beside torch
 
 @dataclasses.dataclass(frozen=True)
 class Snippet:
-    """A text to copy; ``needs`` says what must be there."""
+    """A text to copy, and its requirements."""
 
     title: str
     text: str
@@ -42,9 +45,9 @@ class Snippet:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A release as a consumer names it, and its files below the dataset's folder by split, in order.
+    """A release as a consumer names it, with its files below the dataset's folder by split, in order.
 
-    One that is not released is read where it is built.
+    An unreleased one is read from the working copy.
     """
 
     name: str
@@ -59,10 +62,10 @@ class Source:
         return facts.columns(self.metadata)
 
     @cached_property
-    def lacking(self) -> dict[str, str]:
-        """The types of the columns that have no value in some rows."""
+    def nullable(self) -> dict[str, str]:
+        """The types of the columns with missing values."""
         missing = self.metadata.get("checks", {}).get("missing", {})
-        return {each.name: each.dtype for each in self.columns if missing.get(each.name)}
+        return {column.name: column.dtype for column in self.columns if missing.get(column.name)}
 
     @property
     def tag(self) -> str:
@@ -70,145 +73,156 @@ class Source:
 
     @property
     def folder(self) -> str:
-        """Where its files are: what the first command gets, or in the clone."""
+        """The folder of its files: as ``make get`` writes it, or in the clone."""
         return self.name if self.is_released else f"data/{self.name}"
 
     @property
     def split(self) -> str:
-        """The split that one trains on; empty where there is one only."""
+        """The split to train on; empty if there is only one."""
         return facts.training_split(self.splits) if len(self.splits) > 1 else ""
 
     @property
     def file(self) -> str:
-        """The first file of it."""
+        """The first file of that split."""
         return self.splits[facts.training_split(self.splits)][0]
 
     @property
     def path(self) -> str:
-        """What one gets of it: that file, or the folder that it is in where it does not stand alone."""
+        """What to download: that file, or its folder if the file is incomplete without it."""
         return RAW if self.form == "documents" else self.file.removesuffix(ANNOTATIONS)
 
     @property
     def suffix(self) -> str:
         """The suffix of a file that has a reader; empty otherwise."""
-        found = self.file.rpartition(".")[2]
-        return found if found in READERS and self.form != "documents" else ""
+        suffix = self.file.rpartition(".")[2]
+        return suffix if suffix in READERS and self.form != "documents" else ""
 
     @property
     def target(self) -> str | None:
-        """The column that is to be predicted: the declared one, one with classes, or one called label."""
-        found = sorted(self.columns, key=lambda each: (not each.is_target, not each.classes, each.name != "label"))
-        return next((each.name for each in found if each.is_target or each.classes or each.name == "label"), None)
+        """The column to predict: the declared target, one with classes, or one named label."""
+        columns = [column for column in self.columns if column.is_target or column.classes or column.name == "label"]
+        ranked = sorted(columns, key=lambda column: (not column.is_target, not column.classes, column.name != "label"))
+        return ranked[0].name if ranked else None
 
     @property
     def classes(self) -> list[str]:
-        """The names of the target's classes, in their order; empty where they are not declared."""
-        return next((list(each.classes.values()) for each in self.columns if each.name == self.target), [])
+        """The class names of the target in order; empty if they are not declared."""
+        return next((list(column.classes.values()) for column in self.columns if column.name == self.target), [])
 
     @property
     def image(self) -> facts.Column | None:
-        """The column that has images."""
-        return next((each for each in self.columns if len(each.shape) > 1), None)
+        """The column of images."""
+        return next((column for column in self.columns if len(column.shape) > 1), None)
 
     @property
     def text(self) -> str | None:
-        """The column of texts that are labelled, or one called text."""
-        others = [each for each in self.columns if each.name != self.target]
-        texts = [each.name for each in others if each.dtype == "string"]
+        """The column of labelled texts, or one named text."""
+        features = [column for column in self.columns if column.name != self.target]
+        texts = [column.name for column in features if column.dtype == "string"]
         if len(texts) == 1 and self.target is not None:
             return texts[0]
-        return "text" if any(each.name == "text" for each in others) else None
+        return "text" if any(column.name == "text" for column in features) else None
 
     @property
     def form(self) -> str:
-        """What the samples are: images, texts, vectors, conversations, documents, table, or other rows."""
+        """The kind of samples: images, texts, vectors, conversations, documents, table, or other rows."""
         if self.file.startswith(f"{RAW}/"):
             return "documents"
         if self.file.endswith(ANNOTATIONS):
             return "conversations"
         if not self.file.endswith(".parquet"):
             return "table" if self.file.endswith(".csv") and self.target is not None else "rows"
-        if any(each.name == "embedding" for each in self.columns):
+        if any(column.name == "embedding" for column in self.columns):
             return "vectors"
         return "images" if self.image else "rows" if self.text is None else "texts"
 
 
 def snippets(source: Source) -> Iterator[Snippet]:
-    """Yield what fits the form of the release's files."""
+    """Yield what fits the form of the release's files, the client first."""
     if source.is_released:
-        yield from _of_release(source)
+        yield from _for_release(source)
     if not source.suffix and source.form != "documents":
         return
     arrow = ("pyarrow",) if source.suffix == "parquet" else ()
-    pandas = ("pandas", *arrow)
-    got = f"the folder {source.folder}, {'from the first command' if source.is_released else 'in this clone'}; "
-    yield _program("pandas", "pandas", source, got + _install(*pandas))
+    folder = f"the folder {source.folder}{'' if source.is_released else ' in this clone'}; "
+    yield _program("pandas", "pandas", source, folder + _install("pandas", *arrow))
     torch = ("torch", *PYTORCH[source.form], *(arrow if source.form == "rows" else ()))
-    yield _program("PyTorch", f"pytorch/{source.form}", source, got + _install(*torch))
-    yield _program("Ray Data", "ray", source, got + _install("ray[data]"))
+    yield _program("PyTorch", f"pytorch/{source.form}", source, folder + _install(*torch))
+    yield _program("Ray Data", "ray", source, folder + _install("ray[data]"))
     pillow = ("pillow",) if source.form == "conversations" else ()
-    yield _program("Hugging Face", "huggingface", source, got + _install("datasets", *pillow))
+    yield _program("Hugging Face", "huggingface", source, folder + _install("datasets", *pillow))
 
 
-def _of_release(source: Source) -> Iterator[Snippet]:
-    """Yield what needs nothing but the registry."""
+def pip_url(repo: str) -> str:
+    """Return a git URL or path as pip takes it: git@host:path has no scheme."""
+    if "://" in repo:
+        return f"git+{quote(repo, safe='/:@%+~')}"
+    if scp := re.match(r"([^/:]+):/?(.*)", repo):
+        return f"git+ssh://{quote(scp[1], safe='@')}/{quote(scp[2])}"
+    return f"git+{Path(repo).absolute().as_uri()}"
+
+
+def _for_release(source: Source) -> Iterator[Snippet]:
+    """Yield what downloads the data itself."""
+    client = _install(CLIENT.format(url=pip_url(source.repo)))
+    yield Snippet("Install the Python client", client, "Python 3.11 or later, git")
+    yield _program("Load it in Python", "load", source, "the client")
     get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
-    yield Snippet("All of it, every byte verified", get, CLONE)
-    place = shlex.quote(f"data/{source.name}/{source.path}")
-    command = f"dvc get {shlex.quote(source.repo)} {place} \\\n    --rev {source.tag}"
+    yield Snippet("Download all files, verified", get, CLONE)
+    path = shlex.quote(f"data/{source.name}/{source.path}")
+    command = f"dvc get {shlex.quote(source.repo)} {path} \\\n    --rev {source.tag}"
     yield Snippet("DVC", command, _install(DVC))
     readers = ("pandas", "pyarrow") if source.suffix == "parquet" else ("pandas",) if source.suffix else ()
     yield _program("dvc.api", "dvc_api", source, _install(DVC, *readers))
-    package = "the package registry; tools/registry/README.md says how to install it (In a training)"
-    yield _program("registry.load", "load", source, package)
 
 
 def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
-    numbers = {each.name: each.dtype.startswith(NUMBERS) for each in source.columns}
+    numeric = {column.name: column.dtype.startswith(NUMBERS) for column in source.columns}
     values = {
         "source": source,
         "repo": _quoted(source.repo),
         "split": _quoted(source.split),
-        "part": _quoted(source.split.replace("-", "_") or "train"),  # the card's name of it, for datasets takes no dash
-        "place": _quoted(f"data/{source.name}/{source.file}"),
+        "part": _quoted(source.split.replace("-", "_") or "train"),  # its name in the card: datasets allows no dash
+        "path": _quoted(f"data/{source.name}/{source.file}"),
         "file": _quoted(f"{source.folder}/{source.file}"),
         "folder": _quoted(f"{source.folder}/{source.path}"),
         "images": _quoted(f"{source.folder}/{source.path}/images/"),
         "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
-        "options": _pandas(source, numbers),
-        "types": _arrow(source) if source.suffix == "csv" else "",
+        "options": _pandas_options(source, numeric),
+        "types": _arrow_types(source) if source.suffix == "csv" else "",
         "target": _quoted(source.target or ""),
         "has_target": source.target is not None,
         "image": _quoted(source.image.name if source.image else ""),
         "text": _quoted(source.text or ""),
         "classes": json.dumps(source.classes, ensure_ascii=False),
-        "target_is_text": not numbers.get(source.target or "", False),
-        "all_are_numbers": all(is_number for name, is_number in numbers.items() if name != source.target),
+        "target_is_text": not numeric.get(source.target or "", False),
+        "all_are_numbers": all(is_number for name, is_number in numeric.items() if name != source.target),
     }
     text = TEXT.get_template(f"programs/{template}.py.jinja").render(values)
     return Snippet(title, text.strip(), needs)
 
 
-def _pandas(source: Source, numbers: Mapping[str, bool]) -> str:
-    """Return how pandas is to read a file: "00123" and "NA" as texts, integers of which some lack as integers."""
-    lacking = {name: NULLABLE[dtype] for name, dtype in source.lacking.items() if dtype in NULLABLE}
-    if source.suffix == "parquet" and lacking:
+def _pandas_options(source: Source, numeric: Mapping[str, bool]) -> str:
+    """Return the options that make pandas read "00123" and "NA" as texts, and integers with missing values as such."""
+    nullable = {name: NULLABLE[dtype] for name, dtype in source.nullable.items() if dtype in NULLABLE}
+    if source.suffix == "parquet" and nullable:
         return ', dtype_backend="numpy_nullable"'
     if source.suffix != "csv":
         return ""
-    texts = [name for name, is_number in numbers.items() if not is_number]
-    options = {"dtype": {**dict.fromkeys(texts, "str"), **lacking}} if texts or lacking else {}
-    told = "".join(f", {option}={_quoted(value)}" for option, value in options.items())
+    texts = [name for name, is_number in numeric.items() if not is_number]
+    dtypes = {**dict.fromkeys(texts, "str"), **nullable}
+    options = f", dtype={_quoted(dtypes)}" if dtypes else ""
     if not texts:
-        return told
-    lack = {name: [""] for name, is_number in numbers.items() if is_number}
-    return f"{told}, keep_default_na=False" + (f", na_values={_quoted(lack)}" if lack else "")
+        return options
+    na_values = {name: [""] for name, is_number in numeric.items() if is_number}
+    return f"{options}, keep_default_na=False" + (f", na_values={_quoted(na_values)}" if na_values else "")
 
 
-def _arrow(source: Source) -> str:
-    """Return the types that Arrow, and Ray with it, is to read a CSV file as; empty where it finds them by itself."""
-    texts = any(each.dtype == "string" for each in source.columns)
-    return _quoted({each.name: each.dtype for each in source.columns}) if texts or source.lacking else ""
+def _arrow_types(source: Source) -> str:
+    """Return the types that Arrow needs to read a CSV file; empty if it infers them correctly."""
+    has_texts = any(column.dtype == "string" for column in source.columns)
+    types = {column.name: column.dtype for column in source.columns}
+    return _quoted(types) if has_texts or source.nullable else ""
 
 
 def _install(*packages: str) -> str:
@@ -216,5 +230,5 @@ def _install(*packages: str) -> str:
 
 
 def _quoted(value: str | dict[str, Any]) -> str:
-    """Return a text, or a dict of texts, as Python writes it, whatever is in it."""
+    """Return a string, or a dict of strings, as a Python literal."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Pages as HTML: what each is given, and the words by which the index finds it."""
+"""The HTML of the pages, and the texts by which the index is searched."""
 
 import dataclasses
 import json
@@ -8,8 +8,9 @@ from catalog import facts
 from catalog.page import Page
 from catalog.rendering import HTML
 
-FACES = 6  # pictures of a dataset in the index
-FILTERS = {"kind": "Kind", "task": "Made for", "licence": "Licence", "state": "State"}
+THUMBNAILS = 6  # of a dataset in the index
+ROWS = 10  # of a table at a time
+FILTERS = {"kind": "Kind", "task": "Task", "licence": "Licence", "state": "State"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,23 +21,20 @@ class Card:
     pictures: list[str]
 
     @property
-    def faces(self) -> list[str]:
-        """Some pictures, from all over."""
-        return self.pictures[:: max(1, len(self.pictures) // FACES)][:FACES]
+    def thumbnails(self) -> list[str]:
+        """A few pictures, spread over all."""
+        return self.pictures[:: max(1, len(self.pictures) // THUMBNAILS)][:THUMBNAILS]
 
     @property
-    def words(self) -> str:
-        """All that a search may find it by, in small letters."""
+    def search_text(self) -> str:
+        """Everything that a search can match, in lower case."""
         page, metadata = self.page, self.page.entry.metadata
-        found = [page.entry.name, *page.about.values(), page.form, *page.tasks]
+        texts = [page.entry.name, *page.about.values(), page.form, *page.tasks]
         for column in facts.columns(metadata):
-            found += [column.name, column.description, *column.classes.values()]
-        found += (
-            [each.version for each in page.entry.editions]
-            + page.warnings
-            + [each.what for each in facts.problems(metadata)]
-        )
-        return " ".join(found).lower()
+            texts += [column.name, column.description, *column.classes.values()]
+        texts += [edition.version for edition in page.entry.editions]
+        texts += [*page.warnings, *(problem.title for problem in facts.problems(metadata))]
+        return " ".join(texts).lower()
 
     @property
     def filters(self) -> dict[str, list[str]]:
@@ -49,49 +47,60 @@ class Card:
         if self.page.origin.is_sample:
             state.append("synthetic")
         kind = "table" if self.page.form == "rows" else self.page.form
-        found = {"kind": [kind], "task": self.page.tasks, "licence": [self.page.about["licence"]], "state": state}
-        return {name: [" ".join(value.split()) for value in values if value] for name, values in found.items()}
+        values = {"kind": [kind], "task": self.page.tasks, "licence": [self.page.about["licence"]], "state": state}
+        return {name: [" ".join(text.split()) for text in texts if text] for name, texts in values.items()}
 
 
-def index(cards: list[Card], elsewhere: dict[str, list[str]], incomplete: list[str]) -> str:
-    """Return the index; ``elsewhere`` has the versions of datasets that are released and no longer here.
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """What the site was built from: the commit and its time; releases known and read; what is incomplete, and why."""
 
-    ``incomplete`` says what the clone that it was made in lacks.
-    """
+    commit: str
+    time: str
+    releases: int
+    read: int
+    incomplete: list[str]
+
+
+def index_html(cards: list[Card], removed: dict[str, list[str]], built: Built) -> str:
+    """Return the index; ``removed`` has the released versions of datasets that are no longer in data/."""
     values = {name: sorted({value for card in cards for value in card.filters[name]}) for name in FILTERS}
     filters = {name: (title, values[name]) for name, title in FILTERS.items() if len(values[name]) > 1}
-    return HTML.get_template("index.html").render(
-        cards=cards, filters=filters, elsewhere=elsewhere, incomplete=incomplete, up=""
-    )
+    return HTML.get_template("index.html").render(cards=cards, filters=filters, removed=removed, built=built, up="")
 
 
-def dataset(page: Page, pictures: list[str], pages: Container[str]) -> str:
-    """Return the page of a dataset; it leads to the other ``pages``."""
+def dataset_html(page: Page, pictures: list[str], pages: Container[str]) -> str:
+    """Return the page of a dataset, with links to the other ``pages``."""
     metadata = page.entry.metadata
-    measured = facts.retrieval(metadata)
-    contents = {
-        "checks": "Checks" if page.entry.editions else "",
-        "schema": "Columns" if page.entry.editions else "",
-        "plots": "Distributions" if page.entry.editions else "",
-        "retrieval": "Retrieval" if page.retrieval else "",
-        "samples": "Samples" if page.entry.editions and (page.profile.examples or pictures) else "",
-        "lineage": "Lineage" if page.entry.editions else "",
-        "versions": "Versions" if page.entry.editions else "",
-        "use": "Use it",
-        "about": "About" if page.readme else "",
+    retrieval = facts.retrieval(metadata)
+    # Images are shown by class, which says more than their shapes in a table.
+    tables = [] if page.form == "images" and pictures else page.profile.tables
+    is_built = bool(page.entry.editions)
+    sections = {
+        "samples": ("Samples", is_built and (tables or pictures)),
+        "use": ("Use this dataset", True),
+        "schema": ("Columns", is_built),
+        "checks": ("Checks", is_built),
+        "plots": ("Distributions", is_built),
+        "retrieval": ("Retrieval quality", page.retrieval),
+        "lineage": ("Lineage", is_built),
+        "versions": ("Versions", is_built),
+        "about": ("About", page.readme),
     }
     return HTML.get_template("dataset.html").render(
         page=page,
-        pictures=list(zip(pictures, page.profile.pictures, strict=True)),
+        sections={id: title for id, (title, is_there) in sections.items() if is_there},
+        tables=[(table, [None if row is None else pictures[row] for row in table.pictures]) for table in tables],
+        rows_per_page=ROWS,
+        pictures=list(zip(pictures, page.profile.pictures, strict=True)) if page.form != "conversations" else [],
         croissant=json.loads(page.croissant) if page.croissant else None,
         pages=pages,
-        contents={id: name for id, name in contents.items() if name},
         parent=page.entry.parent.rpartition("-v")[0],
         prompt=facts.prompt(metadata),
         columns=facts.columns(metadata),
-        checked=facts.checked(metadata),
+        passed=facts.passed_checks(metadata),
         problems=facts.problems(metadata),
-        questions=measured.questions if measured else 0,
-        whole_figures=facts.whole_figures(metadata),
+        questions=retrieval.questions if retrieval else 0,
+        total_figures=facts.total_figures(metadata),
         up="../",
     )
