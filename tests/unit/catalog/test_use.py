@@ -58,7 +58,7 @@ def test_every_form_has_every_program(form: str) -> None:
     assert of.form == form
     found = programs(of)
     assert list(found) == ALL
-    assert found["PyTorch"].needs == f"the folder things; pip install {shlex.join(torch)}"
+    assert found["PyTorch"].needs == f"the folder things, from make get; pip install {shlex.join(torch)}"
     for title, each in found.items():
         if title not in {INSTALL, GET, "DVC"}:
             imported = {name.split(".")[0] for name in modules(each.text)} - set(sys.stdlib_module_names)

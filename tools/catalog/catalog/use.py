@@ -144,7 +144,7 @@ def snippets(source: Source) -> Iterator[Snippet]:
     if not source.suffix and source.form != "documents":
         return
     arrow = ("pyarrow",) if source.suffix == "parquet" else ()
-    folder = f"the folder {source.folder}{'' if source.is_released else ' in this clone'}; "
+    folder = f"the folder {source.folder}{', from make get' if source.is_released else ' in this clone'}; "
     yield _program("pandas", "pandas", source, folder + _install("pandas", *arrow))
     torch = ("torch", *PYTORCH[source.form], *(arrow if source.form == "rows" else ()))
     yield _program("PyTorch", f"pytorch/{source.form}", source, folder + _install(*torch))
@@ -166,7 +166,7 @@ def _for_release(source: Source) -> Iterator[Snippet]:
     """Yield what downloads the data itself."""
     client = _install(CLIENT.format(url=pip_url(source.repo)))
     yield Snippet("Install the Python client", client, "Python 3.11 or later, git")
-    yield _program("Load it in Python", "load", source, "the client")
+    yield _program("Load it in Python", "load", source, "the client, as above")
     get = f"make get DS={source.name} VERSION={source.version} OUT={source.name}"
     yield Snippet("Download all files, verified", get, CLONE)
     path = shlex.quote(f"data/{source.name}/{source.path}")
