@@ -2,9 +2,10 @@
 # on the command line reach it through the environment.
 
 .DEFAULT_GOAL := help
+WORKERS := -n logical --dist loadfile --no-loadscope-reorder
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
 .PHONY: show diff explain whohas catalog catalog-serve cards load switch rollback search evaluate prompts workflows
-.PHONY: test lint faults bench
+.PHONY: test test-all lint faults bench
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
@@ -100,14 +101,17 @@ minikube-smoke: # Run a pipeline in the cluster, and read its release back
 workflows: # Write the datasets' Argo workflows from their DVC stages
 	@tools/run cluster workflow all
 
-test: ## Everything that can be tested on this machine
-	@tools/run tests pytest tests -n logical --dist loadfile
+test: ## Tests, some of every kind (8 minutes on two cores)
+	@tools/run tests pytest tests -m "not extended and not slow" $(WORKERS)
+
+test-all: # All other tests (up to 25 minutes) [PART=tests/e2e]
+	@tools/run tests pytest $(or $(PART),tests) -m "extended and not slow" $(WORKERS)
 
 lint: ## Style and types
-	@tools/run tests pytest tests/repo -k "style or types"
+	@tools/run tests pytest tests/repo/test_style.py
 
 faults: # Every fault: kills, full disks, fuzz (up to 40 minutes)
-	@tools/run tests pytest tests -m slow -n logical --dist loadfile
+	@tools/run tests pytest tests -m "slow" $(WORKERS)
 
 bench: # Speed and memory against the obvious way, as ratios
 	@tools/run tests python tests/bench

@@ -25,7 +25,13 @@ def has_engine() -> bool:
     return engine_answers()
 
 
+# Files whose tests take minutes begin first, so that the processes which share the work end at about the same time.
+FIRST = ("e2e", "integration", "faults", "worlds", "repo", "contract", "unit/chunk_embed", "unit/registry", "unit")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: next(n for n, name in enumerate(FIRST) if item.path.is_relative_to(tests / name)))
     for item in items:
         if item.get_closest_marker("docker") and not has_engine():
             item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))

@@ -1,7 +1,6 @@
 """Datasets that name each other, or themselves, as what they are made from: every command ends."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -12,7 +11,7 @@ from click.testing import CliRunner, Result
 from conftest import git
 from registry.cli import cli
 from unit.registry.lineage_world import World, greetings, make_world, wines
-from unit.registry.tiny import PROGRAMS, make_registry
+from unit.registry.tiny import commit, make_registry
 
 SECONDS = 120  # in which each test ends, on any machine
 PAIR = {"greetings": "wines-v1.0.0", "wines": "greetings-v1.0.0"}
@@ -83,7 +82,7 @@ def test_all_are_built_and_released_once(tmp_path: Path, kind: str, monkeypatch:
     pair = {"greetings": "numbers-v1.0.0", "numbers": "greetings-v1.0.0"}
     for name, other in pair.items():
         name_parent(clone, name, other if kind == "pair" else f"{name}-v1.0.0")
-        subprocess.run([PROGRAMS / "dvc", "commit", "-q", "-f", f"data/{name}/dvc.yaml"], cwd=clone, check=True)
+        commit(clone, name)
     git(clone, "commit", "-q", "-a", "-m", "x")
     git(clone, "push", "-q")
     built = run("dataset", "all")

@@ -2,10 +2,8 @@
 
 import dataclasses
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from registry.release.bootstrap import bootstrap
 from registry.release.release import release
 from registry.transfer.remotes import pull, push
 from unit.registry.release_world import V1, check_whole, dataset, hook, make, refused
-from unit.registry.tiny import NAMES, PROGRAMS, ROWS, SCHEMA, another_clone, build, make_registry, tags
+from unit.registry.tiny import NAMES, ROWS, SCHEMA, another_clone, build, commit, make_registry, tags
 
 MORE = (*ROWS, ("d", 4))
 V2 = Version(1, 1, 0)
@@ -130,8 +128,7 @@ def test_a_card_that_cannot_be_read_stops_a_release_before_anything_is_sent(worl
     params = clone / "data" / "greetings" / "params.yaml"
     build(clone, "greetings", ROWS)
     params.write_text(params.read_text() + "card: {task: x}\n")
-    lock = [str(PROGRAMS / "dvc"), "commit", "-q", "-f", "data/greetings/dvc.yaml"]
-    subprocess.run(lock, cwd=clone, check=True, env={**os.environ, "DVC_SITE_CACHE_DIR": str(clone / ".dvc/tmp/site")})
+    commit(clone, "greetings")
     refused(2, "card: unknown key task", lambda: make(clone, "1.0.0"))
     assert tags(world / "origin.git") == {} and not (world / "store").exists()
 
@@ -351,9 +348,7 @@ def test_a_file_that_is_not_what_metadata_says_is_noticed(clone: Path, world: Pa
     found = json.loads(path.read_text())
     found["files"]["processed/data.csv"]["sha256"] = "0" * 64
     path.write_text(json.dumps(found))
-    from unit.registry.tiny import PROGRAMS
-
-    subprocess.run([PROGRAMS / "dvc", "commit", "-q", "-f", "data/greetings/dvc.yaml"], cwd=clone, check=True)
+    commit(clone, "greetings")
     refused(11, "processed/data.csv: is not what metadata.json says", lambda: make(clone, "1.0.0"))
 
 

@@ -1,5 +1,6 @@
 """A registry of two tiny datasets, complete but for the tools: what a release needs, made in a second."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 from conftest import GIT, git
 from data_registry.samples import ManifestWriter, logical_hash
+from dvc.repo import Repo
 
 NAMES = ("greetings", "numbers")
 SCHEMA = pa.schema([("key", pa.string()), ("value", pa.int64())])
@@ -104,8 +107,14 @@ def build(
         "logical_hash": logical_hash(dataset / "samples.parquet"),
     }
     (dataset / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
-    known = {**os.environ, "DVC_SITE_CACHE_DIR": str(clone / ".dvc" / "tmp" / "site")}
-    subprocess.run([PROGRAMS / "dvc", "commit", "-q", "-f", f"data/{name}/dvc.yaml"], cwd=clone, env=known, check=True)
+    commit(clone, name)
+
+
+def commit(clone: Path, name: str) -> None:
+    """Take a dataset as it is into DVC's cache and its lock, as ``dvc commit -f`` does, within this process."""
+    site = {"DVC_SITE_CACHE_DIR": str(clone / ".dvc" / "tmp" / "site")}
+    with contextlib.chdir(clone), mock.patch.dict(os.environ, site), Repo(str(clone)) as repo:
+        repo.commit(f"data/{name}/dvc.yaml", force=True)
 
 
 def tags(origin: Path) -> dict[str, str]:
