@@ -1,0 +1,55 @@
+"""Every test belongs to one of make test, make test-all and make faults, and CI runs the first two."""
+
+import itertools
+import re
+
+import pytest
+import yaml
+from _pytest.mark.expression import Expression
+from registry.runtime.toolbox import repository
+
+ROOT = repository()
+MARKERS = ("extended", "slow")
+KINDS = {  # of which make test has one each
+}
+
+
+def makefile() -> dict[str, str]:
+    """Return the recipe of each target."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z-]+):.*\n\t(.*)\n", text, re.MULTILINE))
+
+
+def selection(target: str) -> str:
+    """Return the expression of markers with which a target calls pytest."""
+    expressions: list[str] = re.findall(
+        r'pytest \S+ -m "([^"]+)"', makefile()[target].replace("$(or $(PART),tests)", "tests")
+    )
+    assert len(expressions) == 1, target
+    return expressions[0]
+
+
+@pytest.mark.parametrize("marks", itertools.product([False, True], repeat=len(MARKERS)))
+def test_every_combination_of_markers_belongs_to_one_target(marks: tuple[bool, ...]) -> None:
+    carried = {name for name, is_carried in zip(MARKERS, marks, strict=True) if is_carried}
+    targets = [
+        target
+        for target in ("test", "test-all", "faults")
+        if Expression.compile(selection(target)).evaluate(lambda name, **_: name in carried)
+    ]
+    assert len(targets) == 1, targets
+
+
+def test_ci_runs_both() -> None:
+    lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("make ")] == ["make test", "make test-all", "make demo"]
+
+
+def test_github_runs_both_and_waits_for_every_part() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text(encoding="utf-8"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if step.get("run", "").startswith("make")]
+    assert sorted(commands) == ["make demo", "make lint", "make test", "make test-all"]
+    parts = " ".join(jobs["test-all"]["strategy"]["matrix"]["part"]).split()
+    folders = {f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/**/test_*.py")}
+    assert sorted(parts) == sorted(folders)
+    assert {*jobs["all"]["needs"]} == {*jobs} - {"all"}
