@@ -10,8 +10,6 @@ from registry.runtime.toolbox import repository
 
 ROOT = repository()
 MARKERS = ("extended", "slow")
-KINDS = {  # of which make test has one each
-}
 
 
 def makefile() -> dict[str, str]:
@@ -29,7 +27,7 @@ def selection(target: str) -> str:
     return expressions[0]
 
 
-@pytest.mark.parametrize("marks", itertools.product([False, True], repeat=len(MARKERS)))
+@pytest.mark.parametrize("marks", [*itertools.product([False, True], repeat=len(MARKERS))])
 def test_every_combination_of_markers_belongs_to_one_target(marks: tuple[bool, ...]) -> None:
     carried = {name for name, is_carried in zip(MARKERS, marks, strict=True) if is_carried}
     targets = [
