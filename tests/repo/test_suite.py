@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 from _pytest.mark.expression import Expression
-from registry.runtime.toolbox import repository
+from data_registry.clone import repository
 
 ROOT = repository()
 MARKERS = ("extended", "slow")
