@@ -23,7 +23,8 @@ from bench.measuring import ROOT, Run, measure, tool_command
 from launcher.toolbox import read_tool
 from launcher.virtualenvs import virtualenv
 from numpy.typing import NDArray
-from pgloader import LoaderSettings, Question, Receipt, search, switch
+from pgloader import LoaderSettings, Query, Receipt, search, switch
+from pgvector.psycopg import register_vector
 from psycopg import sql
 from registry.services.embedded import embedded
 
@@ -33,6 +34,37 @@ WORDS = [f"word{number}" for number in range(5000)]
 FACTS = {"source_data_version": "v1.0.0", "embedding_model": "drawn", "revision": "0", "dimension": DIMENSION}
 # Our tool as it is, but for the indexes, which the others do not build either.
 WITHOUT_INDEXES = "import pgloader.loading as l; l.build_indexes = l.check_indexes = lambda *_: None; "
+# Our tool as it is, with the same checks, but with rows written by the adapters of psycopg and pgvector.
+WITH_ADAPTERS = """
+import hashlib, json, os, struct, uuid
+import pgloader.tables as tables
+from pgloader.row_checks import matrix
+from pgloader.rows import LOADED_BY, checksum
+from pgvector import Vector
+from pgvector.psycopg import register_vector
+from psycopg.types.json import Jsonb
+KEYS = ("doc_id", "section_h1", "section_h2", "section_h3", "chunk_index", "source_file", "source_repo")
+def copy_rows(connection, embeddings, table):
+    register_vector(connection)
+    loaded_by, facts = {key: os.environ.get(name, "") for key, name in LOADED_BY.items()}, embeddings.facts
+    version = facts["source_data_version"]
+    made_by = {"data_version": version, "embedding_model": facts["embedding_model"], "dvc_data_version": version}
+    digests = {}
+    with connection.cursor() as cursor, cursor.copy(tables.COPY.format(tables.qualified(table))) as copy:
+        copy.set_types(["uuid", "text", "vector", "jsonb"])
+        for batch in embeddings.batches():
+            vectors = matrix(batch["embedding"], embeddings.dimension)
+            for row, vector in zip(batch.drop_columns(["embedding"]).to_pylist(), vectors):
+                row_id, value = uuid.UUID(row["id"]), Vector(vector)
+                metadata = {key: "" if row[key] is None else row[key] for key in KEYS} | made_by
+                copy.write_row((row_id, row["content"], value, Jsonb(loaded_by | metadata)))
+                fields = (row_id.bytes, row["content"].encode(), value.to_binary())
+                hashed = b"".join(struct.pack(">i", len(field)) + field for field in fields)
+                hashed += json.dumps(metadata, ensure_ascii=False).encode()
+                digests[row_id.bytes] = hashlib.sha256(hashed).digest()
+        return checksum(digests)
+tables._copy = copy_rows
+"""
 # As in pgvector-python's examples: a connection that commits by itself, and an INSERT for each row; or committing once.
 INSERT = """
 import json, os, sys, numpy, psycopg
@@ -89,11 +121,16 @@ def bench_load(folder: Path) -> None:
     with _index(folder) as variables:
         run = functools.partial(measure, folder=folder, **variables)
         tool, loads = tool_command("pgloader"), ["load", "-q", "--params", "params.yaml", "embeddings.parquet"]
-        bare = [*tool[:-1], tool[-1].replace("from pgloader.cli", f"{WITHOUT_INDEXES}from pgloader.cli")]
+        bare, adapters = (
+            [*tool[:-1], tool[-1].replace("from pgloader.cli", f"{patch}from pgloader.cli")]
+            for patch in (WITHOUT_INDEXES, f"{WITHOUT_INDEXES}\n{WITH_ADAPTERS}\n")
+        )
         reader = str(virtualenv(read_tool(ROOT / "tests" / "reader"), ROOT) / "bin" / "python")
         ours = _forgotten(variables, lambda: run(*bare, *loads, "receipt.json"))
         inserted = run(reader, "-c", INSERT)
         _show(f"load {ROWS:,} x {DIMENSION}, text, jsonb, over INSERTs", "<= 0.04", ours, inserted)
+        adapted = _forgotten(variables, lambda: run(*adapters, *loads, "receipt.json"))
+        _show("the same, over COPY with pgvector's adapters", "<= 0.67", ours, adapted)
         once = run(reader, "-c", INSERT, "once")
         _show("the same, over INSERTs in one transaction", "", ours, once)
         _show("the same, over LangChain's add_embeddings", "<= 0.1", ours, run(reader, "-c", LANGCHAIN))
@@ -115,7 +152,7 @@ def bench_search(folder: Path) -> None:
             for mode in ("vector", "hybrid"):
                 found, taken = [], []
                 for vector in vectors:
-                    question = Question(" ".join(random.choice(WORDS, 6)), tuple(map(float, vector)))
+                    question = Query(" ".join(random.choice(WORDS, 6)), tuple(map(float, vector)))
                     started = time.perf_counter()
                     answer = search([question], "current", mode, TOP, settings).results[0]
                     taken.append(time.perf_counter() - started)
@@ -133,12 +170,13 @@ def bench_search(folder: Path) -> None:
 def _exact(variables: dict[str, str], table: str, vectors: NDArray[np.float32]) -> tuple[list[set[str]], float]:
     """Return the nearest rows to each vector, and the median of the seconds that a scan for them takes."""
     found, taken = [], []
-    nearest = sql.SQL("SELECT id::text FROM {} ORDER BY embedding <=> %s::vector LIMIT {}")
+    nearest = sql.SQL("SELECT id::text FROM {} ORDER BY embedding <=> %s LIMIT {}")
     with _connected(variables) as connection:
+        register_vector(connection)
         connection.execute("SET enable_indexscan = off")
         for vector in vectors:
             started = time.perf_counter()
-            rows = connection.execute(nearest.format(sql.Identifier(table), TOP), [json.dumps(vector.tolist())])
+            rows = connection.execute(nearest.format(sql.Identifier(table), TOP), [vector])
             found.append({each for (each,) in rows})
             taken.append(time.perf_counter() - started)
     return found, statistics.median(taken)

@@ -285,7 +285,7 @@ def test_a_load_whose_commit_was_done_and_not_answered_is_done(index, tmp_path, 
     link = between(deliver=True)
     assert load(path, tmp_path / "receipt.json", chosen).loaded
     assert link.fired == 1
-    assert "asking whether it was done" in caplog.text
+    assert "checking whether the load was committed" in caplog.text
     assert len(index.tables(chosen.relation)) == 1
     assert not load(path, tmp_path / "receipt.json", chosen).loaded
     assert reconcile(path, chosen).rows == 60
@@ -309,7 +309,7 @@ def test_a_rollback_whose_commit_was_not_answered_says_where_to_look(index, tmp_
         loaded(path, chosen)
         switch(receipt_of(path, chosen), f"v{number}", chosen)
     between(deliver=True)
-    with pytest.raises(DatabaseUnreachable, match=r"fix: see pgloader status: it may be done"):
+    with pytest.raises(DatabaseUnreachable, match=r"fix: check pgloader status: it may be done"):
         rollback(chosen)
     assert status(chosen).version == "v20"
 
@@ -359,7 +359,7 @@ def test_two_processes_at_once_one_wins_and_the_other_is_told_who(index, work):
         assert first.wait(60) == 0
     assert second.returncode == 31, second.stderr
     said = second.stderr.splitlines()[-1]
-    assert "load is under way in process " in said
+    assert "another load is running: server process " in said
     assert f"(pgloader load, {socket.gethostname()[:30]} pid {first.pid}) since " in said
-    assert said.endswith("; fix: run it again once that one has ended")
+    assert said.endswith("; fix: run it again when that one has ended")
     assert not (work.folder / "other.json").exists()

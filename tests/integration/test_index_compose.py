@@ -8,7 +8,7 @@ import pytest
 from integration.vector_index import receipt_of, write_params
 from launcher.toolbox import read_tool
 from launcher.virtualenvs import virtualenv
-from pgloader import LoaderSettings, Question, reconcile, search, status, switch
+from pgloader import LoaderSettings, Query, reconcile, search, status, switch
 from unit.pgloader.synthetic import columns, write_embeddings
 
 pytestmark = pytest.mark.docker
@@ -52,7 +52,7 @@ def check_from_here(stack, folder, root, vector, content):
     assert reconcile(folder / "e.parquet", SETTINGS).rows == 3000
     assert switch(folder / "receipt.json", "1.0.0", SETTINGS).before == "1.0.0"
     assert status(SETTINGS).version == "1.0.0"
-    assert search([Question("", tuple(vector))], "current", "vector", 1, SETTINGS).results[0].hits[0].content == content
+    assert search([Query("", tuple(vector))], "current", "vector", 1, SETTINGS).results[0].hits[0].content == content
     python = virtualenv(read_tool(root / "tests" / "reader"), root) / "bin" / "python"
     question = {"query": "row17 word7", "embedding": vector}
     done = subprocess.run(

@@ -11,7 +11,7 @@ from integration.vector_index import fresh, loaded, receipt_of, write_params
 from launcher.making import NotAtHand
 from launcher.toolbox import find_tools, read_tool
 from launcher.virtualenvs import virtualenv
-from pgloader import LoaderSettings, Question, search, switch
+from pgloader import LoaderSettings, Query, search, switch
 from stage.errors import InputMissing, SchemaMismatch
 from unit.pgloader.synthetic import columns, write_embeddings
 
@@ -109,7 +109,7 @@ def sources(answer):
 
 
 def test_our_search_finds_the_right_repository_first_or_second(readmes):
-    questions = [Question(each["query"], tuple(each["embedding"])) for each in readmes]
+    questions = [Query(each["query"], tuple(each["embedding"])) for each in readmes]
     for mode in ("hybrid", "vector"):
         for answer in search(questions, "current", mode, 2, LoaderSettings()).results:
             assert EXPECTED[answer.query] in [hit.metadata["source_repo"] for hit in answer.hits], (mode, answer.query)
@@ -148,7 +148,7 @@ def chunks(index, tmp_path_factory):
 
 def asked(chunks, query, at=0, load="current", mode="hybrid", limit=5):
     settings, vectors = chunks
-    return search([Question(query, tuple(vectors[at]))], load, mode, limit, settings).results[0].hits
+    return search([Query(query, tuple(vectors[at]))], load, mode, limit, settings).results[0].hits
 
 
 def repositories(hits):
@@ -175,11 +175,11 @@ def test_of_frequent_words_only_as_many_are_looked_for_as_can_be_ranked_soon(ind
     vector = tuple(columns(1)["embedding"][0].as_py())
 
     def hits(query):
-        asked = [Question(query, vector)]
+        asked = [Query(query, vector)]
         return len(search(asked, receipt.table, "text", 100, settings).results[0].hits)
 
     assert hits("common often seldom") == 100
-    monkeypatch.setattr("pgloader.words.MOST", 100)
+    monkeypatch.setattr("pgloader.searching.MAX_RANKED_ROWS", 100)
     assert hits("common often seldom") == 1
     assert hits("common often") == 100  # the rarest stays, however frequent
 
@@ -207,7 +207,7 @@ def test_a_load_is_searched_by_version_or_table_before_its_switch(chunks, tmp_pa
     assert repositories(asked(chunks, "wine", load="1.0.0", mode="text")) == ["wine"]
     with pytest.raises(InputMissing, match=r"2.0.0: is not loaded; fix: make load, or choose one of: 1.0.0, "):
         asked(chunks, "wine", load="2.0.0")
-    with pytest.raises(InputMissing, match=r"there is no such relation; fix: make load, then make switch"):
+    with pytest.raises(InputMissing, match=r"view not found; fix: make load, then make switch"):
         search([], "current", "hybrid", 5, fresh())
 
 
@@ -215,13 +215,13 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def test_a_question_of_another_model_is_refused(chunks):
-    with pytest.raises(SchemaMismatch, match=r"has 8 dimensions, the question 3; fix: embed questions with the model"):
-        search([Question("wine", (1.0, 2.0, 3.0))], "current", "hybrid", 5, chunks[0])
+    with pytest.raises(SchemaMismatch, match=r"expected a query vector of dimension 8, got 3"):
+        search([Query("wine", (1.0, 2.0, 3.0))], "current", "hybrid", 5, chunks[0])
     vector = (1.0,) * 8
-    with pytest.raises(SchemaMismatch, match=rf"is of {MODEL}, the question of a/other; fix: embed questions with"):
-        search([Question("wine", vector, "a/other")], "current", "hybrid", 5, chunks[0])
-    assert search([Question("wine", vector, MODEL)], "current", "hybrid", 5, chunks[0]).results
-    assert search([Question("wine", vector, "a/other")], "current", "text", 5, chunks[0]).results
+    with pytest.raises(SchemaMismatch, match=rf"expected a query vector of model {MODEL}, got a/other"):
+        search([Query("wine", vector, "a/other")], "current", "hybrid", 5, chunks[0])
+    assert search([Query("wine", vector, MODEL)], "current", "hybrid", 5, chunks[0]).results
+    assert search([Query("wine", vector, "a/other")], "current", "text", 5, chunks[0]).results
 
 
 def test_a_search_changes_nothing_and_says_so_in_json(index, chunks, tmp_path):

@@ -15,11 +15,13 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from integration.vector_index import fresh, loaded, receipt_of, running_index, write_params
-from pgloader import LoaderSettings, Question, load, reconcile, search, status, switch
+from pgloader import LoaderSettings, Query, load, reconcile, search, status, switch
+from pgvector import Vector
+from pgvector.psycopg import register_vector
 from stage.errors import StageError, UsageError
 from unit.pgloader.synthetic import columns, write_embeddings
 
-MEND = "run compose/init/vectors.sql as an administrator of the database"
+SETUP = "run compose/init/vectors.sql as an administrator of the database"
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_wrong_password(embeddings, index, monkeypatch):
 def test_a_database_that_is_not_there(embeddings, index, monkeypatch):
     monkeypatch.setenv("PGVECTOR_DATABASE", "nowhere")
     code, what, fix = refusal(embeddings)
-    assert (code, fix) == (32, f"createdb nowhere, then {MEND}")
+    assert (code, fix) == (32, f"createdb nowhere, then {SETUP}")
     assert what.endswith('FATAL: database "nowhere" does not exist')
 
 
@@ -81,14 +83,14 @@ def test_nobody_at_that_address(embeddings, monkeypatch, index):
     monkeypatch.setenv("PGVECTOR_PORT", port)
     code, what, fix = refusal(embeddings)
     assert (code, "onnection refused" in what) == (30, True)
-    assert fix == "check PGVECTOR_HOST and PGVECTOR_PORT, and that the server runs, then run again"
+    assert fix == "check PGVECTOR_HOST and PGVECTOR_PORT, and that the server is running, then run again"
 
 
 def test_an_address_that_says_nothing_like_postgresql(embeddings, monkeypatch, index):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("PGVECTOR_HOST", "127.0.0.1")
         monkeypatch.setenv("PGVECTOR_PORT", str(server.getsockname()[1]))
-        monkeypatch.setattr("pgloader.connection.PATIENCE", 2)
+        monkeypatch.setattr("pgloader.connection.CONNECT_TIMEOUT", 2)
         code, what, _ = refusal(embeddings)
     assert (code, "timeout" in what) == (30, True)
 
@@ -120,7 +122,11 @@ def bare_database(index, monkeypatch, *statements):
 def test_no_extension(embeddings, index, monkeypatch):
     with bare_database(index, monkeypatch):
         found = refusal(embeddings)
-    assert found == (32, "has no pgvector", f"CREATE EXTENSION vector; as an administrator, and {MEND}")
+    assert found == (
+        32,
+        "extension pgvector is not installed",
+        f"CREATE EXTENSION vector; as an administrator, and {SETUP}",
+    )
 
 
 def test_an_extension_that_is_too_old(embeddings, index, monkeypatch):
@@ -128,12 +134,12 @@ def test_an_extension_that_is_too_old(embeddings, index, monkeypatch):
     with bare_database(index, monkeypatch, "CREATE EXTENSION vector", old):
         found = refusal(embeddings)
     fix = "install pgvector 0.8 on the server, then ALTER EXTENSION vector UPDATE; as an administrator"
-    assert found == (32, "pgvector 0.4.4 has no HNSW index", fix)
+    assert found == (32, "pgvector 0.4.4 does not support HNSW indexes", fix)
 
 
 def test_a_database_that_was_not_set_up(embeddings, index, monkeypatch):
     with bare_database(index, monkeypatch, "CREATE EXTENSION vector"):
-        assert refusal(embeddings) == (32, "has no table registry_loads", MEND)
+        assert refusal(embeddings) == (32, "table registry_loads not found", SETUP)
 
 
 @pytest.mark.parametrize("search_path", ["", "pg_catalog", "public", '"$user", public', "nowhere"])
@@ -143,20 +149,21 @@ def test_pgvector_in_a_schema_of_its_own(embeddings, index, monkeypatch, search_
     grant = 'GRANT USAGE ON SCHEMA "Ext 1" TO loader, owner, reader; as an administrator'
     path = f"ALTER ROLE loader IN DATABASE bare SET search_path = {search_path or chr(39) * 2}"
     with bare_database(index, monkeypatch, schema, set_up, path):
-        what = 'loader may not use the schema "Ext 1", which has pgvector'
+        what = 'loader has no USAGE on schema "Ext 1", which contains pgvector'
         assert refusal(embeddings) == (32, what, grant)
         index.connect("admin", dbname="bare").execute(grant.partition(";")[0]).connection.close()
         chosen = fresh()
         loaded(embeddings, chosen)
         switch(receipt_of(embeddings, chosen), "1.0.0", chosen)
-        question = Question("row1", tuple(columns(60)["embedding"].to_pylist()[1]))
-        assert search([question], "current", "hybrid", 3, chosen).results[0].hits[0].vector_rank == 1
+        query = Query("row1", tuple(columns(60)["embedding"].to_pylist()[1]))
+        assert search([query], "current", "hybrid", 3, chosen).results[0].hits[0].vector_rank == 1
         assert reconcile(embeddings, chosen).rows == 60 and status(chosen).version == "1.0.0"
         with index.connect("admin", dbname="bare") as admin:  # as README.md tells those who read
             admin.execute("SET ROLE reader")
             admin.execute('SET search_path = public, "Ext 1"')
-            nearest = f"SELECT content FROM {chosen.relation} ORDER BY embedding <=> %s::vector LIMIT 1"
-            assert admin.execute(nearest, [str(list(question.embedding))]).fetchone()[0].startswith("row1 ")
+            nearest = f"SELECT content FROM {chosen.relation} ORDER BY embedding <=> %s LIMIT 1"
+            register_vector(admin)
+            assert admin.execute(nearest, [Vector(list(query.embedding))]).fetchone()[0].startswith("row1 ")
 
 
 def test_an_encoding_that_cannot_hold_the_texts(embeddings, index, monkeypatch):
@@ -164,19 +171,19 @@ def test_an_encoding_that_cannot_hold_the_texts(embeddings, index, monkeypatch):
         admin.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc")
     try:
         monkeypatch.setenv("PGVECTOR_DATABASE", "latin")
-        assert refusal(embeddings) == (32, "its encoding is LATIN1", "createdb -T template0 -E UTF8")
+        assert refusal(embeddings) == (32, "unsupported encoding LATIN1", "createdb -T template0 -E UTF8")
     finally:
         index.ask("DROP DATABASE latin")
 
 
 def test_a_loader_that_may_not_act_as_owner(embeddings, index):
     with changed(index, "REVOKE owner FROM loader", "GRANT owner TO loader"):
-        assert refusal(embeddings) == (32, "loader may not act as owner", "GRANT owner TO loader;")
+        assert refusal(embeddings) == (32, "loader is not a member of role owner", "GRANT owner TO loader;")
 
 
 def test_an_owner_that_may_not_make_tables(embeddings, index):
     with changed(index, "REVOKE CREATE ON SCHEMA public FROM owner", "GRANT CREATE ON SCHEMA public TO owner"):
-        assert refusal(embeddings) == (32, "permission denied for schema public", MEND)
+        assert refusal(embeddings) == (32, "permission denied for schema public", SETUP)
 
 
 def test_a_role_that_only_reads(embeddings, index):
@@ -205,7 +212,7 @@ def test_a_session_that_the_administrator_ends_is_tried_again(embeddings, index)
         out, err = process.communicate()
     assert process.returncode == 30, err
     assert out == ""
-    assert err.splitlines()[-1].endswith("fix: run it again once the server answers")
+    assert err.splitlines()[-1].endswith("fix: run it again when the server is available")
     assert index.tables(chosen.relation) == []
 
 
@@ -245,7 +252,7 @@ def test_a_standby_is_not_written_to(embeddings, index, tmp_path_factory):
         patch.setenv("PGVECTOR_HOST", host)
         patch.setenv("PGVECTOR_PASSWORD", passwords_in(root)["loader"])
         found = refusal(embeddings)
-    assert found == (30, "is a standby, which can only be read", "set PGVECTOR_HOST to the primary")
+    assert found == (30, "is a read-only standby", "set PGVECTOR_HOST to the primary")
 
 
 def passwords_in(root):

@@ -1,4 +1,4 @@
-"""What is refused before a database is asked: settings, questions, receipts, an address that is not given."""
+"""What is refused before a database is asked: settings, queries, receipts, a missing address."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from pgloader import LoaderSettings, Receipt
 from pgloader.cli import cli
-from pgloader.searching import read_questions
+from pgloader.searching import read_queries
 from pgloader.settings import load_table
 from stage.errors import InputMissing, UsageError
 from unit.pgloader.synthetic import write_embeddings
@@ -15,10 +15,10 @@ from unit.pgloader.synthetic import write_embeddings
 def test_settings_are_checked(tmp_path):
     path = tmp_path / "params.yaml"
     for section, what in {
-        "{relation: a.b}": "relation 'a.b' is not a plain name",
-        "{relation: registry_x}": "relation registry_x is called as tables of the system are",
-        "{keep: 0}": "keep 0 is not 1 to 100",
-        "{ef-search: 1001}": "ef-search 1001 is not 1 to 1000",
+        "{relation: a.b}": "invalid relation name 'a.b'",
+        "{relation: registry_x}": "relation name registry_x has a reserved prefix",
+        "{keep: 0}": "invalid keep 0",
+        "{ef-search: 1001}": "invalid ef-search 1001",
         "{host: x}": "unknown key host",
     }.items():
         path.write_text(f"pgloader: {section}\n")
@@ -34,7 +34,7 @@ def test_the_environment_names_the_relation(tmp_path, monkeypatch):
     monkeypatch.setenv("PGVECTOR_TABLE_NAME", "b")
     assert LoaderSettings.read(path).relation == "b"
     monkeypatch.setenv("PGVECTOR_TABLE_NAME", "B c")
-    with pytest.raises(UsageError, match=r"PGVECTOR_TABLE_NAME: relation 'B c' is not a plain name; fix: use a to z"):
+    with pytest.raises(UsageError, match=r"PGVECTOR_TABLE_NAME: invalid relation name 'B c'; fix: use a to z"):
         LoaderSettings.read(path)
 
 
@@ -43,12 +43,12 @@ def test_a_load_is_called_by_its_relation_and_its_id():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     ["", "{", "{}", "[7]", '[{"query": 7, "embedding": []}]', '[{"query": "a\\u0000", "embedding": [1]}]', "[{}]"],
 )
-def test_questions_that_are_none_are_refused(said):
-    with pytest.raises(UsageError, match="as chunk-embed query makes them"):
-        read_questions(said)
+def test_invalid_queries_are_refused(text):
+    with pytest.raises(UsageError, match="with vectors from chunk-embed query"):
+        read_queries(text)
 
 
 def test_a_receipt_reads_as_it_was_written(tmp_path):
@@ -56,7 +56,7 @@ def test_a_receipt_reads_as_it_was_written(tmp_path):
     receipt.write(tmp_path / "receipt.json")
     assert Receipt.read(tmp_path / "receipt.json") == receipt
     assert json.loads((tmp_path / "receipt.json").read_text())["embedding_model"] == "modèle"
-    with pytest.raises(InputMissing, match=r"no such file; fix: make load"):
+    with pytest.raises(InputMissing, match=r"file not found; fix: make load"):
         Receipt.read(tmp_path / "other.json")
 
 

@@ -1,27 +1,25 @@
-"""Load embeddings into PostgreSQL as a version of its own, and switch between versions."""
+"""Load embeddings into PostgreSQL as versions, and switch readers between versions."""
 
-from pgloader.catalogue import Load, Switch
 from pgloader.loading import LoadResult, load
-from pgloader.overview import StatusResult, status
-from pgloader.receipts import Receipt
+from pgloader.loads import Load, Receipt, StatusResult, Switch, status
 from pgloader.reconciling import ReconcileResult, reconcile
-from pgloader.searching import Answer, Hit, Question, SearchResult, search
+from pgloader.searching import Hit, Query, QueryHits, SearchResult, search
 from pgloader.settings import LoaderSettings
-from pgloader.switching import Change, rollback, switch
+from pgloader.switching import SwitchResult, rollback, switch
 
 __all__ = [
-    "Answer",
-    "Change",
     "Hit",
     "Load",
     "LoadResult",
     "LoaderSettings",
-    "Question",
+    "Query",
+    "QueryHits",
     "Receipt",
     "ReconcileResult",
     "SearchResult",
     "StatusResult",
     "Switch",
+    "SwitchResult",
     "load",
     "reconcile",
     "rollback",

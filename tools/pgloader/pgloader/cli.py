@@ -1,4 +1,4 @@
-"""The command line of the pgloader."""
+"""The command line of pgloader."""
 
 import sys
 from pathlib import Path
@@ -8,10 +8,10 @@ from stage.command import Tool
 from stage.options import params_file, talk
 
 import pgloader
-from pgloader.searching import MODES, read_questions
+from pgloader.searching import MODES, read_queries
 from pgloader.settings import LoaderSettings
 
-cli = Tool("pgloader", help="Load embeddings into PostgreSQL as versions, and say which of them readers see.")
+cli = Tool("pgloader", help="Load embeddings into PostgreSQL as versions, and switch readers between versions.")
 
 file = click.Path(dir_okay=False, path_type=Path)
 
@@ -24,8 +24,12 @@ file = click.Path(dir_okay=False, path_type=Path)
 def load(embeddings: Path, receipt: Path, params: Path) -> pgloader.LoadResult:
     """Load EMBEDDINGS into a table of its own, and write RECEIPT.
 
-    One transaction: the table is there whole, checked and with its indexes, or not at all. Readers see nothing of it
-    before a switch. What is loaded already is left as it is.
+    The load is one transaction: the table is complete, verified and indexed, or it does not exist. Readers see it only
+    after a switch. A file that is already loaded is not loaded again.
+
+    \b
+    Example:
+      pgloader load --params params.yaml embeddings.parquet receipt.json
     """
     return pgloader.load(embeddings, receipt, LoaderSettings.read(params))
 
@@ -35,10 +39,14 @@ def load(embeddings: Path, receipt: Path, params: Path) -> pgloader.LoadResult:
 @click.option("--version", required=True, help="Name of the release.")
 @params_file("pgloader")
 @talk
-def switch(receipt: Path, version: str, params: Path) -> pgloader.Change:
-    """Make the relation mean the load of RECEIPT.
+def switch(receipt: Path, version: str, params: Path) -> pgloader.SwitchResult:
+    """Point the view at the load of RECEIPT, and drop loads that are too old for a rollback.
 
-    Readers see the one or the other, whole. Then loads that nobody keeps are dropped.
+    A query of a reader sees either the old load or the new one, never a mix.
+
+    \b
+    Example:
+      pgloader switch --params params.yaml --version 1.1.0 receipt.json
     """
     return pgloader.switch(receipt, version, LoaderSettings.read(params))
 
@@ -46,8 +54,13 @@ def switch(receipt: Path, version: str, params: Path) -> pgloader.Change:
 @cli.command()
 @params_file("pgloader")
 @talk
-def rollback(params: Path) -> pgloader.Change:
-    """Make the relation mean what it meant before the last switch."""
+def rollback(params: Path) -> pgloader.SwitchResult:
+    """Point the view back at the load before the last switch.
+
+    \b
+    Example:
+      pgloader rollback --params params.yaml
+    """
     return pgloader.rollback(LoaderSettings.read(params))
 
 
@@ -56,24 +69,39 @@ def rollback(params: Path) -> pgloader.Change:
 @params_file("pgloader")
 @talk
 def reconcile(embeddings: Path, params: Path) -> pgloader.ReconcileResult:
-    """Compare what the table of EMBEDDINGS holds with the file, row by row."""
+    """Compare the table of EMBEDDINGS with the file, row by row.
+
+    \b
+    Example:
+      pgloader reconcile --params params.yaml embeddings.parquet
+    """
     return pgloader.reconcile(embeddings, LoaderSettings.read(params))
 
 
 @cli.command()
-@click.option("--load", default="current", metavar="LOAD", help="A version or a table; by default what readers see.")
-@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True, help="What to search by.")
-@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits for each question.")
+@click.option("--load", default="current", metavar="LOAD", help="Version or table to search.  [default: the view]")
+@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True, help="Kind of search.")
+@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits per query.")
 @params_file("pgloader")
 @talk
 def search(load: str, mode: str, limit: int, params: Path) -> pgloader.SearchResult:
-    """Search for the questions on stdin, a JSON array of {"query", "embedding"}."""
-    return pgloader.search(read_questions(sys.stdin.read()), load, mode, limit, LoaderSettings.read(params))
+    """Search for the queries on stdin, a JSON array of {"query", "embedding"}.
+
+    \b
+    Example:
+      pgloader search --params params.yaml --mode vector < queries.json
+    """
+    return pgloader.search(read_queries(sys.stdin.read()), load, mode, limit, LoaderSettings.read(params))
 
 
 @cli.command()
 @params_file("pgloader")
 @talk
 def status(params: Path) -> pgloader.StatusResult:
-    """Say what is loaded, what the relation means, and what it has meant."""
+    """List the loads, the switches, and the load that the view points at.
+
+    \b
+    Example:
+      pgloader status --params params.yaml
+    """
     return pgloader.status(LoaderSettings.read(params))

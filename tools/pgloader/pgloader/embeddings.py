@@ -1,7 +1,8 @@
-"""Read embeddings.parquet: its footer says what was embedded, and how."""
+"""Read embeddings.parquet, whose footer records how the vectors were made."""
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,88 +13,85 @@ import pyarrow.parquet as pq
 from stage.errors import CorruptFile, EmptyInput, InputMissing, SchemaMismatch
 from stage.foreign import read_json
 
-from pgloader.row_checks import REMAKE, REPEATED, TEXTS, RowChecks
+from pgloader.row_checks import REPEATED, RERUN, TEXTS, RowChecks
 
-KEY: Final = b"data-registry"  # of the footer
+METADATA_KEY: Final = b"data-registry"  # of the footer
 FACTS: Final = ("source_data_version", "embedding_model", "revision")
-MOST_DIMENSIONS: Final = 2000  # that pgvector's HNSW takes
-BATCH: Final = 2048  # rows at once: some megabytes
+MAX_DIMENSION: Final = 2000  # of an HNSW index of pgvector
+BATCH_ROWS: Final = 2048  # some megabytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Embeddings:
-    """A file of embeddings. Its SHA-256 is the id of its load."""
+    """A file of embeddings; its SHA-256 is the id of its load."""
 
     path: Path
     load_id: str
     rows: int
     dimension: int
     facts: dict[str, Any]
-    opened: pa.NativeFile  # read from to the end, whatever takes its name meanwhile
+    file: pa.NativeFile  # stays open, so that the content is that of load_id if the path is replaced meanwhile
 
     @classmethod
     def read(cls, path: Path) -> "Embeddings":
-        """Read the footer. Raises InputMissing, EmptyInput, CorruptFile or SchemaMismatch."""
+        """Open a file and read its footer. Raises InputMissing, EmptyInput, CorruptFile or SchemaMismatch."""
         if not path.is_file():
-            raise InputMissing(path, "no such file", "run the stage chunk-embed")
+            raise InputMissing(path, "file not found", "run the stage chunk-embed")
         if not path.stat().st_size:
-            raise EmptyInput(path, "the file is empty", REMAKE)
-        opened, digest = pa.OSFile(str(path)), hashlib.sha256()
-        while block := opened.read(1 << 20):
+            raise EmptyInput(path, "empty file", RERUN)
+        file, digest = pa.OSFile(str(path)), hashlib.sha256()
+        while block := file.read(1 << 20):
             digest.update(block)
-        with _whole(path), pq.ParquetFile(opened) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
+        with _corrupt_file_errors(path), pq.ParquetFile(file) as parquet:
+            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
         dimension = _dimension(schema, path)
         if not rows:
-            raise EmptyInput(path, "has no rows", REMAKE)
-        return cls(path, digest.hexdigest(), rows, dimension, _facts(schema, dimension, path), opened)
+            raise EmptyInput(path, "no rows", RERUN)
+        return cls(path, digest.hexdigest(), rows, dimension, _facts(schema, dimension, path), file)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, checked, some megabytes at a time. Raises CorruptFile, SchemaMismatch or BadRows."""
+        """Yield the rows in checked batches of some megabytes. Raises CorruptFile, SchemaMismatch or BadRows."""
         checks = RowChecks(self.path, self.dimension)
         options = {"page_checksum_verification": True, "read_dictionary": REPEATED}
-        with _whole(self.path), pq.ParquetFile(self.opened, **options) as file:
-            for batch in file.iter_batches(BATCH, columns=[*TEXTS, "chunk_index", "embedding"]):
+        with _corrupt_file_errors(self.path), pq.ParquetFile(self.file, **options) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=[*TEXTS, "chunk_index", "embedding"]):
                 checks.check(batch)
                 yield batch
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def _corrupt_file_errors(path: Path) -> Iterator[None]:
+    """Translate errors of pyarrow into CorruptFile; errors of the operating system have an errno and pass."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise CorruptFile(path, f"not a whole Parquet file: {error}", REMAKE) from error
+        raise CorruptFile(path, f"invalid Parquet file: {error}", RERUN) from error
 
 
 def _dimension(schema: pa.Schema, path: Path) -> int:
-    wanted = {**dict.fromkeys(TEXTS, pa.string()), "chunk_index": pa.int32()}
-    for name in (*wanted, "embedding"):
+    """Return the dimension of the vectors. Raises SchemaMismatch for a missing column or one of another type."""
+    types = {**dict.fromkeys(TEXTS, pa.string()), "chunk_index": pa.int32()}
+    for name in (*types, "embedding"):
         if name not in schema.names:
-            raise SchemaMismatch(path, f"has no column {name}", REMAKE)
-    for name, kind in wanted.items():
-        if schema.field(name).type != kind:
-            raise SchemaMismatch(path, f"{name} is {schema.field(name).type}, not {kind}", REMAKE)
+            raise SchemaMismatch(path, f"column {name} not found", RERUN)
+    for name, expected in types.items():
+        if schema.field(name).type != expected:
+            raise SchemaMismatch(path, f"column {name}: expected {expected}, got {schema.field(name).type}", RERUN)
     vector = schema.field("embedding").type
     if not pa.types.is_fixed_size_list(vector) or vector.value_type != pa.float32():
-        raise SchemaMismatch(path, f"embedding is {vector}, not fixed_size_list<float32>", REMAKE)
-    if not 1 <= vector.list_size <= MOST_DIMENSIONS:
-        fix = "use a model of fewer dimensions"
-        raise SchemaMismatch(path, f"{vector.list_size} dimensions, of which HNSW takes 1 to {MOST_DIMENSIONS}", fix)
+        raise SchemaMismatch(path, f"column embedding: expected fixed_size_list<float>, got {vector}", RERUN)
+    if not 1 <= vector.list_size <= MAX_DIMENSION:
+        what = f"unsupported dimension {vector.list_size}; an HNSW index supports 1 to {MAX_DIMENSION}"
+        raise SchemaMismatch(path, what, "use a model with a smaller dimension")
     return int(vector.list_size)
 
 
 def _facts(schema: pa.Schema, dimension: int, path: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = read_json((schema.metadata or {})[KEY], f"{path} footer", dict, SchemaMismatch, REMAKE)
-        told = {name: facts[name] for name in (*FACTS, "dimension")}
-    except (KeyError, ValueError, TypeError) as error:
-        raise SchemaMismatch(path, f"its footer does not say what was embedded: {error}", REMAKE) from error
-    for name in FACTS:
-        if not isinstance(told[name], str) or "\0" in told[name]:
-            raise SchemaMismatch(path, f"its footer has no text as {name}", REMAKE)
-    if told["dimension"] != dimension:
-        raise SchemaMismatch(path, f"{dimension} dimensions, its footer says {told['dimension']}", REMAKE)
+    where, shape = f"{path} footer", dict.fromkeys(FACTS, re.compile(r"[^\0]*")) | {"dimension": int}
+    content = (schema.metadata or {}).get(METADATA_KEY, b"{}")
+    facts: dict[str, Any] = read_json(content, where, shape, SchemaMismatch, RERUN)
+    if facts["dimension"] != dimension:
+        raise SchemaMismatch(path, f"expected dimension {facts['dimension']} as in the footer, got {dimension}", RERUN)
     return facts

@@ -1,4 +1,4 @@
-"""Load a file into a table of its own, in one transaction: the table is there with its indexes, or not at all."""
+"""Load a file into a table of its own, in one transaction."""
 
 import dataclasses
 import logging
@@ -9,28 +9,26 @@ import tenacity
 from psycopg import sql
 from stage.errors import DatabaseRefused, DatabaseUnreachable, LockHeld
 
-from pgloader.catalogue import Load, count, find_load, kind_of, meanings, qualified
-from pgloader.connection import act_as_owner, place, transaction
+from pgloader.connection import act_as_owner, database_address, take_lock, transaction
+from pgloader.database_errors import OutcomeUnknown
 from pgloader.embeddings import FACTS, Embeddings
 from pgloader.indexes import INDEXES, build_indexes, check_indexes
-from pgloader.locks import take_lock
-from pgloader.receipts import Receipt
-from pgloader.refusals import OutcomeUnknown
+from pgloader.loads import Load, Receipt, active_switches, count_rows, find_load, qualified, relation_kind
 from pgloader.settings import LoaderSettings, load_table
 from pgloader.tables import fill_table
 
-RECORD = (
+RECORD_LOAD = (
     "INSERT INTO public.registry_loads"
     " (relation, load_id, table_name, rows, dimension, checksum, source_data_version, embedding_model)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 )
-PATIENCE = 45  # seconds to ask what became of a load: longer than the server holds on to one that nobody is at
+OUTCOME_TIMEOUT = 45  # seconds; longer than the server takes to roll back a session whose client is gone
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadResult:
-    """What was loaded; ``loaded`` is false where it was there already."""
+    """What was loaded; ``loaded`` is false if it was already there."""
 
     receipt: str
     table: str
@@ -39,18 +37,18 @@ class LoadResult:
 
 
 def load(path: Path, receipt: Path, settings: LoaderSettings) -> LoadResult:
-    """Load the embeddings at ``path`` unless they are there, and write what is loaded, not where or when.
+    """Load the embeddings at ``path`` unless they are already loaded, and write the receipt.
 
-    Raises what ``Embeddings`` and ``transaction`` do, and DatabaseRefused where the table does not hold what the file
-    does; nothing is left then.
+    Raises what ``Embeddings`` and ``transaction`` raise, and DatabaseRefused if the table differs from the file, which
+    rolls the load back.
     """
     embeddings = Embeddings.read(path)
     table = load_table(settings.relation, embeddings.load_id)
     try:
         checksum, loaded = _load(embeddings, table, settings.relation)
-    except OutcomeUnknown as lost:
-        log.warning("%s; asking whether it was done", lost)
-        checksum, loaded = _outcome(embeddings, settings.relation, lost).checksum, True
+    except OutcomeUnknown as error:
+        log.warning("%s; checking whether the load was committed", error)
+        checksum, loaded = _committed_load(embeddings, settings.relation, error).checksum, True
     Receipt(
         relation=settings.relation,
         table=table,
@@ -65,55 +63,55 @@ def load(path: Path, receipt: Path, settings: LoaderSettings) -> LoadResult:
 
 
 def _load(embeddings: Embeddings, table: str, relation: str) -> tuple[str, bool]:
-    """Return the checksum of the rows, and whether they were not there before."""
+    """Return the checksum of the rows, and whether they were loaded now."""
     with transaction("load") as connection:
         take_lock(connection, "load", relation)
-        if found := _present(connection, embeddings, table, relation):
-            return found.checksum, False
+        if existing := _existing_load(connection, embeddings, table, relation):
+            return existing.checksum, False
         act_as_owner(connection)
-        made = fill_table(connection, embeddings, table)
+        checksum = fill_table(connection, embeddings, table)
         log.info("building the indexes of %d rows", embeddings.rows)
         build_indexes(connection, table, embeddings.rows, embeddings.dimension)
         check_indexes(connection, table)
         facts = (embeddings.facts["source_data_version"], embeddings.facts["embedding_model"])
-        record = [relation, embeddings.load_id, table, embeddings.rows, embeddings.dimension, made, *facts]
-        connection.execute(RECORD, record)
-        return made, True
+        values = [relation, embeddings.load_id, table, embeddings.rows, embeddings.dimension, checksum, *facts]
+        connection.execute(RECORD_LOAD, values)
+        return checksum, True
 
 
-def _present(connection: psycopg.Connection, embeddings: Embeddings, table: str, relation: str) -> Load | None:
-    """Return the load if it is there with its rows; make room for it if its table is gone or damaged."""
-    where = f"{place()} {table}"
-    found = find_load(connection, relation, embeddings.load_id)
-    if found and (rows := count(connection, table)) != found.rows:
-        if any(switch.table_name == table for switch in meanings(connection, relation)[:1]):
-            fix = "pgloader rollback, then load again"
-            raise DatabaseRefused(where, f"{relation} means it, and it has {rows} of {found.rows} rows", fix)
-        log.warning("%s has %d of %d rows: loading it again", table, rows, found.rows)
+def _existing_load(connection: psycopg.Connection, embeddings: Embeddings, table: str, relation: str) -> Load | None:
+    """Return the load if all its rows are there; otherwise remove what is left of it."""
+    where = f"{database_address()} {table}"
+    existing = find_load(connection, relation, embeddings.load_id)
+    if existing and (rows := count_rows(connection, table)) != existing.rows:
+        if any(switch.table_name == table for switch in active_switches(connection, relation)[:1]):
+            what = f"{relation} points at it, and it has {rows} of {existing.rows} rows"
+            raise DatabaseRefused(where, what, "pgloader rollback, then load again")
+        log.warning("%s has %d of %d rows: loading it again", table, rows, existing.rows)
         connection.execute(sql.SQL("DROP TABLE {}").format(qualified(table)))
-        found = None
-    if not found:
+        existing = None
+    if not existing:
         connection.execute("DELETE FROM public.registry_loads WHERE table_name = %s", [table])
-        if kind_of(connection, table):
-            raise DatabaseRefused(where, "exists, and no load has made it", "rename or drop it")
-    return found
+        if relation_kind(connection, table):
+            raise DatabaseRefused(where, "already exists, and was not made by pgloader", "rename or drop it")
+    return existing
 
 
-def _outcome(embeddings: Embeddings, relation: str, lost: OutcomeUnknown) -> Load:
-    """Ask again what became of a load whose connection was cut: COMMIT may have been done, or be under way."""
+def _committed_load(embeddings: Embeddings, relation: str, error: OutcomeUnknown) -> Load:
+    """Return the load if it was committed although the connection was lost, otherwise raise ``error``."""
     retry = tenacity.retry(
-        stop=tenacity.stop_after_delay(PATIENCE),
+        stop=tenacity.stop_after_delay(OUTCOME_TIMEOUT),
         wait=tenacity.wait_exponential(0.2, max=2),
         retry=tenacity.retry_if_exception_type((DatabaseUnreachable, LockHeld)),
         reraise=True,
     )
 
     @retry
-    def ask() -> Load | None:
+    def read() -> Load | None:
         with transaction("load") as connection:
-            take_lock(connection, "load", relation)  # else the other end may be busy with it still
+            take_lock(connection, "load", relation)  # the first session may still be committing
             return find_load(connection, relation, embeddings.load_id)
 
-    if found := ask():
-        return found
-    raise lost
+    if load := read():
+        return load
+    raise error

@@ -1,4 +1,4 @@
-"""Compare what a load's table holds with its file, row by row."""
+"""Compare the table of a load with its file, row by row."""
 
 import dataclasses
 import uuid
@@ -7,58 +7,57 @@ from pathlib import Path
 from psycopg import sql
 from stage.errors import InputMissing, VerificationFailed
 
-from pgloader.catalogue import find_load, qualified
-from pgloader.connection import place, transaction
+from pgloader.connection import database_address, transaction
 from pgloader.embeddings import Embeddings
 from pgloader.indexes import check_indexes
+from pgloader.loads import find_load, qualified
 from pgloader.rows import DIGEST, binary_rows
 from pgloader.settings import LoaderSettings
 
-NAMED = 20  # ids that a message names
+MAX_IDS = 20  # in a message
 
 
 @dataclasses.dataclass(frozen=True)
 class ReconcileResult:
-    """A table that holds what its file does, with its indexes."""
+    """A table that equals its file and has its indexes."""
 
     table: str
     rows: int
 
 
 def reconcile(path: Path, settings: LoaderSettings) -> ReconcileResult:
-    """Compare ids, texts, vectors and metadata.
+    """Compare ids, contents, vectors and metadata of a table with its file.
 
-    Raises VerificationFailed naming the rows that are missing, surplus or changed, or InputMissing where the file is
-    not loaded.
+    Raises VerificationFailed with the ids of missing, surplus and changed rows, or InputMissing if the file is not
+    loaded.
     """
     embeddings = Embeddings.read(path)
-    wanted: dict[bytes, bytes] = {}
+    expected: dict[bytes, bytes] = {}
     for _, digests in binary_rows(embeddings):
-        wanted |= digests
+        expected |= digests
     with transaction("reconcile", read_only=True) as connection:
         load = find_load(connection, settings.relation, embeddings.load_id)
         if not load:
-            raise InputMissing(f"{place()} {path}", "is not loaded", "make load, or pgloader load")
+            raise InputMissing(f"{database_address()} {path}", "is not loaded", "make load, or pgloader load")
         select = sql.SQL("SELECT id, {} FROM {}").format(DIGEST, qualified(load.table_name))
-        found = {each.bytes: bytes(digest) for each, digest in connection.execute(select)}
-        where = f"{place()} {load.table_name}"
-        _compare(wanted, found, where)
+        actual = {row_id.bytes: bytes(digest) for row_id, digest in connection.execute(select)}
+        _compare(expected, actual, f"{database_address()} {load.table_name}")
         check_indexes(connection, load.table_name)
-    return ReconcileResult(load.table_name, len(found))
+    return ReconcileResult(load.table_name, len(actual))
 
 
-def _compare(wanted: dict[bytes, bytes], found: dict[bytes, bytes], where: str) -> None:
-    kinds = {
-        "missing": wanted.keys() - found.keys(),
-        "surplus": found.keys() - wanted.keys(),
-        "changed": {each for each in wanted.keys() & found.keys() if wanted[each] != found[each]},
+def _compare(expected: dict[bytes, bytes], actual: dict[bytes, bytes], where: str) -> None:
+    """Compare row digests by row id."""
+    differences = {
+        "missing": expected.keys() - actual.keys(),
+        "surplus": actual.keys() - expected.keys(),
+        "changed": {row_id for row_id in expected.keys() & actual.keys() if expected[row_id] != actual[row_id]},
     }
-    if faults := {kind: sorted(ids) for kind, ids in kinds.items() if ids}:
-        told = "; ".join(f"{len(ids)} {kind}: {_named(ids)}" for kind, ids in faults.items())
-        fix = "pgloader rollback if readers see this table, drop it, and load it again"
-        raise VerificationFailed(where, told, fix)
+    if summary := "; ".join(f"{len(ids)} {kind}: {_listed(ids)}" for kind, ids in differences.items() if ids):
+        fix = "pgloader rollback if the view points at this table, drop the table, and load it again"
+        raise VerificationFailed(where, summary, fix)
 
 
-def _named(ids: list[bytes]) -> str:
-    named = ", ".join(str(uuid.UUID(bytes=each)) for each in ids[:NAMED])
-    return f"{named}, …" if len(ids) > NAMED else named
+def _listed(ids: set[bytes]) -> str:
+    names = ", ".join(str(uuid.UUID(bytes=row_id)) for row_id in sorted(ids)[:MAX_IDS])
+    return f"{names}, …" if len(ids) > MAX_IDS else names

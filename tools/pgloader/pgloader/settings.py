@@ -1,4 +1,4 @@
-"""What params.yaml says of the index, and what the relation may be called."""
+"""The section ``pgloader`` of params.yaml, and the names of relations and tables."""
 
 import dataclasses
 import os
@@ -9,13 +9,14 @@ from stage import params
 from stage.errors import UsageError
 
 NAME = re.compile("[a-z_][a-z0-9_]*")
-LONGEST = 63  # bytes of an identifier; PostgreSQL cuts longer ones, so that two names would become one
-SUFFIX = 13  # of a load's table: an underscore and 12 hex digits
+MAX_IDENTIFIER = 63  # bytes; PostgreSQL truncates longer identifiers, so that two of them could become one
+SUFFIX = 13  # bytes of a table's suffix: an underscore and 12 hex digits
+MAX_RELATION = MAX_IDENTIFIER - SUFFIX
 
 
 @dataclasses.dataclass(frozen=True)
 class LoaderSettings:
-    """The relation that readers query, how many former loads are kept, and how wide a search looks."""
+    """The view that readers query, how many earlier loads to keep, and the ef_search of HNSW."""
 
     relation: str = "readme_embeddings"
     keep: int = 2
@@ -23,32 +24,31 @@ class LoaderSettings:
 
     @classmethod
     def read(cls, path: Path) -> "LoaderSettings":
-        """Read the section ``pgloader`` of a params file; PGVECTOR_TABLE_NAME wins over its relation.
+        """Read the section ``pgloader`` of a params file; PGVECTOR_TABLE_NAME overrides its relation.
 
-        Raises UsageError where it is not as it should be.
+        Raises UsageError for an unknown key or an invalid value.
         """
         where = f"{path} pgloader"
         settings = params.build(cls, params.section(path, "pgloader"), where)
         if relation := os.environ.get("PGVECTOR_TABLE_NAME"):
             settings, where = dataclasses.replace(settings, relation=relation), "PGVECTOR_TABLE_NAME"
         check_relation(settings.relation, where)
-        if not 1 <= settings.keep <= 100:
-            raise UsageError(where, f"keep {settings.keep} is not 1 to 100", "correct it")
-        if not 1 <= settings.ef_search <= 1000:
-            raise UsageError(where, f"ef-search {settings.ef_search} is not 1 to 1000", "correct it")
+        for name, value, maximum in (("keep", settings.keep, 100), ("ef-search", settings.ef_search, 1000)):
+            if not 1 <= value <= maximum:
+                raise UsageError(where, f"invalid {name} {value}", f"set {name} to a number from 1 to {maximum}")
         return settings
 
 
 def check_relation(name: str, where: str) -> None:
-    """Raise UsageError for a name that readers could not use as it stands, or that has no room for a load's suffix."""
+    """Raise UsageError for a name that needs quoting, is reserved, or is too long for the suffix of a table."""
     if not NAME.fullmatch(name):
-        raise UsageError(
-            where, f"relation {name!r:.80} is not a plain name", "use a to z, 0 to 9 and _, as readme_embeddings"
-        )
-    if len(name) > LONGEST - SUFFIX:
-        raise UsageError(where, f"relation {name:.80} is longer than {LONGEST - SUFFIX} bytes", "shorten it")
+        what = f"invalid relation name {name!r:.80}"
+        raise UsageError(where, what, "use a to z, 0 to 9 and _, as in readme_embeddings")
+    if len(name) > MAX_RELATION:
+        what = f"relation name {name:.80} is longer than {MAX_RELATION} bytes"
+        raise UsageError(where, what, "use a shorter name")
     if name.startswith(("registry_", "pg_")):
-        raise UsageError(where, f"relation {name} is called as tables of the system are", "call it otherwise")
+        raise UsageError(where, f"relation name {name} has a reserved prefix", "do not begin it with registry_ or pg_")
 
 
 def load_table(relation: str, load_id: str) -> str:

@@ -1,34 +1,36 @@
-"""Change what the relation means, in one transaction with the note of it."""
+"""Point the view at a load, or back at the one before, and drop the loads that no rollback needs."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import tenacity
+from psycopg import errors, sql
 from stage.errors import InputMissing, LockHeld, ReleaseRefused, UsageError
 
-from pgloader.catalogue import find_load, meanings
-from pgloader.connection import act_as_owner, place, transaction
-from pgloader.locks import take_lock
-from pgloader.old_loads import drop_old_loads
-from pgloader.receipts import Receipt
-from pgloader.refusals import OutcomeUnknown
+from pgloader.connection import act_as_owner, database_address, take_lock, transaction
+from pgloader.database_errors import OutcomeUnknown
+from pgloader.loads import Load, Receipt, active_switches, find_load, qualified, read_loads
 from pgloader.settings import LoaderSettings
-from pgloader.views import point
+from pgloader.views import point_view
 
-NOTE = "INSERT INTO public.registry_switches (relation, version, load_id, table_name) VALUES (%s, %s, %s, %s)"
-UNDO = (
+RECORD_SWITCH = "INSERT INTO public.registry_switches (relation, version, load_id, table_name) VALUES (%s, %s, %s, %s)"
+UNDO_SWITCH = (
     "UPDATE public.registry_switches SET undone_at = clock_timestamp() WHERE id ="
     " (SELECT max(id) FROM public.registry_switches WHERE relation = %s AND undone_at IS NULL)"
 )
 ATTEMPTS = 8
-SHORTEST, LONGEST = 0.2, 5.0  # seconds to wait for readers; new ones wait behind us, so the first attempts are short
+# Seconds to wait for readers. New readers queue behind a waiting switch, so the first attempts are short.
+MIN_LOCK_TIMEOUT, MAX_LOCK_TIMEOUT = 0.2, 5.0
+DROP_LOCK_TIMEOUT = "1s"  # no new reader uses an old load; one that is still read is kept until the next switch
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
-    """What the relation means now and meant before, and which tables nobody keeps were dropped."""
+class SwitchResult:
+    """The version and table that the view points at, the version before, and the tables that were dropped."""
 
     relation: str
     version: str
@@ -37,66 +39,67 @@ class Change:
     dropped: tuple[str, ...] = ()
 
 
-def switch(receipt: Path, version: str, settings: LoaderSettings) -> Change:
-    """Make the relation mean the load of a receipt, then drop the loads that nobody keeps.
+def switch(receipt_path: Path, version: str, settings: LoaderSettings) -> SwitchResult:
+    """Point the view at the load of a receipt, then drop the loads that no rollback needs.
 
-    Raises ReleaseRefused for data that was never released, InputMissing where it is not loaded, LockHeld where readers
-    did not let go, or what ``transaction`` and ``point`` do.
+    Raises ReleaseRefused for data that was never released, InputMissing if it is not loaded, LockHeld if readers held
+    the view for all attempts, or what ``transaction`` and ``point_view`` raise.
     """
-    told = Receipt.read(receipt)
-    if told.source_data_version == "workspace":
-        fix = "set registry.version in params.yaml to a release, build and release that"
-        raise ReleaseRefused(receipt, "comes from a working copy, which nobody can get again", fix)
-    if told.relation != settings.relation:
-        raise UsageError(receipt, f"is of {told.relation}, not of {settings.relation}", "run the stage pgloader again")
+    receipt = Receipt.read(receipt_path)
+    if receipt.source_data_version == "workspace":
+        fix = "set registry.version in params.yaml to a release, then build and release this dataset"
+        raise ReleaseRefused(receipt_path, "was made from a working copy, not from a release", fix)
+    if receipt.relation != settings.relation:
+        what = f"expected relation {settings.relation}, got {receipt.relation}"
+        raise UsageError(receipt_path, what, "run the stage pgloader again")
     if not version.strip() or len(version) > 200 or not version.isprintable():
-        raise UsageError("--version", f"{version!r:.80} is no version", "name the release, as 1.0.0")
+        raise UsageError("--version", f"invalid version {version!r:.80}", "use the name of a release, such as 1.0.0")
 
-    def change(connection: psycopg.Connection) -> Change:
-        before = meanings(connection, settings.relation)[:1]
-        found = find_load(connection, settings.relation, told.load_id)
-        if not found:
-            raise InputMissing(f"{place()} {told.table}", "is not loaded", "make load, or pgloader load")
-        point(connection, settings.relation, found, known=bool(before))
-        if [(each.load_id, each.version) for each in before] != [(found.load_id, version)]:
+    def change(connection: psycopg.Connection) -> SwitchResult:
+        current = active_switches(connection, settings.relation)[:1]
+        load = find_load(connection, settings.relation, receipt.load_id)
+        if not load:
+            raise InputMissing(f"{database_address()} {receipt.table}", "is not loaded", "make load, or pgloader load")
+        point_view(connection, settings.relation, load, is_ours=bool(current))
+        if [(each.load_id, each.version) for each in current] != [(load.load_id, version)]:
             act_as_owner(connection)
-            connection.execute(NOTE, [settings.relation, version, found.load_id, found.table_name])
-        return Change(settings.relation, version, found.table_name, before[0].version if before else "")
+            connection.execute(RECORD_SWITCH, [settings.relation, version, load.load_id, load.table_name])
+        return SwitchResult(settings.relation, version, load.table_name, current[0].version if current else "")
 
-    changed = _patiently(change, settings)
-    return dataclasses.replace(changed, dropped=drop_old_loads(settings))
+    result = _retry_while_locked(change, settings)
+    return dataclasses.replace(result, dropped=_drop_old_loads(settings))
 
 
-def rollback(settings: LoaderSettings) -> Change:
-    """Make the relation mean what it meant before; again, what it meant before that.
+def rollback(settings: LoaderSettings) -> SwitchResult:
+    """Point the view at the load before the current one; called again, at the one before that.
 
-    Raises ReleaseRefused where there is nothing before, or it is not kept any more.
+    Raises ReleaseRefused if there is no load before, or it was dropped.
     """
 
-    def change(connection: psycopg.Connection) -> Change:
-        where = f"{place()} {settings.relation}"
-        meant = meanings(connection, settings.relation)
-        if len(meant) < 2:
-            told = f"means {meant[0].version}, and nothing came before" if meant else "has never been switched"
-            raise ReleaseRefused(where, told, "pgloader status lists what is loaded; load and switch what you want")
-        now, target = meant[:2]
-        found = find_load(connection, settings.relation, target.load_id)
-        if not found:
-            fix = "load and switch that version again; a larger keep leaves more of them"
-            raise ReleaseRefused(where, f"{target.version} came before, and is dropped by now", fix)
-        point(connection, settings.relation, found, known=True)
+    def change(connection: psycopg.Connection) -> SwitchResult:
+        where = f"{database_address()} {settings.relation}"
+        switches = active_switches(connection, settings.relation)
+        if len(switches) < 2:
+            what = f"no version before {switches[0].version}" if switches else "has never been switched"
+            raise ReleaseRefused(where, what, "see the loads with pgloader status; load and switch another version")
+        current, target = switches[:2]
+        load = find_load(connection, settings.relation, target.load_id)
+        if not load:
+            fix = "load and switch to that version again; set a larger keep to keep more loads"
+            raise ReleaseRefused(where, f"the load of the version before, {target.version}, was dropped", fix)
+        point_view(connection, settings.relation, load, is_ours=True)
         act_as_owner(connection)
-        connection.execute(UNDO, [settings.relation])
-        return Change(settings.relation, target.version, found.table_name, now.version)
+        connection.execute(UNDO_SWITCH, [settings.relation])
+        return SwitchResult(settings.relation, target.version, load.table_name, current.version)
 
     try:
-        return _patiently(change, settings)
-    except OutcomeUnknown as lost:  # a second one would go further back
-        raise OutcomeUnknown(lost.where, lost.what, "see pgloader status: it may be done") from lost
+        return _retry_while_locked(change, settings)
+    except OutcomeUnknown as error:  # a second rollback would go one version further back
+        raise OutcomeUnknown(error.where, error.what, "check pgloader status: it may be done") from error
 
 
-def _patiently(change: Callable[[psycopg.Connection], Change], settings: LoaderSettings) -> Change:
-    """Do the change in a transaction of its own, again and again while readers hold what it replaces."""
+def _retry_while_locked(change: Callable[[psycopg.Connection], SwitchResult], settings: LoaderSettings) -> SwitchResult:
+    """Run ``change`` in a transaction of its own, up to ATTEMPTS times while readers hold a lock on the view."""
     for attempt in tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS),
         wait=tenacity.wait_random_exponential(0.2, max=3),
@@ -105,7 +108,43 @@ def _patiently(change: Callable[[psycopg.Connection], Change], settings: LoaderS
     ):
         with attempt, transaction("switch") as connection:
             take_lock(connection, "switch", settings.relation)
-            seconds = min(SHORTEST * 2 ** (attempt.retry_state.attempt_number - 1), LONGEST)
+            seconds = min(MIN_LOCK_TIMEOUT * 2 ** (attempt.retry_state.attempt_number - 1), MAX_LOCK_TIMEOUT)
             connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{round(1000 * seconds)}ms"])
             return change(connection)
-    raise AssertionError  # reraise leaves no other way
+    raise AssertionError  # unreachable: reraise=True
+
+
+def _drop_old_loads(settings: LoaderSettings) -> tuple[str, ...]:
+    """Drop loads older than the current one, except the last ``keep``, and return their tables.
+
+    Newer loads may wait for their switch. A load that is read, or that another object depends on, is kept until the
+    next switch.
+    """
+    with transaction("drop") as connection:
+        try:
+            take_lock(connection, "switch", settings.relation)
+        except LockHeld:
+            return ()  # the other switch drops them
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [DROP_LOCK_TIMEOUT])
+        act_as_owner(connection)
+        return tuple(load.table_name for load in _old_loads(connection, settings) if _drop(connection, load))
+
+
+def _old_loads(connection: psycopg.Connection, settings: LoaderSettings) -> list[Load]:
+    loads = read_loads(connection, settings.relation)
+    switched = list(dict.fromkeys(switch.load_id for switch in active_switches(connection, settings.relation)))
+    load_ids = [load.load_id for load in loads]
+    if not switched or switched[0] not in load_ids:
+        return []
+    return [load for load in loads[: load_ids.index(switched[0])] if load.load_id not in switched[: settings.keep + 1]]
+
+
+def _drop(connection: psycopg.Connection, load: Load) -> bool:
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(qualified(load.table_name)))
+            connection.execute("DELETE FROM public.registry_loads WHERE table_name = %s", [load.table_name])
+    except (errors.LockNotAvailable, errors.DependentObjectsStillExist, errors.InsufficientPrivilege) as error:
+        log.warning("%s is kept until the next switch: %s", load.table_name, error.diag.message_primary)
+        return False
+    return True

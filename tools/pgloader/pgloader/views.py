@@ -1,4 +1,4 @@
-"""The view by which readers know a load: replaced with its grants and comment, never with what depends on it."""
+"""The view that readers query: replaced with its grants and comment, never together with dependent objects."""
 
 import dataclasses
 import logging
@@ -7,17 +7,11 @@ import psycopg
 from psycopg import sql
 from stage.errors import DatabaseRefused
 
-from pgloader.catalogue import Load, kind_of, qualified
-from pgloader.connection import act_as_owner, place
-from pgloader.settings import LONGEST
+from pgloader.connection import act_as_owner, database_address
+from pgloader.loads import Load, qualified, relation_kind, table_of_view
+from pgloader.settings import MAX_IDENTIFIER
 
 VIEW = sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT id, content, embedding, metadata FROM {}")
-READS = """
-SELECT read.relname FROM pg_rewrite
-JOIN pg_depend ON pg_depend.classid = 'pg_rewrite'::regclass AND pg_depend.objid = pg_rewrite.oid
-JOIN pg_class AS read ON pg_depend.refclassid = 'pg_class'::regclass AND read.oid = pg_depend.refobjid
-WHERE pg_rewrite.ev_class = to_regclass(format('public.%%I', %s::text)) AND read.oid <> pg_rewrite.ev_class LIMIT 1
-"""
 DEPENDENTS = """
 SELECT DISTINCT pg_rewrite.ev_class::regclass::text FROM pg_rewrite
 JOIN pg_depend ON pg_depend.classid = 'pg_rewrite'::regclass AND pg_depend.objid = pg_rewrite.oid
@@ -38,51 +32,45 @@ log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Dressing:
-    """What a relation has beside its content: who may read it, and its comment."""
+class _Properties:
+    """Who may read a relation, and its comment."""
 
     readers: tuple[str, ...]
     comment: str | None
 
 
-def table_of_view(connection: psycopg.Connection, relation: str) -> str:
-    """Return the table that the view of this name reads; nothing where there is no view."""
-    row = connection.execute(READS, [relation]).fetchone()
-    return str(row[0]) if row else ""
+def point_view(connection: psycopg.Connection, relation: str, load: Load, is_ours: bool) -> None:
+    """Point the view at a load; any other table or view of that name, unless ``is_ours``, is renamed.
 
-
-def point(connection: psycopg.Connection, relation: str, load: Load, known: bool) -> None:
-    """Make the relation mean a load; what else has its name, unless it is ``known`` to be ours, is renamed.
-
-    Raises DatabaseRefused naming what depends on a relation that cannot be replaced in place.
+    Raises DatabaseRefused with the names of dependent objects if the view cannot be replaced in place.
     """
     if table_of_view(connection, relation) == load.table_name:
         return
-    kind = kind_of(connection, relation)
-    kept = None
-    if kind and not (known and kind == "v"):
-        kept = _dressing(connection, relation)
-        _set_aside(connection, relation)
+    kind = relation_kind(connection, relation)
+    properties = None
+    if kind and not (is_ours and kind == "v"):
+        properties = _read_properties(connection, relation)
+        _rename_existing(connection, relation)
         act_as_owner(connection)
     else:
         act_as_owner(connection)
-        if kind and _dimension(connection, relation) != load.dimension:  # of a column, a view cannot change the type
-            kept = _dressing(connection, relation)
+        if kind and _dimension(connection, relation) != load.dimension:  # a view cannot change the type of a column
+            properties = _read_properties(connection, relation)
             _refuse_dependents(connection, relation)
             connection.execute(sql.SQL("DROP VIEW {}").format(qualified(relation)))
     connection.execute(VIEW.format(qualified(relation), qualified(load.table_name)))
-    if kept:
-        for role in kept.readers:
+    if properties:
+        for role in properties.readers:
             name = sql.SQL("PUBLIC") if role == "public" else sql.Identifier(role)
             connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(qualified(relation), name))
-        comment = sql.SQL("COMMENT ON VIEW {} IS {}").format(qualified(relation), sql.Literal(kept.comment))
+        comment = sql.SQL("COMMENT ON VIEW {} IS {}").format(qualified(relation), sql.Literal(properties.comment))
         connection.execute(comment)
 
 
-def _dressing(connection: psycopg.Connection, relation: str) -> _Dressing:
+def _read_properties(connection: psycopg.Connection, relation: str) -> _Properties:
     readers = connection.execute(GRANTEES, [relation]).fetchall()
     comment = connection.execute(COMMENT, [relation]).fetchone()
-    return _Dressing(tuple(role for (role,) in readers), comment[0] if comment else None)
+    return _Properties(tuple(role for (role,) in readers), comment[0] if comment else None)
 
 
 def _dimension(connection: psycopg.Connection, relation: str) -> int:
@@ -90,21 +78,17 @@ def _dimension(connection: psycopg.Connection, relation: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _set_aside(connection: psycopg.Connection, relation: str) -> None:
-    """Rename what an earlier registry, or somebody else, has called so: it is nobody's to drop."""
+def _rename_existing(connection: psycopg.Connection, relation: str) -> None:
+    """Rename a table or view that pgloader did not make, and so must not drop."""
     _refuse_dependents(connection, relation)
-    aside = next(name for name in _names_aside(relation) if not kind_of(connection, name))
-    rename = sql.SQL("ALTER TABLE {} RENAME TO {}").format(qualified(relation), sql.Identifier(aside))
-    connection.execute(rename)  # of a view, too
-    log.warning("%s was there before the registry: it is called %s now", relation, aside)
-
-
-def _names_aside(relation: str) -> list[str]:
     names = [f"{relation}_aside", *(f"{relation}_aside_{number}" for number in range(2, 100))]
-    return [name for name in names if len(name) <= LONGEST]
+    new_name = next(name for name in names if len(name) <= MAX_IDENTIFIER and not relation_kind(connection, name))
+    rename = sql.SQL("ALTER TABLE {} RENAME TO {}").format(qualified(relation), sql.Identifier(new_name))
+    connection.execute(rename)  # ALTER TABLE renames views too
+    log.warning("%s already exists and was not made by pgloader: renamed to %s", relation, new_name)
 
 
 def _refuse_dependents(connection: psycopg.Connection, relation: str) -> None:
-    if found := [name for (name,) in connection.execute(DEPENDENTS, [relation])]:
-        fix = f"drop {', '.join(found)}, switch, and make it again"
-        raise DatabaseRefused(f"{place()} {relation}", f"{', '.join(found)} depends on it", fix)
+    if dependents := ", ".join(name for (name,) in connection.execute(DEPENDENTS, [relation])):
+        fix = f"drop {dependents}, switch, and create it again"
+        raise DatabaseRefused(f"{database_address()} {relation}", f"{dependents} depends on it", fix)
