@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 from bench.measuring import ROOT, SLOW_RUNS, Run, compare, measure
-from chunk_embed.embedded import in_context
+from chunk_embed.chunks import model_input
 from launcher.making import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
@@ -169,7 +169,7 @@ def _plain_texts(tool: list[str], folder: Path) -> int:
     """Write the texts of our chunks for the others, once embedded by us; return how many."""
     _ours(tool, folder)("float32")()
     texts = pq.read_table(folder / "float32.parquet", columns=["content"])["content"].to_pylist()
-    (folder / "texts.json").write_text(json.dumps([in_context("", text) for text in texts]))  # as our model is given it
+    (folder / "texts.json").write_text(json.dumps([model_input(text) for text in texts]))
     return len(texts)
 
 

@@ -5,7 +5,7 @@ import itertools
 import re
 
 import pytest
-from chunk_embed.chunks import ChunkSettings, chunk_document, embedded_text, left_out_characters
+from chunk_embed.chunks import ChunkSettings, chunk_document, left_out_characters, model_input
 from hypothesis import example, given
 from hypothesis import strategies as st
 from stage.errors import UsageError
@@ -108,7 +108,7 @@ def test_chunks_of_anything_are_parts_of_it_in_order_that_fit(text, settings, to
     for chunk in found:
         assert 0 < len(chunk.text) <= settings.chunk_size
         assert chunk.text.strip()
-        assert model(embedded_text(chunk))
+        assert model(model_input(chunk.text, chunk.context))
         assert is_part(chunk.text, text[chunk.start : chunk.end])
     for before, after in itertools.pairwise(found):
         assert before.start < after.start
@@ -208,11 +208,11 @@ def test_a_link_that_is_cut_is_more_words_for_a_model_and_fits_all_the_same():
     text, link = "word text and. `x` word text and. word word ", "[some words here](https://host/a/b/c/d/e/f)"
     model = Model(27)
     found = chunk_document(f"{text}{link} word `x` word ", ChunkSettings(64, 0, 20), model)
-    assert all(model(embedded_text(chunk)) for chunk in found)
+    assert all(model(model_input(chunk.text, chunk.context)) for chunk in found)
 
 
 def test_a_model_that_takes_nothing_is_an_error():
-    with pytest.raises(UsageError, match="model: takes not even one character; fix: raise max-tokens, or use another"):
+    with pytest.raises(UsageError, match="model: not even one character fits; fix: raise max-tokens, or use another"):
         chunk_document("Text.", SMALL, lambda text: False)
 
 
@@ -267,12 +267,15 @@ def test_a_model_is_given_words_under_their_headings():
         "# A\n\n## B 🚀\n\n**Bold** `code` [link](https://host) | ──► a\n\n```sh\nrun --it\n```\n\n### C\n\n" + PROSE
     )
     found = chunk_document(document, dataclasses.replace(SMALL, headings=True, chunk_size=140), Model(99))
-    assert [embedded_text(chunk) for chunk in found] == [
+    assert [model_input(chunk.text, chunk.context) for chunk in found] == [
         "A B Bold code link a run --it",
         f"A B: C {PROSE.strip()}",
     ]
     bare = chunk_document(document, dataclasses.replace(SMALL, headings=False, chunk_size=140), Model(99))
-    assert [embedded_text(chunk) for chunk in bare] == ["A B Bold code link a run --it", f"C {PROSE.strip()}"]
+    assert [model_input(chunk.text, chunk.context) for chunk in bare] == [
+        "A B Bold code link a run --it",
+        f"C {PROSE.strip()}",
+    ]
 
 
 def test_the_heading_before_a_section_is_not_above_it():
@@ -283,7 +286,7 @@ def test_the_heading_before_a_section_is_not_above_it():
 
 def test_a_model_is_given_marks_where_there_are_no_words():
     (chunk,) = chunk_document("→ → →", ChunkSettings(max_noise_ratio=1.0), Model(99))
-    assert embedded_text(chunk) == "→ → →"
+    assert model_input(chunk.text, chunk.context) == "→ → →"
 
 
 def test_headings_that_leave_no_room_are_not_given():
@@ -291,7 +294,7 @@ def test_headings_that_leave_no_room_are_not_given():
     model = Model(40)
     found = chunk_document(document, dataclasses.replace(SMALL, headings=True), model)
     assert {chunk.context for chunk in found} == {""}
-    assert all(model(embedded_text(chunk)) for chunk in found)
+    assert all(model(model_input(chunk.text, chunk.context)) for chunk in found)
 
 
 @pytest.mark.parametrize(

@@ -40,23 +40,23 @@ def test_documents_are_sorted_by_the_bytes_of_their_names(raw):
 
 
 def test_no_folder_and_an_empty_one_are_errors(raw):
-    assert refusal(raw, EmptyInput) == "raw: no documents; fix: get the release of the READMEs first"
-    assert refusal(raw / "none", InputMissing) == "raw/none: no such folder; fix: get the release of the READMEs first"
+    assert refusal(raw, EmptyInput) == "raw: no documents; fix: run the stage registry"
+    assert refusal(raw / "none", InputMissing) == "raw/none: folder not found; fix: run the stage registry"
 
 
 @pytest.mark.parametrize("name", ["notes.md", "README.md", "_README.md", "a_readme.md"])
 def test_a_file_that_says_no_repository_is_refused(raw, name):
     (raw / name).write_text("Text.")
-    wanted = "is not called <repository>_README.md; fix: rename or remove it; its name says its repository"
+    wanted = "invalid file name: expected <repository>_README.md; fix: rename or remove it"
     assert refusal(raw, BadRows) == f"raw/{name}: {wanted}"
 
 
 def test_what_is_no_text_is_refused_where_it_is_not(raw):
     path = raw / "a_README.md"
     path.write_bytes(b"abc\xff")
-    assert refusal(raw, BadRows) == "raw/a_README.md@3: not utf-8: invalid start byte; fix: save it as UTF-8"
+    assert refusal(raw, BadRows) == "raw/a_README.md@3: not valid UTF-8: invalid start byte; fix: save it as UTF-8"
     path.write_bytes("é\0".encode())
-    assert refusal(raw, BadRows) == "raw/a_README.md@2: NUL character; fix: remove it"
+    assert refusal(raw, BadRows) == "raw/a_README.md@2: contains a NUL character; fix: remove it"
 
 
 def test_link_of_dvc_is_the_file_that_it_leads_to(raw, tmp_path):
@@ -67,12 +67,12 @@ def test_link_of_dvc_is_the_file_that_it_leads_to(raw, tmp_path):
     (raw / "a_README.md").symlink_to(stored)
     assert [(each.name, each.text) for each in read_documents(raw)] == [("a_README.md", "# A")]
     stored.unlink()
-    assert refusal(raw, BadRows) == "raw/a_README.md: is not a regular file; fix: remove it"
+    assert refusal(raw, BadRows) == "raw/a_README.md: not a regular file; fix: remove it"
 
 
 def test_links_and_folders_are_refused(raw):
     (raw / "a_README.md").symlink_to("/etc/hostname")
-    assert refusal(raw, BadRows) == "raw/a_README.md: is not a regular file; fix: remove it"
+    assert refusal(raw, BadRows) == "raw/a_README.md: not a regular file; fix: remove it"
     (raw / "a_README.md").unlink()
     (raw / "b_README.md").mkdir()
-    assert refusal(raw, BadRows) == "raw/b_README.md: is not a regular file; fix: remove it"
+    assert refusal(raw, BadRows) == "raw/b_README.md: not a regular file; fix: remove it"

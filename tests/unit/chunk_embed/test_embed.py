@@ -1,7 +1,10 @@
 """Embedding as the stage runs it: what it writes, and that nothing but documents, model and precision decides it."""
 
+import contextlib
 import hashlib
 import json
+import os
+import pty
 import subprocess
 import uuid
 from pathlib import Path
@@ -9,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from chunk_embed.batches import token_batches
 from chunk_embed.chunks import ChunkSettings
+from chunk_embed.engines import token_batches
 from samples import logical_hash, read_manifest
-from unit.chunk_embed.conftest import MODEL, RELEASE, REVISION, Desk
+from unit.chunk_embed.conftest import MODEL, RELEASE, REVISION, Desk, embedding
 
 TOLERANCE = 1e-6
 COLUMNS = ["id", "content", "embedding", "source_repo", "source_file", "chunk_index", "doc_id"]
@@ -52,7 +55,7 @@ def test_the_footer_says_what_was_embedded_and_how(reference: Desk) -> None:
 def test_what_is_left_out_is_counted_in_the_footer_and_listed_by_v(desk: Desk) -> None:
     text = "# A ![b](https://img.shields.io/b.svg)\n\nMuch text.\x1b[31m\n\n═══\n\n<!-- a\nb -->\n"
     desk.write({"a_README.md": text})
-    for _ in range(2):  # the second run cuts nothing
+    for _ in range(2):  # the second run reads the chunks from the cache
         done = desk.embed("-v")
         assert done.returncode == 0, done.stderr
         meta = json.loads(desk.table().schema.metadata[b"data-registry"])
@@ -69,7 +72,7 @@ def test_what_is_left_out_is_counted_in_the_footer_and_listed_by_v(desk: Desk) -
 def test_a_document_without_text_is_named(desk: Desk) -> None:
     done = desk.write({"empty_README.md": "<!-- only -->\n\n---\n"}).embed()
     assert done.returncode == 0
-    assert "empty_README.md: has no text, so it has no chunk" in done.stderr
+    assert "empty_README.md: no text found, so no chunk" in done.stderr
     assert json.loads(desk.table().schema.metadata[b"data-registry"])["left_out"]["layout"] == 3
 
 
@@ -112,7 +115,7 @@ def test_how_it_is_computed_changes_no_id_no_text_and_hardly_a_vector(
 
 def test_bfloat16_is_close_and_written_down(desk: Desk, reference: Desk) -> None:
     done = desk.embed("--no-cache", settings={"precision": "bfloat16"})
-    if done.returncode == 2 and "does not compute with it" in done.stderr:
+    if done.returncode == 2 and "not supported by this CPU" in done.stderr:
         pytest.skip("this processor has no bfloat16")
     meta = json.loads(desk.table().schema.metadata[b"data-registry"])
     assert meta["precision"] == "bfloat16"
@@ -170,6 +173,20 @@ def test_batches_hold_texts_of_like_length_and_no_more_tokens_than_asked() -> No
 
 def test_help_needs_no_model_and_no_library_of_it(python: Path, root: Path) -> None:
     assert not imported(python, root, "--help") & {"torch", "openvino", "ray", "transformers", "tokenizers"}
+
+
+def test_the_progress_bar_starts_after_the_model_is_loaded(desk: Desk) -> None:
+    master, slave = pty.openpty()
+    with desk.start(*embedding(), stderr=slave, TERM="xterm") as process:
+        os.close(slave)
+        output = b""
+        with contextlib.suppress(OSError):  # EIO when the other end is closed
+            while data := os.read(master, 4096):
+                output += data
+    os.close(master)
+    assert process.returncode == 0 and 0 <= output.find(b"embedding in this process") < output.find(b"embedding  ["), (
+        output
+    )
 
 
 def imported(python: Path, root: Path, *arguments: str, cwd: Path | None = None) -> set[str]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chunk_embed.cache import SEGMENTS, VectorCache, key_of
+from chunk_embed.vector_cache import MAX_SEGMENTS, VectorCache, vector_key
 from unit.chunk_embed.conftest import Desk, embedding, readme
 from unit.chunk_embed.test_embed import TOLERANCE, imported
 
 MADE_BY = {"model": "m", "files": "f", "precision": "float32"}
-KEYS = [key_of(f"text {number}") for number in range(40)]
+KEYS = [vector_key(f"text {number}") for number in range(40)]
 VECTORS = np.random.default_rng(3).normal(size=(40, 8)).astype(np.float32)
 
 
@@ -40,16 +40,16 @@ def test_only_what_changed_is_embedded(desk: Desk) -> None:
 def test_what_was_cut_is_not_cut_again_and_gives_the_same_bytes(desk: Desk) -> None:
     """Documents that stay, change, come and go: the file is that of a run that knows nothing."""
     desk.made()
-    (cuts,) = (desk.folder / ".cache" / "cuts").iterdir()
-    before = cuts.stat().st_ino
+    (chunks,) = (desk.folder / ".cache" / "chunks").iterdir()
+    before = chunks.stat().st_ino
     desk.made()
-    assert cuts.stat().st_ino == before
+    assert chunks.stat().st_ino == before
     desk.write({"project-1_README.md": readme(1) + "\nAnd a line.\n", "project-90_README.md": readme(90)})
     (desk.folder / "readmes" / "raw" / "project-2_README.md").unlink()
     desk.made()
-    assert cuts.stat().st_ino != before
+    assert chunks.stat().st_ino != before
     written, manifest = desk.output.read_bytes(), (desk.folder / "samples.parquet").read_bytes()
-    shutil.rmtree(cuts.parent)
+    shutil.rmtree(chunks.parent)
     desk.made()
     assert desk.output.read_bytes() == written
     assert (desk.folder / "samples.parquet").read_bytes() == manifest
@@ -59,13 +59,13 @@ def test_what_was_cut_is_not_cut_again_and_gives_the_same_bytes(desk: Desk) -> N
 def test_a_damaged_file_of_cuts_changes_no_result(desk: Desk, seed: int) -> None:
     desk.made()
     written = desk.output.read_bytes()
-    (cuts,) = (desk.folder / ".cache" / "cuts").iterdir()
-    chance, data = random.Random(seed), bytearray(cuts.read_bytes())
+    (chunks,) = (desk.folder / ".cache" / "chunks").iterdir()
+    chance, data = random.Random(seed), bytearray(chunks.read_bytes())
     if seed % 2:
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
     else:
         del data[chance.randrange(len(data)) :]
-    cuts.write_bytes(data)
+    chunks.write_bytes(data)
     desk.made()
     assert desk.output.read_bytes() == written
 
@@ -73,7 +73,7 @@ def test_a_damaged_file_of_cuts_changes_no_result(desk: Desk, seed: int) -> None
 def test_other_settings_cut_anew(desk: Desk) -> None:
     first, smaller = desk.made(), desk.made(settings={"chunk-size": 400})
     assert int(str(smaller["chunks"])) > int(str(first["chunks"]))
-    assert len(list((desk.folder / ".cache" / "cuts").iterdir())) == 2
+    assert len(list((desk.folder / ".cache" / "chunks").iterdir())) == 2
 
 
 def test_another_model_or_precision_has_a_cache_of_its_own(desk: Desk) -> None:
@@ -122,7 +122,7 @@ def test_many_segments_become_one_and_lose_nothing(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path, MADE_BY)
     for place, key in enumerate(KEYS):
         cache.put([key], VECTORS[place : place + 1])
-        assert len(list(tmp_path.rglob("*.vectors"))) <= SEGMENTS
+        assert len(list(tmp_path.rglob("*.vectors"))) <= MAX_SEGMENTS
     assert {key: vector.tobytes() for key, vector in cache.get(KEYS).items()} == {
         key: vector.tobytes() for key, vector in zip(KEYS, VECTORS, strict=True)
     }
@@ -145,4 +145,4 @@ def test_a_cache_that_cannot_be_written_is_said_and_no_failure(
     (tmp_path / "vectors").write_text("a file in its place")
     cache = VectorCache(tmp_path, MADE_BY)
     cache.put(KEYS, VECTORS)
-    assert not cache.get(KEYS) and "takes no more: Not a directory" in caplog.text
+    assert not cache.get(KEYS) and f"cannot write to the cache {tmp_path}" in caplog.text

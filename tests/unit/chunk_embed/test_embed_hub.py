@@ -33,8 +33,8 @@ def test_offline_it_is_missing_and_nobody_is_asked(desk: Desk, hub: Hub) -> None
     with hub.running() as address:
         told = desk.refused(10, settings=OTHER, HF_ENDPOINT=address)
     assert told == (
-        f"error: {NAME}@{COMMIT[:12]}: the model is not here, and the hub is not asked; fix: HF_HUB_OFFLINE=0 to fetch "
-        "it once, or MODEL_FOLDER=<folder that holds it>"
+        f"error: {NAME}@{COMMIT[:12]}: model not found, and HF_HUB_OFFLINE is not 0; "
+        "fix: set HF_HUB_OFFLINE=0 to fetch it once, or MODEL_FOLDER to its folder"
     )
     assert not hub.asked
 
@@ -42,9 +42,9 @@ def test_offline_it_is_missing_and_nobody_is_asked(desk: Desk, hub: Hub) -> None
 @pytest.mark.parametrize(
     ("status", "code", "told"),
     [
-        (401, 13, "the hub answers 401; fix: correct model and revision, or set HF_TOKEN"),
-        (404, 13, "the hub answers 404; fix: correct model and revision, or set HF_TOKEN"),
-        (500, 12, "the hub failed: "),
+        (401, 13, "the Hub returned HTTP status 401; fix: correct model and revision, or set HF_TOKEN"),
+        (404, 13, "the Hub returned HTTP status 404; fix: correct model and revision, or set HF_TOKEN"),
+        (500, 12, "request to the Hub failed: "),
     ],
 )
 def test_a_hub_that_says_no(status: int, code: int, told: str, desk: Desk, hub: Hub) -> None:
@@ -56,14 +56,14 @@ def test_a_hub_that_says_no(status: int, code: int, told: str, desk: Desk, hub: 
 def test_a_hub_that_is_down(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    assert "the hub cannot be reached: " in desk.refused(12, settings=OTHER, HF_HUB_OFFLINE="0", HF_ENDPOINT=address)
+    assert "cannot connect to the Hub: " in desk.refused(12, settings=OTHER, HF_HUB_OFFLINE="0", HF_ENDPOINT=address)
 
 
 def test_weights_that_are_only_a_pickle_are_not_fetched(desk: Desk, hub: Hub) -> None:
     hub.files["pytorch_model.bin"] = hub.files.pop("model.safetensors")
     with hub.running() as address:
         told = desk.refused(13, settings=OTHER, HF_HUB_OFFLINE="0", HF_ENDPOINT=address)
-    assert "has no safetensors weights, only pytorch_model.bin; fix: " in told
+    assert "no safetensors weights found, only pytorch_model.bin; fix: " in told
     assert not any("pytorch_model" in path for path in hub.asked)
 
 
@@ -73,7 +73,7 @@ def test_weights_that_are_not_those_of_the_commit(desk: Desk, hub: Hub) -> None:
     hub.sent["model.safetensors"] = good[:-1] + bytes([good[-1] ^ 1])
     with hub.running() as address:
         told = desk.refused(11, settings=OTHER, HF_HUB_OFFLINE="0", HF_ENDPOINT=address)
-        assert "model.safetensors: has SHA-256 " in told and "the hub says " in told
+        assert "model.safetensors: expected SHA-256 " in told and " as on the Hub, got " in told
     hub_folder = desk.folder / ".cache/hub"
     assert not [path for path in hub_folder.rglob("*") if path.is_file() and path.stat().st_size == len(good)]
 

@@ -20,7 +20,7 @@ def test_it_gives_the_bytes_of_the_host_under_any_user(
     command = ["docker", "run", "--rm", *HARDENED, *mounted, images["chunk-embed"], *embedding("--no-cache")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "exporting" not in done.stderr
+    assert "converting" not in done.stderr
     assert desk.output.read_bytes() == reference.output.read_bytes()
     assert desk.samples.read_bytes() == reference.samples.read_bytes()
 
@@ -34,7 +34,7 @@ def test_too_little_memory_for_ray_is_said_at_once(images: dict[str, str], desk:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 51 and done.stdout == ""
     told = closing_line(done.stderr)
-    assert told.startswith("error: Ray: needs about 1073 MB (actors: 1), and ")
+    assert told.startswith("error: Ray: not enough memory: needs about 1073 MB (actors: 1), ")
     assert told.endswith("; fix: raise the memory limit, lower actors, or set engine: local")
 
 

@@ -20,24 +20,24 @@ OTHER = {"model": "somebody/some-model", "revision": "0123456789abcdef0123456789
     ("settings", "told"),
     [
         ({"batch": 8}, "unknown key batch; fix: use one of: chunk-size, chunk-overlap, "),
-        ({"model": ""}, "no model; fix: name one, as sentence-transformers/all-MiniLM-L6-v2, with its revision"),
+        ({"model": ""}, "model is not set; fix: set model and revision, for example to sentence-transformers/"),
         (
             {"revision": "main"},
-            "revision 'main' is no full commit, and a branch or tag may move; fix: write the 40 hex",
+            "invalid revision 'main': expected a commit, because a branch or tag may move; fix: use the 40 hex",
         ),
         ({"precision": "int8"}, "unknown precision 'int8'; fix: use one of: float32, bfloat16"),
         ({"engine": "spark"}, "unknown engine 'spark'; fix: use one of: auto, local, ray"),
-        ({"batch-tokens": 0}, "batch-tokens 0 is not 1 to 16777216; fix: correct it"),
-        ({"threads": -1}, "threads -1 is not 0 to 1024; fix: correct it"),
-        ({"backend": "openvino", "device": "cuda"}, "OpenVINO does not know device: cuda; fix: set backend: torch"),
+        ({"batch-tokens": 0}, "invalid batch-tokens 0; fix: set it to a number from 1 to 16777216"),
+        ({"threads": -1}, "invalid threads -1; fix: set it to a number from 0 to 1024"),
+        ({"backend": "openvino", "device": "cuda"}, "backend openvino does not support device cuda; fix: set backend"),
         (
             {"chunk-size": 1500, "chunk-overlap": 1400},
-            "chunk-overlap 1400 is not 0 to half of chunk-size 1500; fix: correct it",
+            "invalid chunk-overlap 1400; fix: set it to a number from 0 to half of chunk-size",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_settings_that_cannot_be(settings: dict[str, object], told: str, tmp_path: Path) -> None:
+def test_invalid_settings(settings: dict[str, object], told: str, tmp_path: Path) -> None:
     params = tmp_path / "params.yaml"
     params.write_text(json.dumps({"chunk-embed": {"model": MODEL, "revision": REVISION, **settings}}))
     with pytest.raises(UsageError) as refused:
@@ -47,27 +47,25 @@ def test_settings_that_cannot_be(settings: dict[str, object], told: str, tmp_pat
 
 def test_more_tokens_than_the_model_takes(desk: Desk) -> None:
     told = desk.refused(2, settings={"max-tokens": 512})
-    assert told == (
-        f"error: chunk-embed: max-tokens 512 is more than the 256 that {MODEL} takes; fix: lower it, or leave it out"
-    )
+    assert told == (f"error: chunk-embed: invalid max-tokens 512: {MODEL} takes 256; fix: lower it, or remove it")
 
 
 def test_a_gpu_that_is_not_there(desk: Desk) -> None:
     told = desk.refused(2, settings={"device": "cuda"})
-    assert told.startswith("error: device: cuda: torch finds no GPU; fix: set device: auto, or install a CUDA build")
+    assert told.startswith("error: device: cuda: GPU not found; fix: set device: auto, or install a CUDA build")
 
 
 @pytest.mark.parametrize(
     ("vectors", "told"),
     [
-        ([[1, 0], [np.nan, 1]], "b chunk 7: the vector has numbers that are not finite"),
-        ([[1, 0], [np.inf, 1]], "b chunk 7: the vector has numbers that are not finite"),
-        ([[0, 0], [1, 0]], "a chunk 0: the vector is zero, and no search would find it"),
-        ([[1, 0]], "a chunk 0: the model gave vectors of shape (1, 2) for 2 chunks"),
-        ([[], []], "a chunk 0: the model gave vectors of shape (2, 0) for 2 chunks"),
+        ([[1, 0], [np.nan, 1]], "b chunk 7: vector contains NaN or infinity"),
+        ([[1, 0], [np.inf, 1]], "b chunk 7: vector contains NaN or infinity"),
+        ([[0, 0], [1, 0]], "a chunk 0: vector is zero, so no cosine search finds it"),
+        ([[1, 0]], "a chunk 0: expected 2 vectors, got an array of shape (1, 2)"),
+        ([[], []], "a chunk 0: expected 2 vectors, got an array of shape (2, 0)"),
     ],
 )
-def test_vectors_that_no_index_could_use(vectors: list[list[float]], told: str) -> None:
+def test_invalid_vectors(vectors: list[list[float]], told: str) -> None:
     with pytest.raises(SchemaMismatch, match="fix: ") as refused:
         check_vectors(np.array(vectors, np.float32), ["a chunk 0", "b chunk 7"])
     assert str(refused.value).startswith(told)
@@ -81,7 +79,7 @@ def test_a_model_that_computes_no_numbers(desk: Desk, copied_model: Path) -> Non
     data[8 + size + start : 8 + size + end] = np.full((end - start) // 4, np.nan, np.float32).tobytes()
     path.write_bytes(data)
     told = desk.refused(22, settings={**OTHER, "backend": "torch"}, MODEL_FOLDER=str(copied_model))
-    assert "project-" in told and " chunk " in told and "the vector has numbers that are not finite; fix: " in told
+    assert "project-" in told and " chunk " in told and "vector contains NaN or infinity; fix: " in told
 
 
 def _other_weights(folder: Path) -> None:
@@ -109,38 +107,40 @@ def _own_code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "code", "told"),
     [
-        (_other_weights, 11, "model.safetensors: has SHA-256 "),
+        (_other_weights, 11, "model.safetensors: expected SHA-256 "),
         (_only_a_pickle, 13, "pytorch_model.bin is a pickle, which can run any code"),
-        (_own_module, 13, "needs code of its own (custom_st.Transformer), which is not run"),
-        (_own_code, 13, "needs code of its own (auto_map), which is not run"),
-        (lambda folder: (folder / "model.safetensors").unlink(), 10, "has no model.safetensors"),
-        (lambda folder: (folder / "modules.json").unlink(), 10, "has no modules.json; fix: is it a sentence-transform"),
-        (lambda folder: (folder / "tokenizer.json").write_text("{}"), 23, "tokenizer.json: no tokenizer: "),
+        (_own_module, 13, "requires custom code (custom_st.Transformer), which is not supported"),
+        (_own_code, 13, "requires custom code (auto_map), which is not supported"),
+        (lambda folder: (folder / "model.safetensors").unlink(), 10, "model.safetensors not found"),
+        (
+            lambda folder: (folder / "modules.json").unlink(),
+            10,
+            "modules.json not found; fix: use a ",
+        ),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), 23, "tokenizer.json: invalid tokenizer: "),
         (lambda folder: (folder / "config.json").write_text("{"), 23, "config.json: invalid JSON: "),
-        (shutil.rmtree, 10, "no such folder; fix: correct MODEL_FOLDER"),
+        (shutil.rmtree, 10, "folder not found; fix: correct MODEL_FOLDER"),
     ],
 )
-def test_a_model_that_is_not_what_it_should_be(
-    damage: Callable[[Path], None], code: int, told: str, desk: Desk, copied_model: Path
-) -> None:
+def test_invalid_models(damage: Callable[[Path], None], code: int, told: str, desk: Desk, copied_model: Path) -> None:
     damage(copied_model)
     assert told in desk.refused(code, MODEL_FOLDER=str(copied_model))
 
 
-def test_inputs_that_are_not_there(desk: Desk) -> None:
+def test_missing_inputs(desk: Desk) -> None:
     release = desk.folder / "readmes/release.json"
     release.write_text('{"dataset": "x"}')
     assert "version is missing; fix: run the stage registry again" in desk.refused(23)
     release.unlink()
-    assert desk.refused(10) == "error: readmes/release.json: no such file; fix: run the stage registry"
+    assert desk.refused(10) == "error: readmes/release.json: file not found; fix: run the stage registry"
 
 
-def test_questions_that_no_model_takes(desk: Desk) -> None:
+def test_invalid_queries(desk: Desk) -> None:
     for given, code, told in (
         ("not JSON", 2, "error: stdin: invalid JSON: "),
-        ("[]", 2, "error: stdin: not an array of strings; fix: give a JSON array of strings, or TEXT"),
-        ('["good", " "]', 20, "error: question 2: is empty; fix: write what to look for"),
-        (json.dumps(["word " * 300]), 20, "error: question 1: is 302 tokens, and the model takes 256; fix: shorten it"),
+        ("[]", 2, "error: stdin: no queries; fix: give a JSON array of strings, or TEXT"),
+        ('["good", " "]', 20, "error: query 2: is empty; fix: "),
+        (json.dumps(["word " * 300]), 20, "error: query 1: has 302 tokens, more than the 256 "),
     ):
         asked = desk.run("query", "--params", "params.yaml", given=given)
         assert (asked.returncode, asked.stdout) == (code, ""), asked.stderr

@@ -1,6 +1,6 @@
-"""Embed documents in chunks that the model takes whole."""
+"""Split documents into chunks and embed them."""
 
-from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text
+from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, model_input
 from chunk_embed.embedding import EmbedResult, embed_documents
 from chunk_embed.querying import QueryResult, embed_queries
 from chunk_embed.settings import EmbedSettings
@@ -14,5 +14,5 @@ __all__ = [
     "chunk_document",
     "embed_documents",
     "embed_queries",
-    "embedded_text",
+    "model_input",
 ]

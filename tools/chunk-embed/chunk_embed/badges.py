@@ -1,11 +1,11 @@
-"""Tell a badge, which shows the state of a service, from an image: by where it comes from, not by a word in a path."""
+"""Recognise badges, which show the state of a service, by the host and path of their URL."""
 
 import re
 from typing import Final
 
 URL: Final = re.compile(r"\s*<?(?:https?:)?//(?:[^/?#\s@]*@)?(?P<host>[^/?#:\s]+)(?::\d+)?(?P<path>[^?#\s\"'>]*)", re.I)
-MOST: Final = 2000  # characters of a URL
-# Hosts that serve badges, themselves and their subdomains.
+MAX_URL: Final = 2000  # characters
+# Hosts that serve badges, and their subdomains.
 HOSTS: Final = (
     "shields.io",
     "badge.fury.io",
@@ -27,10 +27,10 @@ HOSTS: Final = (
     "api.scorecard.dev",
     "bestpractices.coreinfrastructure.org",
 )
-# Of hosts that serve other images too, the paths of their badges.
+# Paths of badges on hosts that also serve other images.
 PATHS: Final = (
     re.compile(r"github\.com/[^/]+/[^/]+/(?:actions/)?workflows/.+/badge\.svg"),
-    re.compile(r"[^/]+/.+/badges/.*(?:pipeline|coverage|release)\.svg"),  # GitLab, wherever it is installed
+    re.compile(r"[^/]+/.+/badges/.*(?:pipeline|coverage|release)\.svg"),  # GitLab on any host
     re.compile(r"(?:[^/]+\.)?circleci\.com/.+\.(?:svg|png)"),
     re.compile(r"sonarcloud\.io/api/project_badges/.*"),
     re.compile(r"dev\.azure\.com/.*/_apis/build/status.*"),
@@ -40,14 +40,14 @@ PATHS: Final = (
     re.compile(r"colab\.research\.google\.com/assets/colab-badge\.svg"),
     re.compile(r"mybinder\.org/badge.*\.svg"),
     re.compile(r"(?:www\.)?repostatus\.org/badges/.*"),
-    re.compile(r"[^/]+/.+/badge\.svg"),  # what most other services call theirs
+    re.compile(r"[^/]+/.+/badge\.svg"),  # of most other services
 )
 
 
 def is_badge(url: str) -> bool:
-    """Return whether an image at this URL is a badge. A path within the repository never is."""
+    """Return whether an image at this URL is a badge; a path within the repository never is."""
     match = URL.match(url)
-    if not match or len(url) > MOST:
+    if not match or len(url) > MAX_URL:
         return False
     host = match["host"].lower()
     if any(host == name or host.endswith(f".{name}") for name in HOSTS):

@@ -13,21 +13,19 @@ from chunk_embed.embedding import EmbedResult, embed_documents
 from chunk_embed.querying import QueryResult, embed_queries
 from chunk_embed.settings import SECTION, EmbedSettings
 
-cli = Tool("chunk-embed", help="Embed documents in chunks that the model takes whole.")
+cli = Tool("chunk-embed", help="Split documents into chunks and embed them.")
 
 writable = click.Path(dir_okay=False, path_type=Path)
 folder = click.Path(file_okay=False, path_type=Path)
-cache = click.option(
-    "--cache", type=folder, default=".cache", show_default=True, help="The folder that keeps chunks and vectors."
-)
-no_cache = click.option("--no-cache", is_flag=True, help="Neither read nor keep any.")
+cache = click.option("--cache", type=folder, default=".cache", show_default=True, help="Cache of chunks and vectors.")
+no_cache = click.option("--no-cache", is_flag=True, help="Use no cache.")
 
 
 @cli.command()
 @click.argument("raw", type=folder)
 @click.argument("embeddings", type=writable)
 @click.argument("samples", type=writable)
-@click.option("--release", type=writable, required=True, help="The file that says which release RAW is of.")
+@click.option("--release", type=writable, required=True, help="release.json of the release that RAW is from.")
 @cache
 @no_cache
 @params_file(SECTION)
@@ -35,10 +33,14 @@ no_cache = click.option("--no-cache", is_flag=True, help="Neither read nor keep 
 def embed(
     raw: Path, embeddings: Path, samples: Path, release: Path, cache: Path, no_cache: bool, params: Path
 ) -> EmbedResult:
-    """Write EMBEDDINGS, the embedded chunks of the documents in RAW, and their manifest SAMPLES.
+    """Embed the documents in RAW, and write EMBEDDINGS and its manifest SAMPLES.
 
-    Each chunk is as long as the model takes without cutting it, at most. Chunks that are in the cache are not embedded
-    again.
+    Documents are split into chunks that the model does not truncate. Chunks in the cache are not embedded again.
+
+    \b
+    Example:
+      chunk-embed embed --params params.yaml --release readmes/release.json \\
+        readmes/raw embeddings.parquet samples.parquet
     """
     return embed_documents(raw, release, embeddings, samples, EmbedSettings.read(params), None if no_cache else cache)
 
@@ -50,18 +52,23 @@ def embed(
 @params_file(SECTION)
 @talk
 def query(texts: tuple[str, ...], cache: Path, no_cache: bool, params: Path) -> QueryResult:
-    """Print the vectors of questions: each TEXT, or each string of a JSON array on stdin.
+    """Embed queries, each TEXT or each string of a JSON array on stdin, and print their vectors.
 
-    The cache is only for a model that does not come with the tool.
+    The cache is only used for the files of a model that is not installed with the tool.
+
+    \b
+    Example:
+      chunk-embed query --params params.yaml "how do I deploy with Argo"
     """
-    given = list(texts) or _questions(sys.stdin.read())
-    return embed_queries(given, EmbedSettings.read(params), None if no_cache else cache)
+    return embed_queries(
+        list(texts) or _read_queries(sys.stdin.read()), EmbedSettings.read(params), None if no_cache else cache
+    )
 
 
-def _questions(text: str) -> list[str]:
+def _read_queries(text: str) -> list[str]:
     """Read a JSON array of strings. Raises UsageError."""
     fix = "give a JSON array of strings, or TEXT"
-    found: list[str] = read_json(text, "stdin", [str], UsageError, fix)
-    if not found:
-        raise UsageError("stdin", "not an array of strings", fix)
-    return found
+    queries: list[str] = read_json(text, "stdin", [str], UsageError, fix)
+    if not queries:
+        raise UsageError("stdin", "no queries", fix)
+    return queries

@@ -1,4 +1,7 @@
-"""Say where a text may be cut: never inside what a reader sees as one character."""
+"""Find the boundaries of characters as a reader sees them (grapheme clusters), where a text may be split.
+
+@@REGEX@@
+"""
 
 import unicodedata
 
@@ -7,10 +10,10 @@ VIRAMA = 9  # the combining class of signs that join two consonants in Indic scr
 
 
 def is_boundary(text: str, position: int, low: int = 0) -> bool:
-    """Say whether a text may be cut before ``position``, a place from ``low``, which is such a boundary, onwards.
+    """Return whether ``position`` is a boundary; ``low``, at or before it, is known to be one.
 
-    The rules are those of Unicode's UAX #29 that matter for real texts: combining marks and variation selectors stay
-    with their base, emoji with what is joined to them, flags are two letters, syllables of Hangul are whole.
+    These are the rules of Unicode's UAX #29 that matter for real texts: combining marks and variation selectors stay
+    with their base, joined emoji together, flags are two letters, Hangul syllables are not split.
     """
     if position <= low or position >= len(text):
         return True
@@ -32,17 +35,17 @@ def is_boundary(text: str, position: int, low: int = 0) -> bool:
 
 
 def last_boundary(text: str, low: int, high: int) -> int:
-    """Return the last boundary above ``low`` and up to ``high``, or ``high`` where one character fills all of it."""
-    return next((place for place in range(high, low, -1) if is_boundary(text, place, low)), high)
+    """Return the last boundary after ``low`` and up to ``high``, or ``high`` if there is none."""
+    return next((index for index in range(high, low, -1) if is_boundary(text, index, low)), high)
 
 
 def first_boundary(text: str, position: int, end: int, low: int) -> int:
-    """Return the first boundary from ``position`` to ``end``; ``low`` is a boundary before them."""
-    return next((place for place in range(position, end) if is_boundary(text, place, low)), end)
+    """Return the first boundary from ``position`` on, at most ``end``; ``low`` is a boundary before it."""
+    return next((index for index in range(position, end) if is_boundary(text, index, low)), end)
 
 
 def _continues(character: str) -> bool:
-    """Skin tones, tags of flags, and what follows the first letter of a Hangul syllable."""
+    """Return whether it is a skin tone, a tag of a flag, or a Hangul letter after the first of its syllable."""
     return (
         "\U0001f3fb" <= character <= "\U0001f3ff"
         or "\U000e0020" <= character <= "\U000e007f"

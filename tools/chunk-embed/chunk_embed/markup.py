@@ -1,4 +1,4 @@
-"""Tell the markup of a line of Markdown, tags, images and badges, from what it says."""
+"""Find tags, images and badges in a line of Markdown."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,16 +10,16 @@ Span = tuple[int, int]
 LeftOut = Literal[
     "front_matter", "comments", "tags", "badges", "images", "contents", "definitions", "layout", "drawings"
 ]
-References = Mapping[str, str]  # the URLs of a document's link definitions, by label
+References = Mapping[str, str]  # URLs of link definitions, by label
 
-# Only tags of HTML: <app-name> and <your-token> are placeholders that a reader needs.
+# Only HTML tags: placeholders such as <app-name> and <your-token> are text.
 NAMES = (
     "a|abbr|article|aside|audio|b|blockquote|br|center|cite|code|col|colgroup|dd|del|details|dfn|div|dl|dt|em|figcaption"
     "|figure|font|footer|h[1-6]|header|hr|i|iframe|img|ins|kbd|li|main|mark|nav|object|ol|p|picture|pre|q|s|samp|section"
     "|small|source|span|strike|strong|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video|wbr"
 )
 UNCLOSED = {"br", "dd", "dt", "hr", "img", "li", "p", "source", "td", "th", "tr", "wbr"}  # need no end tag
-OPENED = re.compile(rf"</?(?:{NAMES})(?=\s)[^<>]*$", re.IGNORECASE)  # a tag that goes on in the next line
+OPENED = re.compile(rf"</?(?:{NAMES})(?=\s)[^<>]*$", re.IGNORECASE)  # a tag that continues in the next line
 INLINE = re.compile(
     r"</?(?:a|abbr|b|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)"
     r"(?=[\s/>])",
@@ -43,7 +43,7 @@ MARKUP = re.compile(
 
 
 class Piece(NamedTuple):
-    """A part of a line, which stays where ``left_out`` is None; an empty one that stays is a line break."""
+    """A part of a line; ``left_out`` is None if it stays, and an empty part that stays is a line break."""
 
     start: int
     end: int
@@ -51,32 +51,32 @@ class Piece(NamedTuple):
 
 
 def in_code(line: str, position: int) -> bool:
-    """Return whether a place is within code, between backticks."""
+    """Return whether ``position`` is between backticks."""
     return "`" in line and any(match.start() < position < match.end() for match in CODE_SPAN.finditer(line))
 
 
 def label_of(text: str) -> str:
-    """Return a link's label as labels are compared."""
+    """Return the label of a link in the form in which labels are compared."""
     return " ".join(text.split()).casefold()
 
 
-def without_markup(line: str, references: References) -> list[Piece]:
-    """Return all parts of a line; what tags enclose, what images show and code stay."""
-    found: list[Piece] = []
+def split_markup(line: str, references: References) -> list[Piece]:
+    """Return all parts of a line; the content of tags, the alternative text of images and code stay."""
+    pieces: list[Piece] = []
     position = 0
     for match in MARKUP.finditer(line):
         if parts := list(_parts(line, match, references)):
             if position < match.start():
-                found.append(Piece(position, match.start()))
-            found += parts
+                pieces.append(Piece(position, match.start()))
+            pieces += parts
             position = match.end()
     if position < len(line):
-        found.append(Piece(position, len(line)))
-    return _set_apart(line, found)
+        pieces.append(Piece(position, len(line)))
+    return _separated(line, pieces)
 
 
 def _parts(line: str, match: re.Match[str], references: References) -> Iterator[Piece]:
-    """Yield the parts of one piece of markup; none where it is text."""
+    """Yield the parts of one match; none if it is text."""
     if match["link"] or match["image"]:
         images = list(IMAGE.finditer(line, match.start(), match.end()))
         urls = [_url(image, references) for image in images]
@@ -101,38 +101,38 @@ def _parts(line: str, match: re.Match[str], references: References) -> Iterator[
 
 
 def _url(image: re.Match[str], references: References) -> str | None:
-    """Return where an image is; None where there is no definition of its label, so that it is text."""
+    """Return the URL of an image; None if its label has no definition, so that it is text."""
     return image["url"] if image["url"] is not None else references.get(label_of(image["label"] or image["alt"]))
 
 
-def _around(whole: Span, kept: list[Span], kind: LeftOut) -> Iterator[Piece]:
-    position = whole[0]
-    for start, end in kept:
+def _around(markup: Span, texts: list[Span], kind: LeftOut) -> Iterator[Piece]:
+    position = markup[0]
+    for start, end in texts:
         if start < end:
             yield Piece(position, start, kind)
             yield Piece(start, end)
             position = end
-    yield Piece(position, whole[1], kind)
+    yield Piece(position, markup[1], kind)
 
 
 def _is_type(line: str, match: re.Match[str]) -> bool:
-    """Return whether what looks like a tag is the parameter of a type, as in ``List<Object>``."""
+    """Return whether a tag is in fact the parameter of a type, as in ``List<Object>``."""
     name = match["tag"].lower()
     if match[0].lower() != f"<{name}>" or name in UNCLOSED or not line[: match.start()][-1:].isalnum():
         return False
     return f"</{name}" not in line[match.end() :].lower()
 
 
-def _set_apart(line: str, found: list[Piece]) -> list[Piece]:
-    """Put a line break where words would join because an image or badge between them is left out."""
-    apart: list[Piece] = []
+def _separated(line: str, pieces: list[Piece]) -> list[Piece]:
+    """Add line breaks between words that an image or badge that is left out would join."""
+    separated: list[Piece] = []
     before, gap = "", False
-    for piece in found:
+    for piece in pieces:
         if piece.left_out is None:
             text = line[piece.start : piece.end]
             if gap and before.isalnum() and text[:1].isalnum():
-                apart.append(Piece(piece.start, piece.start))
+                separated.append(Piece(piece.start, piece.start))
             before, gap = text[-1:], False
         gap = gap or piece.left_out in ("images", "badges")
-        apart.append(piece)
-    return apart
+        separated.append(piece)
+    return separated

@@ -1,7 +1,7 @@
-"""Run the batches on Ray, from a process of its own.
+"""Run batches on Ray, driven by a separate process.
 
-That process is the one that Ray takes down when its head dies, and that it prints to. Here, the batches whose vectors
-have not come are given to another Ray, so that nothing that dies changes the result.
+Ray ends that process when its head dies, and prints to its output. The batches whose vectors are missing are then sent
+to a new Ray, so that the result does not depend on failures.
 """
 
 import logging
@@ -19,18 +19,17 @@ from typing import Final
 from stage import errors
 from stage.errors import NetworkFailed
 
-from chunk_embed.encoders import backend
+from chunk_embed.encoders import Vectors, backend
 from chunk_embed.export import prepare_export
 from chunk_embed.model import Model
 from chunk_embed.ray_driver import Failure, Job, Level, drive, tables_of
 from chunk_embed.settings import EmbedSettings
-from chunk_embed.tensors import Vectors
 
 log = logging.getLogger(__name__)
-STARTS: Final = 3  # of Ray, before it is given up
-LONGEST_FOLDER: Final = 40  # characters, for the names of sockets below it end at 107
-STALLED: Final = 1800  # seconds without a batch: a cluster without room makes one wait for ever
-PATIENCE: Final = 20  # seconds for Ray to end, once all is done
+ATTEMPTS: Final = 3  # to start Ray
+MAX_FOLDER: Final = 40  # characters; paths of sockets below it may have 107
+BATCH_TIMEOUT: Final = 1800  # seconds; a cluster without resources would wait for ever
+EXIT_TIMEOUT: Final = 20  # seconds
 
 Texts = Sequence[Sequence[int]]
 
@@ -38,31 +37,31 @@ Texts = Sequence[Sequence[int]]
 def run_on_ray(
     model: Model, settings: EmbedSettings, cache: Path | None, texts: Texts, batches: list[list[int]]
 ) -> Generator[tuple[int, Vectors]]:
-    """Yield the number of each batch and its vectors, as they come.
+    """Yield the number and vectors of each batch as they arrive.
 
-    Raises NetworkFailed where Ray is out of reach or goes away again and again, and what an actor does.
+    Raises NetworkFailed if Ray cannot be reached or fails repeatedly, and what an actor raises.
     """
-    cache = cache.absolute() if cache else None  # actors have a folder of their own
+    cache = cache.absolute() if cache else None  # actors have other working folders
     if backend(settings) == "openvino":
-        prepare_export(model, cache)  # before several actors would
-    waiting = set(range(len(batches)))
+        prepare_export(model, cache)  # otherwise each actor would
+    missing = set(range(len(batches)))
     weights = sum(path.stat().st_size for path in model.weights)
-    for start in range(STARTS):
-        job = Job(settings, cache, model.files_sha256, weights, tables_of(texts, batches, sorted(waiting)))
+    for attempt in range(ATTEMPTS):
+        job = Job(settings, cache, model.files_sha256, weights, tables_of(texts, batches, sorted(missing)))
         try:
-            for number, vectors in _started(job):
-                waiting.remove(number)
+            for number, vectors in _run(job):
+                missing.remove(number)
                 yield number, vectors.reshape(len(batches[number]), -1)
         except NetworkFailed as error:
-            if start == STARTS - 1:
+            if attempt == ATTEMPTS - 1:
                 raise
-            log.warning("%s: %s; starting it again", error.where, error.what)
-        if not waiting:
+            log.warning("%s: %s; restarting it", error.where, error.what)
+        if not missing:
             return
 
 
-def _started(job: Job) -> Generator[tuple[int, Vectors]]:
-    """Yield what one Ray sends, until it is done. Raises NetworkFailed where it is gone, or the error it ended with."""
+def _run(job: Job) -> Generator[tuple[int, Vectors]]:
+    """Yield the results of one Ray. Raises NetworkFailed if it ends early, or the error that it sends."""
     folder = None if os.environ.get("RAY_ADDRESS") else _folder()
     spawn = multiprocessing.get_context("spawn")
     receiver, sender = spawn.Pipe(duplex=False)
@@ -72,11 +71,11 @@ def _started(job: Job) -> Generator[tuple[int, Vectors]]:
     sender.close()
     try:
         yield from _received(receiver)
-        process.join(PATIENCE)
+        process.join(EXIT_TIMEOUT)
     finally:
         receiver.close()
         with suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)  # Ray's servers, if it did not end them
+            os.killpg(process.pid or 0, signal.SIGKILL)  # servers that Ray did not end
         process.join()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
@@ -85,20 +84,20 @@ def _started(job: Job) -> Generator[tuple[int, Vectors]]:
 def _received(receiver: Connection) -> Generator[tuple[int, Vectors]]:
     where, fix = os.environ.get("RAY_ADDRESS") or "Ray", "run it again, or set engine: local"
     while True:
-        if not receiver.poll(STALLED):
-            raise NetworkFailed(where, f"did nothing for {STALLED // 60} minutes", fix)
+        if not receiver.poll(BATCH_TIMEOUT):
+            raise NetworkFailed(where, f"no result for {BATCH_TIMEOUT // 60} minutes", fix)
         try:
-            found = receiver.recv()
+            result = receiver.recv()
         except (EOFError, ConnectionError) as error:
-            raise NetworkFailed(where, "went away", fix) from error
-        if found is None:
+            raise NetworkFailed(where, "connection lost", fix) from error
+        if result is None:
             return
-        if isinstance(found, Failure):
-            raise getattr(errors, found.kind)(found.where, found.what, found.fix)
-        yield found
+        if isinstance(result, Failure):
+            raise getattr(errors, result.kind)(result.where, result.what, result.fix)
+        yield result
 
 
 def _folder() -> str:
-    """Make a folder for Ray's sockets, logs and spilled objects, which only the caller may enter."""
-    given = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="ray-", dir=given if len(given) <= LONGEST_FOLDER else "/tmp")  # noqa: S108
+    """Create a private folder for Ray's sockets, logs and spilled objects."""
+    parent = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="ray-", dir=parent if len(parent) <= MAX_FOLDER else "/tmp")  # noqa: S108

@@ -1,4 +1,4 @@
-"""Cut all documents into the rows of ``embeddings.parquet``, all but their vectors."""
+"""Split all documents into the rows of ``embeddings.parquet``, without their vectors."""
 
 import collections
 import dataclasses
@@ -10,87 +10,91 @@ from typing import Final
 
 from stage.errors import EmptyInput, SchemaMismatch
 
-from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, embedded_text, left_out, left_out_characters
-from chunk_embed.cuts_kept import CutCache, CutDocument
+from chunk_embed.chunk_cache import ChunkCache, ChunkedDocument
+from chunk_embed.chunks import Chunk, ChunkSettings, chunk_document, left_out, left_out_characters, model_input
 from chunk_embed.documents import Document
 from chunk_embed.tokens import Tokens
 
 log = logging.getLogger(__name__)
-NAMESPACE: Final = uuid.UUID("3d3f9c0e-5b0a-5c59-9d2e-6f6b2f0f7a11")  # of our ids; any would do, and none may follow it
+NAMESPACE: Final = uuid.UUID("3d3f9c0e-5b0a-5c59-9d2e-6f6b2f0f7a11")  # of chunk ids; must never change
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A chunk, where it comes from, what the model is given of it, and how many tokens the chunk has itself."""
+    """A chunk, its document and place, the model input with the ids of its tokens, and the token count of the chunk."""
 
     document: Document
     index: int
     chunk: Chunk
-    given: str
+    model_input: str
     ids: list[int]
     tokens: int
 
     @property
     def id(self) -> str:
-        """The same document and place give the same id, whatever the model or the machine."""
+        """The id, which depends on the content of the document and the place only."""
         return str(uuid.uuid5(NAMESPACE, f"{self.document.doc_id}:{self.index}"))
 
     @property
     def where(self) -> str:
-        """Name the chunk to a person."""
+        """The place of the chunk, for messages."""
         return f"{self.document.name} chunk {self.index}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cut:
-    """All rows in order, how many tokens the model would not see, and how many characters are in no chunk, by kind."""
+class ChunkedDocuments:
+    """All rows in order, the number of truncated tokens, and the number of characters in no chunk, by kind."""
 
     rows: list[Row]
     truncated: int
     left_out: dict[str, int]
 
 
-def cut_documents(
+def chunk_documents(
     documents: Sequence[Document], settings: ChunkSettings, tokens: Tokens, cache: Path | None = None
-) -> Cut:
-    """Cut documents into chunks that the model takes whole; ``cache`` is a folder that keeps how.
+) -> ChunkedDocuments:
+    """Split documents into chunks that the model does not truncate; ``cache`` is a folder for the result.
 
-    Raises EmptyInput where there is nothing to embed, SchemaMismatch for a chunk that the model would cut.
+    Raises EmptyInput if there are no chunks, SchemaMismatch for a chunk that the model would truncate.
     """
-    decisive = {field.name: getattr(settings, field.name) for field in dataclasses.fields(ChunkSettings)}
-    kept = CutCache(cache, {**decisive, **tokens.made_by})
-    known = kept.get()
-    found = {each.doc_id: known.get(each.doc_id) or _cut(each, settings, tokens) for each in documents}
+    sizes = {field.name: getattr(settings, field.name) for field in dataclasses.fields(ChunkSettings)}
+    chunk_cache = ChunkCache(cache, {**sizes, **tokens.made_by})
+    known = chunk_cache.get()
+    chunked = {
+        document.doc_id: known.get(document.doc_id) or _chunk(document, settings, tokens) for document in documents
+    }
     rows = [
-        Row(document, index, *row) for document in documents for index, row in enumerate(found[document.doc_id].chunks)
+        Row(document, index, *row)
+        for document in documents
+        for index, row in enumerate(chunked[document.doc_id].chunks)
     ]
-    _report_left_out(documents, found, settings)
+    _log_left_out(documents, chunked, settings)
     if not rows:
-        raise EmptyInput("documents", "no text in any of them", "see with -v what is left out; add documents with text")
-    truncated = sum(max(0, len(row.ids) - tokens.most) for row in rows)
+        raise EmptyInput("documents", "no text found", "see what is left out with -v; add documents with text")
+    truncated = sum(max(0, len(row.ids) - tokens.maximum) for row in rows)
     if truncated:
-        worst = max(rows, key=lambda row: len(row.ids))
-        what = f"{len(worst.ids)} tokens, and the model takes {tokens.most}"
-        raise SchemaMismatch(worst.where, what, "lower chunk-size")
-    if {doc_id for doc_id, each in found.items() if each.chunks} != known.keys():
-        kept.put(found)
+        longest = max(rows, key=lambda row: len(row.ids))
+        what = f"has {len(longest.ids)} tokens, more than the {tokens.maximum} that the model takes"
+        raise SchemaMismatch(longest.where, what, "lower chunk-size")
+    if {doc_id for doc_id, document in chunked.items() if document.chunks} != known.keys():
+        chunk_cache.put(chunked)
     counts: collections.Counter[str] = collections.Counter()
     for document in documents:
-        counts.update(found[document.doc_id].left_out)
-    return Cut(rows, truncated, dict(sorted(counts.items())))
+        counts.update(chunked[document.doc_id].left_out)
+    return ChunkedDocuments(rows, truncated, dict(sorted(counts.items())))
 
 
-def _report_left_out(documents: Sequence[Document], found: dict[str, CutDocument], settings: ChunkSettings) -> None:
+def _log_left_out(documents: Sequence[Document], chunked: dict[str, ChunkedDocument], settings: ChunkSettings) -> None:
     for document in documents:
-        if not found[document.doc_id].chunks:
-            log.warning("%s: has no text, so it has no chunk", document.name)
+        if not chunked[document.doc_id].chunks:
+            log.warning("%s: no text found, so no chunk", document.name)
         for part in left_out(document.text, settings) if log.isEnabledFor(logging.DEBUG) else ():
             text = " ".join(part.text.split())
             log.debug("%s@%d: left out (%s): %.200s", document.name, part.start, part.kind, text)
 
 
-def _cut(document: Document, settings: ChunkSettings, tokens: Tokens) -> CutDocument:
+def _chunk(document: Document, settings: ChunkSettings, tokens: Tokens) -> ChunkedDocument:
     chunks = chunk_document(document.text, settings, tokens.fits)
-    given = [(chunk, embedded_text(chunk)) for chunk in chunks]
-    rows = [(chunk, text, tokens.ids(text), tokens.count(chunk.text)) for chunk, text in given]
-    return CutDocument(rows, left_out_characters(document.text, settings))
+    inputs = [(chunk, model_input(chunk.text, chunk.context)) for chunk in chunks]
+    rows = [(chunk, text, tokens.ids(text), tokens.count(chunk.text)) for chunk, text in inputs]
+    return ChunkedDocument(rows, left_out_characters(document.text, settings))

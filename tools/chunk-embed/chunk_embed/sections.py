@@ -1,9 +1,9 @@
-"""Divide the blocks of a document into sections that chunks should not cross."""
+"""Divide a document into sections; a chunk is part of one section."""
 
 import bisect
 import dataclasses
 
-from chunk_embed.kept import Block, Kept
+from chunk_embed.clean_text import Block, CleanText
 
 Headings = tuple[str | None, str | None, str | None]  # h1, h2, h3
 NONE: Headings = (None, None, None)
@@ -11,7 +11,7 @@ NONE: Headings = (None, None, None)
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the kept text under one heading of the first or second level."""
+    """A part of the clean text under one heading of level 1 or 2."""
 
     start: int
     end: int
@@ -20,63 +20,60 @@ class Section:
 
 
 class Outline:
-    """The headings of a document down to the third level, and which of them hold where."""
+    """The headings of level 1 to 3 of a document, by position."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, clean: CleanText) -> None:
         self.starts: list[int] = []
         self.levels: list[int] = []
         self.paths: list[Headings] = []
-        self.bare: list[bool] = []  # whether another heading follows without a text between
-        for index, block in enumerate(kept.blocks, 1):
+        self.is_empty: list[bool] = []  # whether the next heading follows without text in between
+        for index, block in enumerate(clean.blocks, 1):
             if _is_section(block):
                 self.starts.append(block.start)
                 self.levels.append(block.level)
                 above = self.paths[-1] if self.paths else NONE
                 self.paths.append(_path(above, block))
-                self.bare.append(index < len(kept.blocks) and _is_section(kept.blocks[index]))
+                self.is_empty.append(index < len(clean.blocks) and _is_section(clean.blocks[index]))
 
     def above(self, position: int) -> Headings:
-        """Return the headings that hold for what begins at ``position``, without a heading that is there."""
+        """Return the headings above ``position``, without a heading that starts there."""
         index = bisect.bisect_left(self.starts, position)
         path = self.paths[index - 1] if index else NONE
         is_heading = index < len(self.starts) and self.starts[index] == position
         return _shortened(path, self.levels[index]) if is_heading else path
 
     def of(self, start: int, end: int) -> Headings:
-        """Return the headings that hold for all that is between two positions."""
+        """Return the headings that apply to all text from ``start`` to ``end``."""
         first, last = bisect.bisect_left(self.starts, start), bisect.bisect_left(self.starts, end)
         path = self.above(start)
         has_text = first == len(self.starts) or self.starts[first] != start
         for index in range(first, last):
             path = _shortened(path, self.levels[index]) if has_text else self.paths[index]
-            has_text = has_text or not self.bare[index]
+            has_text = has_text or not self.is_empty[index]
         return path
 
 
-def sections(kept: Kept, min_chunk_size: int) -> list[Section]:
-    """Return the sections of a document, one after the other, those that are too small joined to a neighbour.
-
-    A neighbour is a section under the same first heading.
-    """
-    found: list[Section] = []
+def sections(clean: CleanText, min_chunk_size: int) -> list[Section]:
+    """Return the sections of a document in order; one that is too small is joined to a neighbour under the same h1."""
+    result: list[Section] = []
     path, start = NONE, 0
-    for block in kept.blocks:
+    for block in clean.blocks:
         if block.kind == "heading" and block.level <= 2:
-            _append(found, Section(start, block.start, path[0], path[1]), min_chunk_size)
+            _append(result, Section(start, block.start, path[0], path[1]), min_chunk_size)
             path, start = _path(path, block), block.start
-    _append(found, Section(start, len(kept.text), path[0], path[1]), min_chunk_size)
-    return found
+    _append(result, Section(start, len(clean.text), path[0], path[1]), min_chunk_size)
+    return result
 
 
-def _append(found: list[Section], section: Section, min_chunk_size: int) -> None:
+def _append(result: list[Section], section: Section, min_chunk_size: int) -> None:
     if section.start == section.end:
         return
-    if found:
-        last = found[-1]
+    if result:
+        last = result[-1]
         are_siblings = last.h1 == section.h1 or (section.h2 is None and last.h2 is None)
         if are_siblings and min(section.end - section.start, last.end - last.start) < min_chunk_size:
-            section = dataclasses.replace(section, start=found.pop().start)
-    found.append(section)
+            section = dataclasses.replace(section, start=result.pop().start)
+    result.append(section)
 
 
 def _is_section(block: Block) -> bool:
@@ -84,7 +81,7 @@ def _is_section(block: Block) -> bool:
 
 
 def _shortened(path: Headings, level: int) -> Headings:
-    """Return the headings above one of this level."""
+    """Return the headings above a heading of this level."""
     return (path[0] if level > 1 else None, path[1] if level > 2 else None, None)
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml says of chunks and their embedding, in the section ``chunk-embed``."""
+"""The section ``chunk-embed`` of params.yaml."""
 
 import dataclasses
 import re
@@ -18,48 +18,48 @@ CHOICES: Final = {
     "device": ("auto", "cpu", "cuda"),
     "engine": ("auto", "local", "ray"),
 }
-MOST: Final = {"max_tokens": 1 << 20, "batch_tokens": 1 << 24, "threads": 1024, "actors": 1024}
+MAXIMUM: Final = {"max_tokens": 1 << 20, "batch_tokens": 1 << 24, "threads": 1024, "actors": 1024}
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbedSettings(ChunkSettings):
-    """How documents are cut and embedded; ``precision`` and all above it decide the result, the rest its speed."""
+    """How to split and embed; ``precision`` and the fields above it determine the result, the others only the speed."""
 
     model: str = ""
     revision: str = ""
-    max_tokens: int = 0  # as many as the model takes
+    max_tokens: int = 0  # 0: as many as the model takes
     precision: str = "float32"
     backend: str = "auto"
     device: str = "auto"
     engine: str = "auto"
     batch_tokens: int = 2000
-    threads: int = 0  # as many as there are cores
-    actors: int = 0  # as many as the cores give
+    threads: int = 0  # 0: as many as there are cores
+    actors: int = 0  # 0: by the number of cores
 
     @classmethod
     def read(cls, path: Path) -> "EmbedSettings":
-        """Read the section ``chunk-embed`` of a params file. Raises UsageError where it is not as it should be."""
+        """Read the section ``chunk-embed`` of a params file. Raises UsageError for an unknown key or invalid value."""
         where = f"{path} {SECTION}"
         settings = params.build(cls, params.section(path, SECTION), where)
         settings.check(where)
         return settings
 
     def check(self, where: str) -> None:
-        """Raise UsageError for a value that cannot be."""
+        """Raise UsageError for an invalid value."""
         super().check(where)
         if not self.model:
-            raise UsageError(
-                where, "no model", "name one, as sentence-transformers/all-MiniLM-L6-v2, with its revision"
-            )
+            fix = "set model and revision, for example to sentence-transformers/all-MiniLM-L6-v2 and its commit"
+            raise UsageError(where, "model is not set", fix)
         if self.revision and not COMMIT.fullmatch(self.revision):
-            what = f"revision {self.revision!r:.60} is no full commit, and a branch or tag may move"
-            raise UsageError(where, what, "write the 40 hex digits of the commit")
+            what = f"invalid revision {self.revision!r:.60}: expected a commit, because a branch or tag may move"
+            raise UsageError(where, what, "use the 40 hex digits of the commit")
         for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise UsageError(where, f"unknown {name} {value!r:.40}", f"use one of: {', '.join(choices)}")
-        for name, most in MOST.items():
-            least = int(name == "batch_tokens")
-            if not least <= (value := getattr(self, name)) <= most:
-                raise UsageError(where, f"{name.replace('_', '-')} {value} is not {least} to {most}", "correct it")
+        for name, maximum in MAXIMUM.items():
+            minimum = int(name == "batch_tokens")
+            if not minimum <= (value := getattr(self, name)) <= maximum:
+                fix = f"set it to a number from {minimum} to {maximum}"
+                raise UsageError(where, f"invalid {name.replace('_', '-')} {value}", fix)
         if self.backend == "openvino" and self.device == "cuda":
-            raise UsageError(where, "OpenVINO does not know device: cuda", "set backend: torch, or auto")
+            raise UsageError(where, "backend openvino does not support device cuda", "set backend: torch, or auto")

@@ -1,4 +1,4 @@
-"""Count and number the tokens of a text as the model does, without loading the model."""
+"""Tokenize texts as the model does, without loading the model."""
 
 from pathlib import Path
 from typing import Final
@@ -8,65 +8,64 @@ from stage.errors import CorruptFile, SourceRefused, UsageError
 from chunk_embed.model import Model
 from chunk_embed.settings import EmbedSettings
 
-KEPT: Final = 10_000  # texts in memory
-DOCUMENT: Final = ("document", "passage", "corpus")  # what models call the prompt of what is searched
+CACHED_TEXTS: Final = 10_000
+DOCUMENT_PROMPTS: Final = ("document", "passage", "corpus")  # names that models use for it
 
 
 class Tokens:
-    """A model's tokenizer, for documents or for queries, which some models want to begin with words of their own."""
+    """A model's tokenizer with its prompt for documents or queries, a text that some models need before each input."""
 
     def __init__(self, model: Model, max_tokens: int, prompts: tuple[str, ...]) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # slow
 
         path = model.folder / "tokenizer.json"
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # it raises nothing more precise
-            raise CorruptFile(path, f"no tokenizer: {error!s:.100}", "get the model again") from error
+        except Exception as error:  # the library raises no subclass
+            raise CorruptFile(path, f"invalid tokenizer: {error!s:.100}", "download the model again") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._lower = bool(model.config("sentence_bert_config.json").get("do_lower_case"))
         self.prompt = _prompt(model, prompts)
-        self.most = max_tokens
-        self.made_by = {"files": model.files_sha256, "prompt": self.prompt, "most": max_tokens}
-        self._known: dict[str, list[int]] = {}  # of texts that fit: the last of a search is the chunk itself
+        self.maximum = max_tokens
+        self.made_by = {"files": model.files_sha256, "prompt": self.prompt, "max_tokens": max_tokens}
+        self._cache: dict[str, list[int]] = {}  # of texts that fit: the last one tried is the chunk itself
 
     def ids(self, text: str) -> list[int]:
-        """Return the numbers of a text's tokens, special ones included."""
-        return self._known.get(text) or self._ids(text)
+        """Return the token ids of a text, special tokens included."""
+        return self._cache.get(text) or self._ids(text)
 
     def count(self, text: str) -> int:
-        """Return how many tokens a text has, special ones included."""
+        """Return the number of tokens of a text, special tokens included."""
         return len(self._ids(text))
 
     def _ids(self, text: str) -> list[int]:
-        given = self.prompt + (text.lower() if self._lower else text)
-        return list(self._tokenizer.encode(given).ids)
+        return list(self._tokenizer.encode(self.prompt + (text.lower() if self._lower else text)).ids)
 
     def fits(self, text: str) -> bool:
-        """Say whether the model takes the whole text."""
+        """Return whether the model takes the text without truncating it."""
         ids = self._ids(text)
-        if fit := len(ids) <= self.most:
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            self._known[text] = ids
+        if fit := len(ids) <= self.maximum:
+            if len(self._cache) >= CACHED_TEXTS:
+                self._cache.clear()
+            self._cache[text] = ids
         return fit
 
 
 def document_tokens(model: Model, settings: EmbedSettings) -> Tokens:
-    """Return the tokenizer for documents. Raises UsageError for more max-tokens than the model takes."""
-    return Tokens(model, _most(model, settings), DOCUMENT)
+    """Return the tokenizer for documents. Raises UsageError if max-tokens is more than the model takes."""
+    return Tokens(model, _max_tokens(model, settings), DOCUMENT_PROMPTS)
 
 
 def query_tokens(model: Model, settings: EmbedSettings) -> Tokens:
     """Return the tokenizer for queries."""
-    return Tokens(model, _most(model, settings), ("query",))
+    return Tokens(model, _max_tokens(model, settings), ("query",))
 
 
-def _most(model: Model, settings: EmbedSettings) -> int:
+def _max_tokens(model: Model, settings: EmbedSettings) -> int:
     if settings.max_tokens > model.max_tokens:
-        what = f"max-tokens {settings.max_tokens} is more than the {model.max_tokens} that {model.name} takes"
-        raise UsageError("chunk-embed", what, "lower it, or leave it out")
+        what = f"invalid max-tokens {settings.max_tokens}: {model.name} takes {model.max_tokens}"
+        raise UsageError("chunk-embed", what, "lower it, or remove it")
     return settings.max_tokens or model.max_tokens
 
 
@@ -76,7 +75,7 @@ def _prompt(model: Model, names: tuple[str, ...]) -> str:
     name = next((name for name in names if prompts.get(name)), settings.get("default_prompt_name"))
     prompt = str(prompts.get(name) or "") if name else ""
     if prompt and not _pooled_with_prompt(model):
-        raise SourceRefused(model.folder, "leaves its prompt out of the mean, which is not supported", "use another")
+        raise SourceRefused(model.folder, "unsupported pooling: its mean excludes the prompt", "use another model")
     return prompt
 
 

@@ -15,9 +15,9 @@ from stage.output import replacing
 
 from chunk_embed.rows import Row
 
-META: Final = b"data-registry"
+METADATA_KEY: Final = b"data-registry"  # of the footer
 SPLIT: Final = "all"
-GROUP: Final = 8192  # rows of a row group
+GROUP_ROWS: Final = 8192  # of a row group
 VECTOR: Final = "embedding"
 
 
@@ -47,36 +47,39 @@ def schema(dimension: int) -> pa.Schema:
 def write_embeddings(
     rows: Sequence[Row], vectors: npt.NDArray[np.float32], meta: dict[str, Any], output: Path, samples: Path
 ) -> None:
-    """Write both files, whole or not at all; the manifest comes last and names the other by its SHA-256.
+    """Write both files atomically; the manifest is written last and has the SHA-256 of the other file.
 
     ``vectors`` has shape (rows, dimension). The same rows, vectors and ``meta`` give the same bytes.
     """
     columns = schema(vectors.shape[1])
-    plain = columns.remove(columns.get_field_index(VECTOR))
-    written = columns.with_metadata({META: json.dumps(meta, ensure_ascii=False)})
+    without_vector = columns.remove(columns.get_field_index(VECTOR))
+    file_schema = columns.with_metadata({METADATA_KEY: json.dumps(meta, ensure_ascii=False)})
     repeated = ["source_repo", "source_file", "doc_id", "section_h1", "section_h2", "section_h3"]
-    with replacing(output, samples) as (to, manifest_to), ManifestWriter(manifest_to, plain, ["id"]) as manifest:
+    with (
+        replacing(output, samples) as (to, manifest_to),
+        ManifestWriter(manifest_to, without_vector, ["id"]) as manifest,
+    ):
         with (
             to.open("wb") as file,
             pq.ParquetWriter(
-                file, written, compression="zstd", use_dictionary=repeated, write_page_checksum=True
+                file, file_schema, compression="zstd", use_dictionary=repeated, write_page_checksum=True
             ) as writer,
         ):
-            for first in range(0, len(rows), GROUP):
-                batch = _batch(rows[first : first + GROUP], vectors[first : first + GROUP], columns)
+            for first in range(0, len(rows), GROUP_ROWS):
+                batch = _batch(rows[first : first + GROUP_ROWS], vectors[first : first + GROUP_ROWS], columns)
                 writer.write_batch(batch)
                 start = 0
-                for part in _by_source(rows[first : first + GROUP]):
-                    piece = batch.slice(start, part).select(plain.names)
+                for count in _rows_by_document(rows[first : first + GROUP_ROWS]):
+                    piece = batch.slice(start, count).select(without_vector.names)
                     manifest.add(piece, split=SPLIT, file=output.as_posix(), source=rows[first + start].document.name)
-                    start += part
+                    start += count
         with to.open("rb") as written_file:
             digest = hashlib.file_digest(written_file, "sha256").hexdigest()
         manifest.finish({output.as_posix(): digest})
 
 
-def _by_source(rows: Sequence[Row]) -> list[int]:
-    """Return how many rows in a row come from the same document."""
+def _rows_by_document(rows: Sequence[Row]) -> list[int]:
+    """Return the number of consecutive rows of each document."""
     runs: list[int] = []
     last = None
     for row in rows:

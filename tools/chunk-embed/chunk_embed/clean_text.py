@@ -1,4 +1,4 @@
-"""Hold what stays of a document: parts of it in order, as blocks, and where each came from."""
+"""The text of a document without what is left out, as blocks, with the position of each part in the document."""
 
 import bisect
 import dataclasses
@@ -11,7 +11,7 @@ Kind = Literal["heading", "code", "table", "text"]
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A part of the kept text, from ``start`` up to the next block."""
+    """A part of the clean text, from ``start`` to the start of the next block."""
 
     kind: Kind
     start: int
@@ -20,10 +20,11 @@ class Block:
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """What stays of a document; positions are of ``text``, and ``source`` finds them in the document.
+class CleanText:
+    """A document without what is left out; positions are in ``text``, and ``source`` maps them to the document.
 
-    ``left_out`` is what does not: its kind, start and end in the document, in order, whitespace aside.
+    ``left_out`` has the kind, start and end in the document of each part that was left out, in order, without outer
+    whitespace.
     """
 
     text: str
@@ -33,65 +34,65 @@ class Kept:
     left_out: list[tuple[LeftOut, int, int]]
 
     def source(self, position: int) -> int:
-        """Return where in the document the character at ``position`` is."""
+        """Return the position in the document of the character at ``position``."""
         part = bisect.bisect_right(self.starts, position) - 1
         return self.sources[part] + position - self.starts[part]
 
 
-class Keeper:
-    """Collects the parts of a document that stay."""
+class CleanTextBuilder:
+    """Collects the parts of a document that are not left out."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.parts: list[tuple[int, int]] = []  # an empty one is a line break that the document has not
+        self.parts: list[tuple[int, int]] = []  # an empty part is a line break that the document does not have
         self.length = 0
-        self.breaks = 2  # how many line breaks the kept text ends with
+        self.line_breaks = 2  # at the end of the clean text
         self.blocks: list[Block] = []
-        self.open = False
+        self.block_is_open = False
         self.first_part = 0  # of the last block
         self.block_is_new = False
         self.left_out: list[tuple[LeftOut, int, int]] = []
 
     def begin(self, kind: Kind, level: int = 0, title: str = "", *, joined: bool = False) -> None:
-        """Open a block; where ``joined``, go on with an open one of the same kind."""
-        self.block_is_new = not (joined and self.open and self.blocks[-1].kind == kind)
+        """Open a block; if ``joined``, continue an open block of the same kind."""
+        self.block_is_new = not (joined and self.block_is_open and self.blocks[-1].kind == kind)
         if self.block_is_new:
             self.end()
-            if not self.breaks:
+            if not self.line_breaks:
                 self._add(self.parts[-1][1], self.parts[-1][1])
             self.blocks.append(Block(kind, self.length, level, title))
-            self.open, self.first_part = True, len(self.parts)
+            self.block_is_open, self.first_part = True, len(self.parts)
 
-    def keep(self, offset: int, spans: list[tuple[int, int]], end: int) -> None:
-        """Keep parts of the line that begins at ``offset``, with the line break before ``end``."""
+    def add_line(self, offset: int, spans: list[tuple[int, int]], end: int) -> None:
+        """Add parts of the line that starts at ``offset``, with the line break before ``end``."""
         for start, stop in spans:
             self._add(offset + start, offset + stop)
         if spans and offset + spans[-1][1] < end and self.text[end - 1] == "\n":
             self._add(end - 1, end)
 
-    def block(self, kind: Kind, start: int, end: int) -> None:
-        """Keep a whole block as it is."""
+    def add_block(self, kind: Kind, start: int, end: int) -> None:
+        """Add a block without changes."""
         self.begin(kind)
         self._add(start, end)
         self.end()
 
-    def blank(self, start: int, end: int) -> None:
-        """End the block; keep one blank line between two of them."""
+    def add_blank(self, start: int, end: int) -> None:
+        """End the block; of several blank lines, the first is added."""
         self.end()
-        if self.breaks < 2 and self.text[end - 1 : end] == "\n":
+        if self.line_breaks < 2 and self.text[end - 1 : end] == "\n":
             self._add(end - 1, end)
 
     def make_heading(self, level: int, title: str) -> None:
         """Turn the open block into a heading."""
         self.blocks[-1] = dataclasses.replace(self.blocks[-1], kind="heading", level=level, title=title)
-        self.open = False
+        self.block_is_open = False
 
     def end(self) -> None:
         """Close the open block."""
-        self.open = False
+        self.block_is_open = False
 
     def leave_out(self, kind: LeftOut, start: int, end: int) -> None:
-        """Note that a part of the document does not stay; one of the same kind after only whitespace joins it."""
+        """Record a part that is left out; it is joined to one of the same kind across whitespace."""
         if not (text := self.text[start:end].strip()):
             return
         start += self.text[start:end].index(text[0])
@@ -99,20 +100,20 @@ class Keeper:
             start = self.left_out.pop()[1]
         self.left_out.append((kind, start, end - len(self.text[start:end]) + len(self.text[start:end].rstrip())))
 
-    def finish(self) -> Kept:
-        """Return what was kept."""
+    def build(self) -> CleanText:
+        """Return the clean text."""
         self.end()
-        starts, pieces, length = [], [], 0
+        starts, texts, length = [], [], 0
         for start, end in self.parts:
             starts.append(length)
-            pieces.append(self.text[start:end] or "\n")
-            length += len(pieces[-1])
-        return Kept("".join(pieces), self.blocks, starts, [start for start, _ in self.parts], self.left_out)
+            texts.append(self.text[start:end] or "\n")
+            length += len(texts[-1])
+        return CleanText("".join(texts), self.blocks, starts, [start for start, _ in self.parts], self.left_out)
 
     def _add(self, start: int, end: int) -> None:
         if start == end:
             self.parts.append((start, end))
-            self.length, self.breaks = self.length + 1, self.breaks + 1
+            self.length, self.line_breaks = self.length + 1, self.line_breaks + 1
             return
         if len(self.parts) > self.first_part and self.parts[-1][0] < self.parts[-1][1] == start:
             self.parts[-1] = (self.parts[-1][0], end)
@@ -120,4 +121,4 @@ class Keeper:
             self.parts.append((start, end))
         self.length += end - start
         ends = self.text.endswith("\n", start, end)
-        self.breaks = self.breaks + 1 if end - start == 1 and ends else int(ends)
+        self.line_breaks = self.line_breaks + 1 if end - start == 1 and ends else int(ends)
