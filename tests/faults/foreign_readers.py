@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-from chunk_embed.release import Release as ParentOfChunks
+from chunk_embed.documents import Release as ParentOfChunks
 from cluster.steps.report import read_failures
 from cluster.steps.workspace import SHAPE as PLAN
 from data_registry.documents import read_stages
@@ -58,12 +58,12 @@ from faults.foreign_feeds import (
 )
 from faults.foreign_servers import answered_by_github, answered_by_hub
 from faults.foreign_tags import tag
-from pgloader.receipts import Receipt
-from pgloader.searching import read_questions
+from pgloader.loads import Receipt
+from pgloader.searching import read_queries
 from registry.datasets import PARAMS
 from stage.errors import StageError as StageErrorOfTools
 from stats.conversations import _entries, _prompt
-from stats.provenance import read_parentage
+from stats.provenance import read_parent_provenance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +114,7 @@ READERS = {
     "README": Reader(CARD, readme, yaml.safe_dump(CARD).encode()),
     "croissant.json": Reader(CARD, lambda text: read_json(text, "croissant.json", dict)),
     "search input": Reader({"text": "a", "label": 1, "image": [[1]]}, sought),
-    "questions": Reader(QUESTIONS, lambda text: read_questions(text.decode(errors="surrogateescape"))),
+    "questions": Reader(QUESTIONS, lambda text: read_queries(text.decode(errors="surrogateescape"))),
     "selection": Reader(SELECTION, selection),
     "ids of a selection": Reader(None, ids_of_selection, chosen()[1]),
     "manifest": Reader(None, in_file(check_manifest, "m.parquet"), manifest(), expected=(ValueError,)),
@@ -131,7 +131,7 @@ READERS = {
     "receipt": Reader(RECEIPT, in_file(Receipt.read, "receipt.json")),
     "release.json for stats": Reader(
         PARENT,
-        in_file(lambda path: read_parentage(path.parent, path, {}), "release.json"),
+        in_file(lambda path: read_parent_provenance(path.parent, path, {}), "release.json"),
     ),
     "release.json for chunk-embed": Reader(PARENT, in_file(ParentOfChunks.read, "release.json")),
     "plan": Reader(PLANNED, lambda text: read_json(text, "plan.json", PLAN)),

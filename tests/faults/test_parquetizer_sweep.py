@@ -14,7 +14,7 @@ import pytest
 from faults.strace import DISK, KILL, needs_strace, numbers_within, run_failing
 from parquetizer import Column, Input, TableSettings, parquetize_table
 from stage.errors import ChecksumMismatch
-from stats.checked import checked_manifest
+from stats.manifests import verified_manifest
 
 pytestmark = needs_strace
 
@@ -97,10 +97,10 @@ class Sweep:
 
     def check_reader(self, matching: bool) -> None:
         if matching:
-            checked_manifest(self.samples, self.table)
+            verified_manifest(self.samples, self.table)
         else:
             with pytest.raises(ChecksumMismatch) as caught:
-                checked_manifest(self.samples, self.table)
+                verified_manifest(self.samples, self.table)
             assert caught.value.code == 11
 
 

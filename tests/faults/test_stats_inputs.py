@@ -78,7 +78,7 @@ def test_a_table_that_changed_after_its_manifest_is_refused(folder: Path, suffix
     table = lay(folder, ROWS, suffix)
     flip(table, table.stat().st_size // 2)
     assert closing_line(measure(table), 11) == (
-        f"error: {table}: is not the file that samples.parquet describes; fix: run the parquetizer again"
+        f"error: {table}: not the file in the manifest samples.parquet; fix: run the parquetizer again"
     )
 
 

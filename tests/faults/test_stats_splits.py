@@ -87,7 +87,7 @@ def test_what_is_no_whole_parquet_file_is_refused(folder: Path, kind: str, broke
     path.write_bytes(broken(path.read_bytes()))
     assert refusal(kind) == (
         11,
-        f"error: {path}: is not the file that samples.parquet describes; fix: run the parquetizer again",
+        f"error: {path}: not the file in the manifest samples.parquet; fix: run the parquetizer again",
     )
     resign()
     code, line = refusal(kind)
@@ -112,10 +112,10 @@ def test_any_file_that_is_missing_is_told(folder: Path, kind: str):
     lay_small(kind)
     for path in measured_files(kind):
         path.rename("aside")
-        assert refusal(kind) == (10, f"error: {path}: no such file; fix: run the parquetizer")
+        assert refusal(kind) == (10, f"error: {path}: file not found; fix: run the parquetizer")
         Path("aside").rename(path)
     shutil.move(FOLDERS[kind], "aside")
-    assert refusal(kind) == (10, f"error: {FOLDERS[kind]}: no such file; fix: run the parquetizer")
+    assert refusal(kind) == (10, f"error: {FOLDERS[kind]}: file not found; fix: run the parquetizer")
 
 
 COLUMNS = ["sample_id", "content_hash", "split", "file", "row", "source", "key_hash"]
@@ -145,12 +145,12 @@ def test_a_manifest_of_other_files_is_refused(folder: Path, kind: str):
     one, *others = meta["files"]
     elsewhere = {f"elsewhere/{name}": digest for name, digest in meta["files"].items()}
     for files, code, what in (
-        (elsewhere, 11, f"error: {FOLDERS[kind]}: is not the file that samples.parquet describes"),
-        ({**meta["files"], "other/x": "0" * 64}, 11, "error: samples.parquet: describes other/x, which was not given"),
-        ({}, 11, f"error: {FOLDERS[kind]}: is not the file that samples.parquet describes"),
-        ({**meta["files"], one: "0" * 64}, 11, f"error: {one}: is not the file that samples.parquet describes"),
+        (elsewhere, 11, f"error: {FOLDERS[kind]}: not the file in the manifest samples.parquet"),
+        ({**meta["files"], "other/x": "0" * 64}, 11, "error: samples.parquet: contains other/x, which is not an input"),
+        ({}, 11, f"error: {FOLDERS[kind]}: not the file in the manifest samples.parquet"),
+        ({**meta["files"], one: "0" * 64}, 11, f"error: {one}: not the file in the manifest samples.parquet"),
         ({name: meta["files"][name] for name in others}, 23, "error: samples.parquet: "),
-        ({**meta["files"], f"{FOLDERS[kind]}/x": "0" * 64}, 10, f"error: {FOLDERS[kind]}/x: no such file"),
+        ({**meta["files"], f"{FOLDERS[kind]}/x": "0" * 64}, 10, f"error: {FOLDERS[kind]}/x: file not found"),
     ):
         refoot({**meta, "files": files})
         found = refusal(kind)
@@ -165,7 +165,7 @@ def test_a_footer_of_another_shape_is_refused(folder: Path, kind: str, meta: Any
     refoot(meta)
     code, line = refusal(kind)
     assert code == 23
-    assert line.startswith("error: samples.parquet: not a whole manifest: ")
+    assert line.startswith("error: samples.parquet: invalid manifest: ")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -155,13 +155,13 @@ def test_an_image_that_changed_or_went_is_refused(laid: Path):
     path.write_bytes(jpeg(16, 9, 77))
     assert refusal("conversations") == (
         11,
-        "error: processed/train/images/train_000001.jpg: image or conversation is not the manifest's; "
+        "error: processed/train/images/train_000001.jpg: image or conversation differs from the manifest; "
         "fix: run the parquetizer again",
     )
     path.unlink()
     assert refusal("conversations") == (
         10,
-        "error: processed/train/images/train_000001.jpg: no such file; fix: run the parquetizer",
+        "error: processed/train/images/train_000001.jpg: file not found; fix: run the parquetizer",
     )
     path.mkdir()
     assert refusal("conversations")[0] == 10
@@ -176,13 +176,13 @@ def test_what_is_no_jpeg_is_refused_though_the_manifest_has_it(folder: Path, con
     lay_conversations({"train": [(content, "a knee")]})
     code, line = refusal("conversations")
     assert code == 23
-    assert line.startswith("error: processed/train/images/train_000000.jpg: not a JPEG image: ")
+    assert line.startswith("error: processed/train/images/train_000000.jpg: invalid JPEG image: ")
 
 
 @pytest.mark.parametrize(
     ("side", "message"),
     [
-        (7000, "7000 x 7000 pixels are more than 33554432"),
+        (7000, "7000 x 7000 pixels, more than 33554432"),
         (14_000, "Image size (196000000 pixels) exceeds limit"),
         (65_535, "Image size (4294836225 pixels) exceeds limit"),
     ],
@@ -206,13 +206,13 @@ def test_annotations_that_were_not_signed_are_refused(laid: Path):
     laid.write_text(laid.read_text() + " ")
     assert refusal("conversations") == (
         11,
-        "error: processed/train/annotations.json: is not the file that samples.parquet describes; "
+        "error: processed/train/annotations.json: not the file in the manifest samples.parquet; "
         "fix: run the parquetizer again",
     )
     laid.unlink()
     assert refusal("conversations") == (
         10,
-        "error: processed/train/annotations.json: no such file; fix: run the parquetizer",
+        "error: processed/train/annotations.json: file not found; fix: run the parquetizer",
     )
 
 
@@ -257,7 +257,7 @@ def test_entries_that_are_not_the_manifests_are_refused(laid: Path, changed: Any
     change(laid, changed)
     code, line = refusal("conversations")
     assert code == 11
-    assert line.endswith(": image or conversation is not the manifest's; fix: run the parquetizer again")
+    assert line.endswith(": image or conversation differs from the manifest; fix: run the parquetizer again")
 
 
 ENTRY = {"image": "a.jpg", "conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "!"}]}
@@ -296,7 +296,7 @@ def test_an_entry_of_another_shape_is_refused(laid: Path, entry: Any):
     change(laid, lambda entries: [entries[0], entry, entries[2]])
     assert refusal("conversations") == (
         23,
-        "error: processed/train/annotations.json entry 1: not an image with a question and its caption; "
+        "error: processed/train/annotations.json entry 1: expected an image with a question and a caption; "
         "fix: run the parquetizer again",
     )
 
@@ -312,10 +312,10 @@ def test_an_entry_of_another_shape_is_refused(laid: Path, entry: Any):
         (b"[NaN, 1, 2]", "invalid JSON: NaN is not JSON"),
         (b'["\\ud800", 1, 2]', "invalid JSON: 'utf-8' codec can't encode character"),
         (b"[" + b"9" * 5000 + b"]", "invalid JSON: Exceeds the limit"),
-        (b"{}", "not a JSON array"),
-        (b"null", "not a JSON array"),
-        (b'"text"', "not a JSON array"),
-        (b"7", "not a JSON array"),
+        (b"{}", "expected a JSON array"),
+        (b"null", "expected a JSON array"),
+        (b'"text"', "expected a JSON array"),
+        (b"7", "expected a JSON array"),
     ],
     ids=[
         "empty",
@@ -345,7 +345,7 @@ def test_a_name_that_no_file_has_is_refused(laid: Path, name: str):
     change(laid, lambda entries: [{**entries[0], "image": name}, *entries[1:]])
     code, line = refusal("conversations")
     assert code == 10
-    assert line.endswith(": no such file; fix: run the parquetizer")
+    assert line.endswith(": file not found; fix: run the parquetizer")
 
 
 # --- refusals: process_stats.json
@@ -355,7 +355,7 @@ def test_an_absent_prompt_is_refused(laid: Path):
     Path("processed/process_stats.json").unlink()
     assert refusal("conversations") == (
         10,
-        "error: processed/process_stats.json: no such file; fix: run the parquetizer",
+        "error: processed/process_stats.json: file not found; fix: run the parquetizer",
     )
 
 
@@ -381,7 +381,7 @@ def test_a_prompt_of_another_shape_is_refused(laid: Path, document: Any):
     Path("processed/process_stats.json").write_text(json.dumps(document))
     assert refusal("conversations") == (
         23,
-        "error: processed/process_stats.json: holds no prompt with its name, version and text; "
+        "error: processed/process_stats.json: expected a prompt with name, version and text; "
         "fix: run the parquetizer again",
     )
 
@@ -400,8 +400,8 @@ def test_a_prompt_that_is_not_that_of_the_conversations_is_refused(laid: Path):
     Path("processed/process_stats.json").write_text(json.dumps(changed))
     assert refusal("conversations") == (
         11,
-        "error: processed/train/images/train_000000.jpg: the prompt of its conversation is not that of "
-        "process_stats.json; fix: run the parquetizer again",
+        "error: processed/train/images/train_000000.jpg: its prompt differs from process_stats.json; "
+        "fix: run the parquetizer again",
     )
 
 
@@ -422,7 +422,7 @@ def test_a_manifest_of_another_folder_is_refused(laid: Path):
     result = CliRunner().invoke(cli, [*command, "--sources=sources.csv"])
     assert result.exit_code == 11
     assert result.stderr.splitlines()[-1] == (
-        "error: other: is not the file that samples.parquet describes; fix: run the parquetizer again"
+        "error: other: not the file in the manifest samples.parquet; fix: run the parquetizer again"
     )
     assert not METADATA.exists()
 

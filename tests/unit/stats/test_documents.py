@@ -82,8 +82,8 @@ def test_another_kinds_manifest_is_refused(folder: Path):
     sign(TEXT, [("all", f"raw/{name}", table_of(TEXT, [("t", "l")])) for name in TEXTS])
     assert refusal("documents") == (
         22,
-        "error: samples.parquet: its columns are [['text', 'string'], ['label', 'string']], declared are "
-        "[['name', 'string'], ['text', 'string']]; fix: write it with parquetizer documents",
+        "error: samples.parquet: expected columns [['name', 'string'], ['text', 'string']], got "
+        "[['text', 'string'], ['label', 'string']]; fix: write it with parquetizer documents",
     )
 
 
@@ -108,7 +108,7 @@ def test_a_document_that_is_no_utf8_is_refused(folder: Path):
     sign(DOCUMENT, [("all", "raw/a.md", table_of(DOCUMENT, [("a.md", "a")]))])
     assert refusal("documents") == (
         23,
-        "error: raw/a.md: not utf-8: invalid start byte; fix: run the parquetizer again",
+        "error: raw/a.md: not valid UTF-8: invalid start byte; fix: run the parquetizer again",
     )
 
 
@@ -118,10 +118,10 @@ def test_a_document_that_changed_or_went_is_refused(folder: Path):
     path.write_text("another")
     assert refusal("documents") == (
         11,
-        "error: raw/b_README.md: is not the file that samples.parquet describes; fix: run the parquetizer again",
+        "error: raw/b_README.md: not the file in the manifest samples.parquet; fix: run the parquetizer again",
     )
     path.unlink()
-    assert refusal("documents") == (10, "error: raw/b_README.md: no such file; fix: run the parquetizer")
+    assert refusal("documents") == (10, "error: raw/b_README.md: file not found; fix: run the parquetizer")
 
 
 def test_a_folder_that_is_not_the_manifests_is_refused(folder: Path):

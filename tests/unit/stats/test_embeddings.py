@@ -159,25 +159,25 @@ def broken_parquet() -> None:
 @pytest.mark.parametrize(
     ("harm", "code", "message"),
     [
-        (lambda: Path("receipt.json").unlink(), 10, "receipt.json: no such file"),
-        (lambda: change("receipt.json", load_id="0"), 11, "receipt.json: is not of this embeddings.parquet"),
+        (lambda: Path("receipt.json").unlink(), 10, "receipt.json: file not found"),
+        (lambda: change("receipt.json", load_id="0"), 11, "receipt.json: not the receipt of this embeddings.parquet"),
         (lambda: Path("evaluation.json").write_text("{"), 23, "evaluation.json: invalid JSON"),
         (
             lambda: Path("evaluation.json").write_text("[]"),
             23,
             "evaluation.json: invalid: document: expected a mapping, got a list",
         ),
-        (lambda: Path("readmes/release.json").unlink(), 10, "readmes/release.json: no such file"),
+        (lambda: Path("readmes/release.json").unlink(), 10, "readmes/release.json: file not found"),
         (
             lambda: Path("readmes/release.json").write_text("{}"),
             23,
             "release.json: invalid: document: dataset is missing",
         ),
-        (lambda: Path("readmes/metadata.json").unlink(), 10, "readmes/metadata.json: no such file"),
-        (lambda: Path("embeddings.parquet").unlink(), 10, "embeddings.parquet: no such file"),
-        (broken_parquet, 11, "embeddings.parquet: is not the file"),
+        (lambda: Path("readmes/metadata.json").unlink(), 10, "readmes/metadata.json: file not found"),
+        (lambda: Path("embeddings.parquet").unlink(), 10, "embeddings.parquet: file not found"),
+        (broken_parquet, 11, "embeddings.parquet: not the file"),
         (lambda: lay([]), 21, "embeddings.parquet: no chunks"),
-        (lambda: lay(["a", "b"], SCHEMA.remove(SCHEMA.get_field_index("doc_id"))), 22, "has no column doc_id"),
+        (lambda: lay(["a", "b"], SCHEMA.remove(SCHEMA.get_field_index("doc_id"))), 22, "column doc_id not found"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(folder: Path, harm: Any, code: int, message: str):

@@ -169,7 +169,7 @@ def test_what_is_not_declared_as_images_and_labels_is_refused(folder: Path, colu
     describe(columns=columns)
     assert refusal("images") == (
         2,
-        "error: dataset.columns: not images and their labels; fix: declare both, as in fashion-mnist",
+        "error: dataset.columns: expected a column of images and one of labels; fix: declare both, as in fashion-mnist",
     )
 
 
@@ -178,8 +178,8 @@ def test_columns_that_are_not_as_declared_are_refused(folder: Path):
     code, line = refusal("images")
     assert (code, line) == (
         22,
-        "error: processed: its columns are [['image', 'list<item: list<item: uint8>>'], ['label', 'uint8']], declared "
-        "are [['picture', 'list<item: list<item: uint8>>'], ['label', 'uint8']]; fix: correct dataset.columns",
+        "error: processed: expected columns [['picture', 'list<item: list<item: uint8>>'], ['label', 'uint8']], got "
+        "[['image', 'list<item: list<item: uint8>>'], ['label', 'uint8']]; fix: correct dataset.columns",
     )
 
 
@@ -192,23 +192,24 @@ def test_a_file_whose_columns_are_not_its_manifests_is_refused(folder: Path, nam
     sign(IMAGE, [("train", parquet("train").as_posix(), table_of(IMAGE, LINE))], ["image"])
     code, line = refusal("images")
     assert code == 22
-    assert line.startswith(f"error: processed/train/train.parquet: its columns are [['{names[0]}', ")
+    assert line.startswith("error: processed/train/train.parquet: expected columns [['image', ")
+    assert f"as in the manifest, got [['{names[0]}', " in line
     assert line.endswith("; fix: run the parquetizer again")
 
 
 @pytest.mark.parametrize(
     ("image", "label", "what"),
     [
-        (pixels(1), 3, "a label is none of the classes"),
-        (pixels(1), 255, "a label is none of the classes"),
-        (pixels(1), None, "a label is none of the classes"),
-        (None, 0, "an image has not the shape (2, 3)"),
-        ([[1, 2, 3]], 0, "an image has not the shape (2, 3)"),
-        ([[1, 2, 3]] * 3, 0, "an image has not the shape (2, 3)"),
-        ([[1, 2, 3], [4, 5]], 0, "an image has not the shape (2, 3)"),
-        ([[1, 2, 3], None], 0, "an image has not the shape (2, 3)"),
-        ([], 0, "an image has not the shape (2, 3)"),
-        ([[1, 2, 3], [4, None, 6]], 0, "a pixel is missing"),
+        (pixels(1), 3, "unknown label, or null"),
+        (pixels(1), 255, "unknown label, or null"),
+        (pixels(1), None, "unknown label, or null"),
+        (None, 0, "expected images of shape (2, 3)"),
+        ([[1, 2, 3]], 0, "expected images of shape (2, 3)"),
+        ([[1, 2, 3]] * 3, 0, "expected images of shape (2, 3)"),
+        ([[1, 2, 3], [4, 5]], 0, "expected images of shape (2, 3)"),
+        ([[1, 2, 3], None], 0, "expected images of shape (2, 3)"),
+        ([], 0, "expected images of shape (2, 3)"),
+        ([[1, 2, 3], [4, None, 6]], 0, "a pixel is null"),
     ],
 )
 def test_what_is_no_image_with_a_label_is_refused(folder: Path, image: Any, label: Any, what: str):
@@ -269,7 +270,7 @@ def test_a_file_without_a_hash_is_refused(folder: Path):
     sign(IMAGE, parts, ["image"], hashes)
     assert refusal("images") == (
         23,
-        "error: samples.parquet: names processed/val/val.parquet without its hash; fix: run the parquetizer again",
+        "error: samples.parquet: no SHA-256 of processed/val/val.parquet; fix: run the parquetizer again",
     )
 
 

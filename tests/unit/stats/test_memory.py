@@ -94,5 +94,5 @@ def test_images_larger_than_declared_are_refused_in_little_memory(folder: Path):
     data_sets.resign()
     done = run(*data_sets.arguments("images"))
     error, *_, memory = done.stderr.splitlines()
-    assert done.returncode == 22 and "an image has not the shape (2, 3)" in error
+    assert done.returncode == 22 and "expected images of shape (2, 3)" in error
     assert int(memory) <= 512_000, memory

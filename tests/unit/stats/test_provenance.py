@@ -52,7 +52,7 @@ def test_a_sample_says_so_itself_wherever_it_is(folder: Path):
 def test_what_is_no_list_of_sources_is_refused(folder: Path, content: bytes | str):
     with pytest.raises(UsageError) as caught:
         read(folder, content)
-    assert str(caught.value).startswith(f"{folder}/sources.csv: not a list of sources: ")
+    assert str(caught.value).startswith(f"{folder}/sources.csv: invalid list of sources: ")
     assert str(caught.value).endswith("; fix: columns are name,url,sha256,bytes")
 
 
@@ -70,7 +70,7 @@ def test_a_setting_that_is_no_plain_yaml_is_refused(folder: Path, value: str):
 def test_a_setting_that_json_cannot_hold_is_refused(folder: Path, value: str):
     with pytest.raises(UsageError) as caught:
         read(folder, HEAD, f"fetcher: {{since: {value}}}\n")
-    assert str(caught.value).startswith(f"{folder}/params.yaml: cannot be written as JSON: ")
+    assert str(caught.value).startswith(f"{folder}/params.yaml: cannot be represented in JSON: ")
     assert str(caught.value).endswith("; fix: put dates and the like in quotes")
 
 

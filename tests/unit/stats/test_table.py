@@ -190,8 +190,8 @@ def test_columns_that_are_not_as_declared_are_refused(folder: Path, columns: lis
     tables.describe(folder, columns)
     assert refusal(table) == (
         22,
-        "error: table.parquet: its columns are [['x', 'double'], ['n', 'int64']], "
-        f"declared are {found}; fix: correct dataset.columns",
+        "error: table.parquet: expected columns "
+        f"{found}, got [['x', 'double'], ['n', 'int64']]; fix: correct dataset.columns",
     )
 
 
@@ -205,7 +205,7 @@ def test_an_unknown_type_is_refused(folder: Path):
 def test_a_name_that_is_no_column_is_refused(folder: Path, params):
     assert refusal(lay(folder, pa.table({"x": [1.0]}), **params)) == (
         2,
-        "error: stats.distributions or dataset.target: y is no column; fix: use one of ['x']",
+        "error: stats.distributions or dataset.target: unknown column y; fix: use one of ['x']",
     )
 
 
@@ -214,7 +214,7 @@ def test_a_distribution_of_too_many_values_is_refused(folder: Path, values):
     table = pa.table({"x": pa.array(values)})
     assert refusal(lay(folder, table, stats={"distributions": ["x"]})) == (
         2,
-        "error: stats.distributions: x has over 10000 different values; fix: take it off the list",
+        "error: stats.distributions: x has more than 10000 distinct values; fix: remove it from the list",
     )
     assert len(measured(lay(folder, table[:10_000], stats={"distributions": ["x"]}))["summary"]["x_distribution"]) == (
         10_000
@@ -231,7 +231,7 @@ def test_an_unknown_setting_is_refused(folder: Path):
 def test_a_tool_without_an_image_is_refused(folder: Path):
     assert refusal(lay(folder, TABLE), "--tool", "stats") == (
         2,
-        "error: stats table: invalid value for '--tool': 'stats' is not NAME=IMAGE; fix: see stats table --help",
+        "error: stats table: invalid value for '--tool': expected NAME=IMAGE, got 'stats'; fix: see stats table --help",
     )
 
 
@@ -240,7 +240,7 @@ def test_a_wrong_list_of_sources_is_refused(folder: Path):
     Path("sources.csv").write_text("file,address\na,b\n")
     assert refusal(table) == (
         2,
-        "error: sources.csv: not a list of sources: 'name'; fix: columns are name,url,sha256,bytes",
+        "error: sources.csv: invalid list of sources: 'name'; fix: columns are name,url,sha256,bytes",
     )
 
 
@@ -248,7 +248,7 @@ def test_a_wrong_list_of_sources_is_refused(folder: Path):
 def test_an_absent_input_is_told_apart_from_wrong_usage(folder: Path, name: str):
     table = lay(folder, TABLE)
     Path(name).unlink()
-    assert refusal(table) == (10, f"error: {name}: no such file; fix: run the parquetizer")
+    assert refusal(table) == (10, f"error: {name}: file not found; fix: run the parquetizer")
 
 
 @pytest.mark.parametrize("name", ["sources.csv", "params.yaml"])
@@ -275,7 +275,7 @@ def test_another_tables_manifest_is_refused(folder: Path):
     other.write_bytes(table.read_bytes())
     assert refusal(other) == (
         11,
-        "error: other.parquet: is not the file that samples.parquet describes; fix: run the parquetizer again",
+        "error: other.parquet: not the file in the manifest samples.parquet; fix: run the parquetizer again",
     )
 
 
@@ -293,7 +293,7 @@ def test_a_file_that_is_no_manifest_is_refused(folder: Path):
     Path("samples.parquet").write_bytes(table.read_bytes())
     assert refusal(table) == (
         23,
-        "error: samples.parquet: not a whole manifest: samples.parquet is not a sample manifest; "
+        "error: samples.parquet: invalid manifest: samples.parquet is not a sample manifest; "
         "fix: run the parquetizer again",
     )
 
@@ -310,7 +310,7 @@ def test_a_table_whose_columns_are_not_its_manifests_is_refused(folder: Path, su
     wanted = ["x", "kind"] if suffix == ".csv" else [["x", "double"], ["kind", "double"]]
     assert refusal(table) == (
         22,
-        f"error: {table}: its columns are {columns}, its manifest's {wanted}; fix: run the parquetizer again",
+        f"error: {table}: expected columns {wanted} as in the manifest, got {columns}; fix: run the parquetizer again",
     )
 
 
@@ -331,7 +331,7 @@ def test_a_manifest_with_other_columns_is_refused(folder: Path):
     pq.write_table(renamed.replace_schema_metadata(manifest.schema.metadata), "samples.parquet")
     assert refusal(table) == (
         23,
-        "error: samples.parquet: not a whole manifest: samples.parquet has not the columns of a sample manifest; "
+        "error: samples.parquet: invalid manifest: samples.parquet has not the columns of a sample manifest; "
         "fix: run the parquetizer again",
     )
 
@@ -355,7 +355,7 @@ def test_a_message_about_many_columns_is_short(folder: Path):
     assert line.endswith("'column 19'] and 2980 more") and len(line) < 600
     tables.describe(folder, [(f"column {number}", "int64") for number in range(2999)])
     line = measure(path).stderr.splitlines()[-1]
-    assert line.startswith("error: table.parquet: its columns are [['column 0', 'int64'], ") and len(line) < 2000
+    assert line.startswith("error: table.parquet: expected columns [['column 0', 'int64'], ") and len(line) < 2000
 
 
 def test_the_classes_of_a_column_have_their_names(folder: Path):

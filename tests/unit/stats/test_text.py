@@ -150,7 +150,7 @@ def test_of_many_leaks_the_first_thousand_ids_are_listed_and_all_counted(folder:
     found = measured("text")["checks"]["split_leaks"]["test in train"]
     assert found["samples"] == leaks
     assert found["ids"] == sorted(ids()[leaks:])[:1000]
-    assert report.LISTED == 1000
+    assert report.MAX_LEAKED_IDS == 1000
 
 
 def test_a_label_that_every_split_lacks_is_reported(folder: Path):
@@ -188,7 +188,7 @@ def test_what_is_not_declared_as_texts_and_labels_is_refused(folder: Path, colum
     describe(columns=columns)
     assert refusal("text") == (
         2,
-        "error: dataset.columns: not texts and their labels; fix: declare both, as in emotion",
+        "error: dataset.columns: expected a column of texts and one of labels; fix: declare both, as in emotion",
     )
 
 
@@ -196,8 +196,8 @@ def test_columns_that_are_not_as_declared_are_refused(folder: Path):
     lay_text({"train": LINE}, columns=[TEXT_COLUMNS[1], {**TEXT_COLUMNS[0], "classes": ["x"]}])
     assert refusal("text") == (
         22,
-        "error: processed: its columns are [['text', 'string'], ['label', 'string']], declared are "
-        "[['label', 'string'], ['text', 'string']]; fix: correct dataset.columns",
+        "error: processed: expected columns [['label', 'string'], ['text', 'string']], got "
+        "[['text', 'string'], ['label', 'string']]; fix: correct dataset.columns",
     )
 
 
@@ -205,7 +205,7 @@ def test_a_label_that_is_none_of_the_classes_is_refused(folder: Path):
     lay_text({"val": LINE, "train": [*LINE, ("x", "mad"), ("y", "bad")]})
     assert refusal("text") == (
         22,
-        "error: processed/train/train.parquet: label 'bad' is none of the classes; fix: run the parquetizer again",
+        "error: processed/train/train.parquet: unknown label 'bad'; fix: run the parquetizer again",
     )
 
 
@@ -215,7 +215,7 @@ def test_a_missing_text_or_label_is_refused(folder: Path, row: Any, others: list
     lay_text({"train": [*others, row]})
     assert refusal("text") == (
         22,
-        "error: processed/train/train.parquet: a text or a label is missing; fix: run the parquetizer again",
+        "error: processed/train/train.parquet: a text or label is null; fix: run the parquetizer again",
     )
 
 

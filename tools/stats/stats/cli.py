@@ -14,7 +14,7 @@ from stats.conversations import summarise_conversations
 from stats.documents import summarise_documents
 from stats.embeddings import summarise_embeddings
 from stats.images import summarise_images
-from stats.provenance import read_parentage, read_provenance
+from stats.provenance import read_parent_provenance, read_provenance
 from stats.report import Summary
 from stats.settings import Dataset, TableStats
 from stats.table import summarise_table
@@ -27,10 +27,10 @@ path = click.Path(dir_okay=False, path_type=Path)
 folder = click.Path(file_okay=False, path_type=Path)
 
 
-def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Split each NAME=IMAGE."""
-    if wrong := [value for value in values if "=" not in value]:
-        raise click.BadParameter(f"{wrong[0]!r} is not NAME=IMAGE")
+def parse_tools(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return the images by tool of NAME=IMAGE values."""
+    if invalid := [value for value in values if "=" not in value]:
+        raise click.BadParameter(f"expected NAME=IMAGE, got {invalid[0]!r}")
     return dict(value.split("=", 1) for value in values)
 
 
@@ -39,22 +39,20 @@ TOOLS = click.option(
     "tools",
     multiple=True,
     metavar="NAME=IMAGE",
-    callback=pairs,
-    help="A tool that had a part in it (repeatable).",
+    callback=parse_tools,
+    help="Image of a tool that made the data (repeatable).",
 )
 
 
 def inputs(command: F) -> F:
-    """Add what every command takes: the manifest, the output, and where the data comes from."""
-    sources = click.option(
-        "--sources", type=FILE, required=True, help="The sources.csv that the raw files were fetched by."
-    )
+    """Add the arguments and options of all commands but embeddings."""
+    sources = click.option("--sources", type=FILE, required=True, help="The sources.csv of the raw files.")
     samples, metadata = click.argument("samples", type=path), click.argument("metadata", type=path)
     return samples(metadata(sources(TOOLS(params_file("stats")(talk(command))))))
 
 
-def described(params: Path) -> Dataset:
-    """Read what the data set is."""
+def read_dataset(params: Path) -> Dataset:
+    """Read the section dataset of a params file."""
     return build(Dataset, section(params, "dataset"), f"{params} dataset")
 
 
@@ -62,14 +60,19 @@ def described(params: Path) -> Dataset:
 @click.argument("table", type=path)
 @inputs
 def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
-    """Measure TABLE, whose manifest is SAMPLES, and write METADATA.
+    """Measure the CSV or Parquet file TABLE with its manifest SAMPLES, and write METADATA.
 
-    Duplicates, missing and non-finite values are reported, not hidden; they are warnings, not errors.
+    Duplicates, missing and non-finite values are warnings, not errors.
+
+    \b
+    Example:
+      stats table --params params.yaml --sources sources.csv \\
+        processed/wine-quality.csv samples.parquet metadata.json
     """
-    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner
+    pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner
     settings = build(TableStats, section(params, "stats"), f"{params} stats")
     return summarise_table(
-        table, samples, metadata, described(params), settings, read_provenance(sources, params, tools)
+        table, samples, metadata, read_dataset(params), settings, read_provenance(sources, params, tools)
     )
 
 
@@ -79,26 +82,36 @@ def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict
 def images(
     processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
 ) -> Summary:
-    """Measure the labelled images in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+    """Measure the labelled images in PROCESSED with their manifest SAMPLES, and write METADATA.
 
-    The pixels of each split (mean, std, min, max, median, from 0 to 1) and its classes; duplicates, and samples of one
-    split that another has too, are reported with their ids.
+    Pixel values (mean, std, min, max, median, from 0 to 1) and classes of each split; duplicates, and samples that are
+    in two splits, are reported with their ids.
+
+    \b
+    Example:
+      stats images --params params.yaml --sources sources.csv \\
+        processed samples.parquet metadata.json
     """
     pa.set_memory_pool(pa.system_memory_pool())
-    return summarise_images(processed, samples, metadata, described(params), read_provenance(sources, params, tools))
+    return summarise_images(processed, samples, metadata, read_dataset(params), read_provenance(sources, params, tools))
 
 
 @cli.command()
 @click.argument("processed", type=folder)
 @inputs
 def text(processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
-    """Measure the labelled texts in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+    """Measure the labelled texts in PROCESSED with their manifest SAMPLES, and write METADATA.
 
-    Lengths in characters and words, and the labels, of each split; duplicates, texts with two labels, and texts of one
-    split that another has too, are reported with their ids.
+    Lengths in characters and words, and labels of each split; duplicates, texts with two labels, and texts that are in
+    two splits, are reported with their ids.
+
+    \b
+    Example:
+      stats text --params params.yaml --sources sources.csv \\
+        processed samples.parquet metadata.json
     """
     pa.set_memory_pool(pa.system_memory_pool())
-    return summarise_text(processed, samples, metadata, described(params), read_provenance(sources, params, tools))
+    return summarise_text(processed, samples, metadata, read_dataset(params), read_provenance(sources, params, tools))
 
 
 @cli.command()
@@ -107,13 +120,18 @@ def text(processed: Path, samples: Path, metadata: Path, sources: Path, tools: d
 def conversations(
     processed: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path
 ) -> Summary:
-    """Measure the captioned images in the folder PROCESSED, whose manifest is SAMPLES, and write METADATA.
+    """Measure the captioned images in PROCESSED with their manifest SAMPLES, and write METADATA.
 
-    Lengths of the captions and sizes of the images of each split, and the prompt. Every image and conversation is
-    checked against its hash in the manifest.
+    Lengths of captions and sizes of images of each split, and the prompt. Every image and conversation is verified
+    against its hash in the manifest.
+
+    \b
+    Example:
+      stats conversations --params params.yaml --sources sources.csv \\
+        processed samples.parquet metadata.json
     """
     return summarise_conversations(
-        processed, samples, metadata, described(params), read_provenance(sources, params, tools)
+        processed, samples, metadata, read_dataset(params), read_provenance(sources, params, tools)
     )
 
 
@@ -121,17 +139,23 @@ def conversations(
 @click.argument("raw", type=folder)
 @inputs
 def documents(raw: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
-    """Measure the text files in the folder RAW, whose manifest is SAMPLES, and write METADATA."""
-    return summarise_documents(raw, samples, metadata, described(params), read_provenance(sources, params, tools))
+    """Measure the text files in RAW with their manifest SAMPLES, and write METADATA.
+
+    \b
+    Example:
+      stats documents --params params.yaml --sources sources.csv \\
+        raw samples.parquet metadata.json
+    """
+    return summarise_documents(raw, samples, metadata, read_dataset(params), read_provenance(sources, params, tools))
 
 
 @cli.command()
 @click.argument("embeddings", type=path)
 @click.argument("samples", type=path)
 @click.argument("metadata", type=path)
-@click.option("--parent", type=folder, required=True, help="The release that they were made from.")
-@click.option("--receipt", type=path, required=True, help="What pgloader says of its table.")
-@click.option("--evaluation", type=path, required=True, help="What make evaluate measured, {} for nothing yet.")
+@click.option("--parent", type=folder, required=True, help="Folder of the release that the chunks are from.")
+@click.option("--receipt", type=path, required=True, help="Receipt of pgloader.")
+@click.option("--evaluation", type=path, required=True, help="Figures of make evaluate, or {}.")
 @TOOLS
 @params_file("dataset")
 @talk
@@ -145,18 +169,22 @@ def embeddings(
     tools: dict[str, str],
     params: Path,
 ) -> Summary:
-    """Measure the embedded chunks in EMBEDDINGS, whose manifest is SAMPLES, and write METADATA.
+    """Measure the embedded chunks in EMBEDDINGS with their manifest SAMPLES, and write METADATA.
 
-    Documents and chunks, the model, the table that they are in, and how well questions find their answers, where that
-    was measured on these very chunks.
+    Documents, chunks, model and table; and the figures of retrieval, if they were measured on these chunks.
+
+    \b
+    Example:
+      stats embeddings --params params.yaml --parent readmes \\
+        --receipt receipt.json --evaluation evaluation.json \\
+        embeddings.parquet samples.parquet metadata.json
     """
-    provenance = read_parentage(parent, params, tools)
     return summarise_embeddings(
         embeddings,
         samples,
         metadata,
-        described(params),
-        provenance,
+        read_dataset(params),
+        read_parent_provenance(parent, params, tools),
         parent=parent,
         receipt=receipt,
         evaluation=evaluation,

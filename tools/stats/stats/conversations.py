@@ -1,4 +1,4 @@
-"""Measure images with conversations: lengths of the captions, sizes of the images; and check each against its hash."""
+"""Measure captioned images: lengths of captions and sizes of images, after verifying each against its hash."""
 
 import dataclasses
 import io
@@ -16,23 +16,21 @@ from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
 from stage.foreign import MAX_BYTES, read_bytes, read_json
 from stage.progress import progress
 
-from stats.checked import CORRUPT, check_count
 from stats.histogram import Histogram
-from stats.metadata import rounded
+from stats.manifests import CORRUPT, RERUN, check_count
 from stats.provenance import Provenance
-from stats.report import Summary, write_report
+from stats.report import Summary, rounded, write_report
 from stats.settings import Dataset
-from stats.splits import checked_splits
+from stats.splits import verified_splits
 
 TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 SCHEMA = pa.schema([("image", pa.binary()), ("conversations", pa.list_(TURN))])
-AGAIN = "run the parquetizer again"
-MOST_PIXELS, MOST_BYTES = 1 << 25, 1 << 26  # of an image: the parquetizer lets none be larger
+MAX_PIXELS, MAX_IMAGE_BYTES = 1 << 25, 1 << 26  # as in the parquetizer
 
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """An element of annotations.json: an image, what is asked about it, and the caption that answers."""
+    """An element of annotations.json: an image, its question and its caption."""
 
     image: Path
     question: str
@@ -46,19 +44,19 @@ def summarise_conversations(
 
     Lengths are in characters, sizes in pixels. The prompt is that of ``process_stats.json`` and of every conversation.
 
-    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch where an image or conversation is
-    not the manifest's.
+    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch if an image or conversation
+    differs from the manifest.
     """
-    manifest, parts = checked_splits(processed, samples, SCHEMA, "write it with parquetizer conversations")
+    manifest, files = verified_splits(processed, samples, SCHEMA, "write it with parquetizer conversations")
     prompt = _prompt(processed / "process_stats.json")
     splits, metrics = {}, {}
     hashes = _content_hashes(samples)
-    for split, part in parts.items():
-        entries = _entries(part.path)
-        check_count(manifest, part.samples, part.path, len(entries))
-        present = {path for path in (part.path.parent / "images").glob("*") if path.is_file()}
-        if missing := [entry.image for entry in entries if entry.image not in present]:
-            raise InputMissing(missing[0], "no such file", "run the parquetizer")
+    for split, file in files.items():
+        entries = _entries(file.path)
+        check_count(manifest, file.samples, file.path, len(entries))
+        images = {path for path in (file.path.parent / "images").glob("*") if path.is_file()}
+        if missing := [entry.image for entry in entries if entry.image not in images]:
+            raise InputMissing(missing[0], "file not found", "run the parquetizer")
         sizes = []
         with progress(f"measuring {split}", len(entries), "images") as advance:
             for entry in entries:
@@ -87,25 +85,25 @@ def summarise_conversations(
     return write_report(output, dataset, manifest, figures, provenance)
 
 
-def _size(entry: _Entry, wanted: bytes, question: str) -> tuple[int, int]:
-    """Return width and height of an image, once it, its question and its caption are found to be the manifest's."""
+def _size(entry: _Entry, content_hash: bytes, question: str) -> tuple[int, int]:
+    """Return width and height of an image, after verifying it, its question and its caption against the manifest."""
     with entry.image.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise CorruptFile(entry.image, f"larger than {MOST_BYTES} bytes", AGAIN)
+        data = file.read(MAX_IMAGE_BYTES + 1)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise CorruptFile(entry.image, f"larger than {MAX_IMAGE_BYTES} bytes", RERUN)
     turns = [{"from": "human", "value": entry.question}, {"from": "gpt", "value": entry.caption}]
     sample = pa.record_batch([pa.array([data]), pa.array([turns], SCHEMA.field("conversations").type)], schema=SCHEMA)
-    if digests(encode(sample)).tobytes() != wanted:
-        raise ChecksumMismatch(entry.image, "image or conversation is not the manifest's", AGAIN)
+    if digests(encode(sample)).tobytes() != content_hash:
+        raise ChecksumMismatch(entry.image, "image or conversation differs from the manifest", RERUN)
     if entry.question != question:
-        raise ChecksumMismatch(entry.image, "the prompt of its conversation is not that of process_stats.json", AGAIN)
+        raise ChecksumMismatch(entry.image, "its prompt differs from process_stats.json", RERUN)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             width, height = image.size
     except (OSError, Image.DecompressionBombError) as error:
-        raise CorruptFile(entry.image, f"not a JPEG image: {error}", AGAIN) from error
-    if width * height > MOST_PIXELS:
-        raise CorruptFile(entry.image, f"{width} x {height} pixels are more than {MOST_PIXELS}", AGAIN)
+        raise CorruptFile(entry.image, f"invalid JPEG image: {error}", RERUN) from error
+    if width * height > MAX_PIXELS:
+        raise CorruptFile(entry.image, f"{width} x {height} pixels, more than {MAX_PIXELS}", RERUN)
     return width, height
 
 
@@ -115,13 +113,13 @@ def _content_hashes(samples: Path) -> Iterator[bytes]:
             for batch in file.iter_batches(columns=["content_hash"]):
                 yield from batch["content_hash"].to_pylist()
     except CORRUPT as error:
-        raise CorruptFile(samples, str(error), AGAIN) from error
+        raise CorruptFile(samples, str(error), RERUN) from error
 
 
 def _entries(path: Path) -> list[_Entry]:
     document, entries = _json(path), []
     if not isinstance(document, list):
-        raise CorruptFile(path, "not a JSON array", AGAIN)
+        raise CorruptFile(path, "expected a JSON array", RERUN)
     for number, element in enumerate(document):
         match element:
             case {
@@ -130,7 +128,7 @@ def _entries(path: Path) -> list[_Entry]:
             } if Path(image).name == image:
                 entries.append(_Entry(path.parent / "images" / image, question, caption))
             case _:
-                raise CorruptFile(f"{path} entry {number}", "not an image with a question and its caption", AGAIN)
+                raise CorruptFile(f"{path} entry {number}", "expected an image with a question and a caption", RERUN)
     return entries
 
 
@@ -139,11 +137,11 @@ def _prompt(path: Path) -> dict[str, Any]:
         case {"prompt": {"prompt_name": str(), "prompt_version": int(), "prompt_text": str()} as prompt}:
             return dict(prompt)
         case _:
-            raise CorruptFile(path, "holds no prompt with its name, version and text", AGAIN)
+            raise CorruptFile(path, "expected a prompt with name, version and text", RERUN)
 
 
 def _json(path: Path) -> Any:
     if not path.is_file():
-        raise InputMissing(path, "no such file", "run the parquetizer")
+        raise InputMissing(path, "file not found", "run the parquetizer")
     limit = max(MAX_BYTES, path.stat().st_size)
-    return read_json(read_bytes(path, limit), path, error=CorruptFile, fix=AGAIN, limit=limit)
+    return read_json(read_bytes(path, limit), path, error=CorruptFile, fix=RERUN, limit=limit)

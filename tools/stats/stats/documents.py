@@ -1,4 +1,4 @@
-"""Measure whole text files, such as READMEs: how many, how long."""
+"""Measure text files, such as READMEs: numbers and lengths."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,9 @@ import pyarrow as pa
 from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput
 
-from stats.checked import check_columns, checked_manifest
-from stats.metadata import rounded
+from stats.manifests import RERUN, check_columns, verified_manifest
 from stats.provenance import Provenance
-from stats.report import Summary, write_report
+from stats.report import Summary, rounded, write_report
 from stats.settings import Dataset
 
 SCHEMA = pa.schema([("name", pa.string()), ("text", pa.string())])
@@ -18,17 +17,17 @@ SIZES = ("size_bytes", "characters", "words", "lines")
 
 
 def summarise_documents(raw: Path, samples: Path, output: Path, dataset: Dataset, provenance: Provenance) -> Summary:
-    """Write ``metadata.json`` for the text files below ``raw``; each is read once and is in memory alone.
+    """Write ``metadata.json`` for the text files below ``raw``, one in memory at a time.
 
-    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch where files and manifest disagree.
+    Raises InputMissing, CorruptFile, EmptyInput, SchemaMismatch, or ChecksumMismatch if files and manifest differ.
     """
-    manifest = checked_manifest(samples, raw)
+    manifest = verified_manifest(samples, raw)
     check_columns(samples, manifest, SCHEMA, "write it with parquetizer documents")
     if not manifest.rows:
-        raise EmptyInput(samples, "no documents", "run the parquetizer again")
+        raise EmptyInput(samples, "no documents", RERUN)
     if manifest.rows != len(manifest.files):
         what = f"{manifest.rows} samples for {len(manifest.files)} files"
-        raise CorruptFile(samples, what, "run the parquetizer again")
+        raise CorruptFile(samples, what, RERUN)
     totals = _totals(manifest)
     statistics: dict[str, Any] = {"total_files": manifest.rows}
     for name in SIZES:
@@ -52,7 +51,7 @@ def _totals(manifest: Manifest) -> dict[str, int]:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            raise CorruptFile(name, f"not utf-8: {error.reason}", "run the parquetizer again") from error
+            raise CorruptFile(name, f"not valid UTF-8: {error.reason}", RERUN) from error
         for size, value in zip(SIZES, (len(data), len(text), len(text.split()), text.count("\n")), strict=True):
             totals[size] += value
     return totals

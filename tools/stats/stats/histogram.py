@@ -1,4 +1,4 @@
-"""Exact figures of whole numbers, from how often each occurs."""
+"""Exact statistics of integers, from their counts."""
 
 import math
 
@@ -7,19 +7,19 @@ import numpy.typing as npt
 
 
 class Histogram:
-    """Counts of whole numbers from 0: mean, spread, extremes and median, in whole-number arithmetic to the end."""
+    """Counts of non-negative integers; mean, std, min, max and median in exact integer arithmetic."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(1, np.int64)
 
     def add(self, values: npt.NDArray[np.integer]) -> None:
-        """Count some values, none of them negative."""
+        """Count values, none of them negative."""
         counts = np.bincount(values, minlength=len(self._counts))
         counts[: len(self._counts)] += self._counts
         self._counts = counts
 
     def merge(self, other: "Histogram") -> None:
-        """Add what another has counted."""
+        """Add the counts of another histogram."""
         longer, shorter = sorted((self._counts, other._counts), key=len, reverse=True)
         self._counts = longer.copy()
         self._counts[: len(shorter)] += shorter
@@ -33,7 +33,7 @@ class Histogram:
         return self._sum(1) / self.count if self.count else None
 
     def std(self, ddof: int) -> float | None:
-        """Return the standard deviation, with ``ddof`` degrees of freedom less than values; None for too few."""
+        """Return the standard deviation with ``ddof`` delta degrees of freedom; None for too few values."""
         count = self.count
         if count <= ddof:
             return None
@@ -51,8 +51,8 @@ class Histogram:
     def median(self) -> float | None:
         if not self.count:
             return None
-        below = np.cumsum(self._counts)
-        middle = [np.searchsorted(below, rank, side="right") for rank in ((self.count - 1) // 2, self.count // 2)]
+        ends = np.cumsum(self._counts)
+        middle = [np.searchsorted(ends, rank, side="right") for rank in ((self.count - 1) // 2, self.count // 2)]
         return int(sum(middle)) / 2
 
     def _sum(self, power: int) -> int:

@@ -1,4 +1,4 @@
-"""Measure images and their labels: pixel values, and how many images each class has."""
+"""Measure labelled images: pixel values, and the number of images per class."""
 
 import functools
 import math
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from stage.errors import SchemaMismatch, UsageError
 
 from stats.histogram import Histogram
-from stats.metadata import rounded
+from stats.manifests import RERUN
 from stats.provenance import Provenance
-from stats.report import Summary, write_report
+from stats.report import Summary, rounded, write_report
 from stats.settings import Column, Dataset
-from stats.splits import absent_classes, checked_splits, labelled, measured
+from stats.splits import measure_split, missing_classes, verified_splits
 
-BATCH = 1 << 18  # pixels read at once
+BATCH_PIXELS = 1 << 18
 WHITE = 255
 
 
@@ -28,32 +28,34 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
 
     Pixel values are between 0 (black) and 1 (white); their standard deviation is that of all pixels (ddof = 0).
 
-    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where files, manifest and params disagree.
+    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch if files, manifest and params do not match.
     """
-    kinds = [(each.type, min(each.shape, default=0) > 0) for each in dataset.columns]
-    if kinds != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
-        raise UsageError("dataset.columns", "not images and their labels", "declare both, as in fashion-mnist")
+    types = [(column.type, min(column.shape, default=0) > 0) for column in dataset.columns]
+    if types != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
+        raise UsageError(
+            "dataset.columns", "expected a column of images and one of labels", "declare both, as in fashion-mnist"
+        )
     image, label = dataset.columns
     size = math.prod(image.shape)
-    manifest, parts = checked_splits(processed, samples, schema := dataset.schema())
+    manifest, files = verified_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
-    for split, part in parts.items():
-        measure = functools.partial(_measure, image=image, label=label, path=part.path)
+    for split, file in files.items():
+        measure = functools.partial(_measure, image=image, label=label, path=file.path)
         pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
-        for of_group, counts in measured(part, manifest, schema, max(1, BATCH // size), measure):
-            pixels.merge(of_group)
+        for group_pixels, counts in measure_split(file, manifest, schema, max(1, BATCH_PIXELS // size), measure):
+            pixels.merge(group_pixels)
             labels += counts
-        distributions[split] = {str(place): int(count) for place, count in enumerate(labels)}
+        distributions[split] = {str(number): int(count) for number, count in enumerate(labels)}
         splits[split] = {
             "num_samples": int(labels.sum()),
             "num_features": size,
             "class_distribution": distributions[split],
         }
         metrics[split] = _metrics(pixels)
-    classes = {str(place): name for place, name in enumerate(label.classes)}
+    classes = {str(number): name for number, name in enumerate(label.classes)}
     features: dict[str, Any] = {
         image.name: {"dtype": image.type, "shape": list(image.shape), "description": image.description},
-        label.name: {**labelled(label), "classes": classes},
+        label.name: {"dtype": label.type, "shape": [], "description": label.description, "classes": classes},
     }
     return write_report(
         output,
@@ -61,14 +63,14 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
         manifest,
         {"schema": {"features": features}, "splits": splits, "metrics": metrics},
         provenance,
-        warnings=list(absent_classes(distributions, classes)),
+        warnings=list(missing_classes(distributions, classes)),
     )
 
 
 def _measure(
     batches: Iterator[pa.RecordBatch], image: Column, label: Column, path: Path
 ) -> tuple[Histogram, npt.NDArray[np.int64]]:
-    """Count the pixels and labels of some images."""
+    """Count the pixels and labels of the batches."""
     pixels, labels = Histogram(), np.zeros(len(label.classes), np.int64)
     for batch in batches:
         pixels.add(_pixels(batch[image.name], image, path))
@@ -77,19 +79,19 @@ def _measure(
 
 
 def _pixels(column: pa.Array, image: Column, path: Path) -> npt.NDArray[np.uint8]:
-    """Return all pixels of a batch; every image must have the declared shape, and no pixel may be missing."""
+    """Return all pixels of a batch. Raises SchemaMismatch for another shape than declared, or a null."""
     for size in image.shape:
         if column.null_count or pc.any(pc.not_equal(pc.list_value_length(column), size)).as_py():
-            raise SchemaMismatch(path, f"an image has not the shape {image.shape}", "run the parquetizer again")
+            raise SchemaMismatch(path, f"expected images of shape {image.shape}", RERUN)
         column = column.flatten()
     if column.null_count:
-        raise SchemaMismatch(path, "a pixel is missing", "run the parquetizer again")
+        raise SchemaMismatch(path, "a pixel is null", RERUN)
     return np.asarray(column.to_numpy())
 
 
 def _counts(column: pa.Array, label: Column, path: Path) -> npt.NDArray[np.int64]:
     if column.null_count or (pc.max(column).as_py() or 0) >= len(label.classes):
-        raise SchemaMismatch(path, "a label is none of the classes", "run the parquetizer again")
+        raise SchemaMismatch(path, "unknown label, or null", RERUN)
     return np.bincount(column.to_numpy(), minlength=len(label.classes))
 
 

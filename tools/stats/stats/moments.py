@@ -1,4 +1,4 @@
-"""Count, mean, spread and extremes of a numeric column, from batches, in constant memory."""
+"""Count, mean, std, min and max of a numeric column, from batches, in constant memory."""
 
 import math
 
@@ -8,7 +8,7 @@ from stats.median import Floats, count_digits
 
 
 class Moments:
-    """Running count, mean, sum of squared deviations and extremes; and counts of digits, for the median.
+    """Running count, mean, sum of squared deviations, min and max, and the counts of digits for the median.
 
     Batches are merged after Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
     Variances" (1979).
@@ -21,20 +21,20 @@ class Moments:
         self.digits = count_digits(np.empty(0))
 
     def add(self, values: Floats, missing: int = 0) -> None:
-        """Take the finite values of a batch; ``missing`` counts the others."""
+        """Add the finite values of a batch; ``missing`` is the number of others."""
         self.missing += missing
         if not len(values):
             return
-        with np.errstate(over="ignore", invalid="ignore"):  # huge values: no finite figure, which is reported
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported as null
             mean, count = values.mean(), len(values)
-            apart, total = mean - self.mean, self.count + count
-            self.squares += float(np.square(values - mean).sum() + np.square(apart) * self.count * count / total)
-            self.mean += float(apart * count / total)
+            delta, total = mean - self.mean, self.count + count
+            self.squares += float(np.square(values - mean).sum() + np.square(delta) * self.count * count / total)
+            self.mean += float(delta * count / total)
         self.count = total
         self.min, self.max = min(self.min, float(values.min())), max(self.max, float(values.max()))
         self.digits += count_digits(values)
 
     @property
     def std(self) -> float | None:
-        """The sample standard deviation (ddof = 1, as pandas has it), or None for fewer than two values."""
+        """The sample standard deviation (ddof = 1, as in pandas), or None for fewer than two values."""
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None

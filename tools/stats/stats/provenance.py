@@ -1,4 +1,4 @@
-"""Where a data set comes from: its pinned sources, the settings and the tools that made it."""
+"""The provenance of a dataset: pinned sources or parent release, settings, and images of the tools."""
 
 import csv
 import dataclasses
@@ -11,14 +11,14 @@ from typing import Any
 from stage.errors import CorruptFile, InputMissing, UsageError
 from stage.foreign import read_bytes, read_json, read_yaml
 
-SYNTHETIC = "#synthetic"  # the fragment by which the address of sample data says that it is made up
-LISTED = 100  # sources that a person might read
-DESCRIBING = {"dataset", "upstream", "card"}  # sections of params.yaml that decide nothing about the bytes
+SYNTHETIC = "#synthetic"  # fragment of the URLs of bundled sample data
+MAX_SOURCES = 100  # in metadata.json
+DESCRIPTIVE = {"dataset", "upstream", "card"}  # sections of params.yaml that do not affect the data
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A raw file: its pin, and the addresses it may come from."""
+    """A raw file: its SHA-256 and size, and its URLs."""
 
     name: str
     sha256: str
@@ -28,7 +28,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class SourceList:
-    """The file ``sources.csv``: its SHA-256, and how many files of how many bytes it pins."""
+    """The file ``sources.csv``: its SHA-256, and the number and total size of its files."""
 
     sha256: str
     files: int
@@ -37,21 +37,21 @@ class SourceList:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What must be known to build the same data set again. No time, no host: the same inputs give the same record.
+    """What is needed to build the same dataset again; no time or host, so that the same inputs give the same bytes.
 
-    Above ``LISTED`` sources the list alone stands for them.
+    ``sources`` is empty if there are more than ``MAX_SOURCES``.
     """
 
     source_list: SourceList
     sources: list[Source]
     params: dict[str, Any]
     tools: dict[str, str]
-    sample: bool  # built from data whose address says that it is synthetic, as that of the bundled samples does
+    sample: bool  # whether any URL is that of bundled sample data
 
 
 @dataclasses.dataclass(frozen=True)
 class Parent:
-    """The release of another data set that one is made from."""
+    """The release of another dataset that a dataset is made from."""
 
     dataset: str
     version: str
@@ -60,7 +60,7 @@ class Parent:
 
 @dataclasses.dataclass(frozen=True)
 class Derived:
-    """What must be known to build a data set again that is made from a release of another."""
+    """What is needed to build a dataset again that is made from a release of another."""
 
     parents: list[Parent]
     params: dict[str, Any]
@@ -68,51 +68,55 @@ class Derived:
     sample: bool
 
 
-def read_parentage(parent: Path, params: Path, tools: Mapping[str, str]) -> Derived:
-    """Collect the provenance of what is made from the release in the folder ``parent``, by its ``release.json``.
+def read_parent_provenance(parent: Path, params: Path, tools: Mapping[str, str]) -> Derived:
+    """Read the provenance of a dataset made from the release in the folder ``parent``, which has a ``release.json``.
 
-    Raises InputMissing or CorruptFile where that does not say it, UsageError where a setting has no form in JSON.
+    Raises InputMissing or CorruptFile for that file, UsageError for a setting that JSON cannot represent.
     """
     path = parent / "release.json"
     shape = {"dataset": str, "version": str, "logical_hash": str, "sample": bool}
     try:
-        said = read_json(read_bytes(path), path, shape, CorruptFile, "run the stage registry")
+        values = read_json(read_bytes(path), path, shape, CorruptFile, "run the stage registry")
     except FileNotFoundError as error:
-        raise InputMissing(path, "no such file", "run the stage registry") from error
-    found, sample = Parent(said["dataset"], said["version"], said["logical_hash"]), said["sample"]
-    return Derived([found], _settings(params), dict(sorted(tools.items())), sample)
+        raise InputMissing(path, "file not found", "run the stage registry") from error
+    release = Parent(values["dataset"], values["version"], values["logical_hash"])
+    return Derived([release], _settings(params), dict(sorted(tools.items())), values["sample"])
 
 
 def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Provenance:
-    """Collect the provenance from ``sources.csv``, ``params.yaml`` and the images of the tools.
+    """Read the provenance from ``sources.csv``, ``params.yaml`` and the images of the tools.
 
-    Raises UsageError where ``sources.csv`` is not one, or a setting has no form in JSON.
+    Raises UsageError for an invalid ``sources.csv``, or a setting that JSON cannot represent.
     """
-    found: dict[str, Source] = {}
+    pinned: dict[str, Source] = {}
     with sources.open(encoding="utf-8", newline="") as file:
         try:
             for row in csv.DictReader(file):
                 source = Source(row["name"], row["sha256"], int(row["bytes"]), [])
-                found.setdefault(source.name, source).urls.append(row["url"])
+                pinned.setdefault(source.name, source).urls.append(row["url"])
         except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise UsageError(sources, f"not a list of sources: {error}", "columns are name,url,sha256,bytes") from error
+            raise UsageError(
+                sources, f"invalid list of sources: {error}", "columns are name,url,sha256,bytes"
+            ) from error
     return Provenance(
         source_list=SourceList(
-            hashlib.sha256(sources.read_bytes()).hexdigest(), len(found), sum(source.bytes for source in found.values())
+            hashlib.sha256(sources.read_bytes()).hexdigest(),
+            len(pinned),
+            sum(source.bytes for source in pinned.values()),
         ),
-        sources=list(found.values()) if len(found) <= LISTED else [],
+        sources=list(pinned.values()) if len(pinned) <= MAX_SOURCES else [],
         params=_settings(params),
         tools=dict(sorted(tools.items())),
-        sample=any(url.endswith(SYNTHETIC) for source in found.values() for url in source.urls),
+        sample=any(url.endswith(SYNTHETIC) for source in pinned.values() for url in source.urls),
     )
 
 
 def _settings(params: Path) -> dict[str, Any]:
-    """Return the sections of params.yaml that decide what the tools make."""
+    """Return the sections of params.yaml that affect the data."""
     content = read_bytes(params, error=UsageError)
     document = read_yaml(content, params, (dict, None), UsageError, "correct the file") or {}
     try:
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or half a character
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # ValueError: NaN, or a lone surrogate
     except (TypeError, ValueError) as error:
-        raise UsageError(params, f"cannot be written as JSON: {error}", "put dates and the like in quotes") from error
-    return {name: section for name, section in document.items() if name not in DESCRIBING}
+        raise UsageError(params, f"cannot be represented in JSON: {error}", "quote dates and similar values") from error
+    return {name: section for name, section in document.items() if name not in DESCRIPTIVE}

@@ -1,28 +1,31 @@
-"""What every metadata.json has, whatever the data is: description, checks, files, provenance and identity."""
+"""Write metadata.json: figures, and what every dataset has (description, checks, files, provenance, logical hash)."""
 
 import dataclasses
+import json
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samples import Duplicates, Manifest, find_duplicates, logical_hash
 from stage.errors import CorruptFile
+from stage.output import replacing
 
-from stats.checked import CORRUPT
-from stats.metadata import write_json
+from stats.manifests import CORRUPT, RERUN
 from stats.provenance import Derived, Provenance
 from stats.settings import Column, Dataset
 
 log = logging.getLogger(__name__)
 
 DESCRIPTION = ("name", "title", "description", "source", "citation", "licence", "format")
-LISTED = 1000  # ids of leaked samples that a person or a program could still want here; the manifest has all
+MAX_LEAKED_IDS = 1000  # the manifest has all
+DIGITS = 12  # significant digits, in which all CPUs agree
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What was found."""
+    """The output, and the numbers of rows, duplicates and warnings."""
 
     output: str
     rows: int
@@ -41,60 +44,67 @@ def write_report(
     missing: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
 ) -> Summary:
-    """Write ``output``: ``figures``, among what every data set has, with what is wrong with it in words too.
+    """Write ``figures`` and what every dataset has to ``output``; what is wrong with the data is logged, too.
 
-    Raises CorruptFile where the manifest cannot be read to its end.
+    The same arguments give the same bytes. Raises CorruptFile if the manifest cannot be read.
     """
     try:
         duplicates, identity = find_duplicates(manifest.path), logical_hash(manifest.path)
     except CORRUPT as error:
-        raise CorruptFile(manifest.path, str(error), "run the parquetizer again") from error
-    told = [*_repetitions(duplicates, manifest), *warnings]
-    for warning in told:
+        raise CorruptFile(manifest.path, str(error), RERUN) from error
+    all_warnings = [*_duplicate_warnings(duplicates, manifest), *warnings]
+    for warning in all_warnings:
         log.warning("%s: %s", dataset.name, warning)
-    write_json(
-        output,
-        {
-            "dataset": {key: value for key in DESCRIPTION if (value := getattr(dataset, key)) or key != "format"},
-            **figures,
-            "checks": {
-                "schema": "as declared",
-                "duplicates": _counted(duplicates.samples, duplicates.groups, duplicates.equal_ids),
-                "conflicts": _counted(duplicates.conflicting, duplicates.conflicts, duplicates.conflicting_ids),
-                "split_leaks": {
-                    label: {"samples": len(ids), "ids": ids[:LISTED]} for label, ids in duplicates.leaks.items()
-                },
-                "missing": dict(missing or {}),
-                "warnings": told,
+    document = {
+        "dataset": {key: value for key in DESCRIPTION if (value := getattr(dataset, key)) or key != "format"},
+        **figures,
+        "checks": {
+            "schema": "as declared",
+            "duplicates": _counts(duplicates.samples, duplicates.groups, duplicates.equal_ids),
+            "conflicts": _counts(duplicates.conflicting, duplicates.conflicts, duplicates.conflicting_ids),
+            "split_leaks": {
+                splits: {"samples": len(ids), "ids": ids[:MAX_LEAKED_IDS]} for splits, ids in duplicates.leaks.items()
             },
-            "files": {
-                name: {"sha256": digest, "bytes": Path(name).stat().st_size} for name, digest in manifest.files.items()
-            },
-            "provenance": dataclasses.asdict(provenance),
-            "logical_hash": identity,
+            "missing": dict(missing or {}),
+            "warnings": all_warnings,
         },
-    )
-    return Summary(output.as_posix(), manifest.rows, duplicates.samples, len(told), identity)
+        "files": {
+            name: {"sha256": digest, "bytes": Path(name).stat().st_size} for name, digest in manifest.files.items()
+        },
+        "provenance": dataclasses.asdict(provenance),
+        "logical_hash": identity,
+    }
+    with replacing(output) as (temporary,):
+        content = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        temporary.write_text(content, encoding="utf-8")
+    return Summary(output.as_posix(), manifest.rows, duplicates.samples, len(all_warnings), identity)
 
 
-def _counted(samples: int, groups: int, ids: list[str]) -> dict[str, Any]:
+def rounded(value: float | None) -> float | None:
+    """Round to 12 significant digits, -0.0 to 0.0; NaN and infinity, which JSON does not have, become None."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{DIGITS}g}") + 0.0
+
+
+def _counts(samples: int, groups: int, ids: list[str]) -> dict[str, Any]:
     return {"samples": samples, "groups": groups, **({"ids": ids} if ids else {})}
 
 
-def described(column: Column) -> dict[str, Any]:
-    """Return what the schema in metadata.json says of a column, with the names of its values where it has some."""
+def column_schema(column: Column) -> dict[str, Any]:
+    """Return the schema of a column in metadata.json, with its classes if it has some."""
     names: list[str] | dict[str, str] = list(column.classes)
     if column.type != "string":
         names = {str(number): name for number, name in enumerate(column.classes)}
     return {"dtype": column.type, "description": column.description, **({"classes": names} if names else {})}
 
 
-def _repetitions(found: Duplicates, manifest: Manifest) -> Iterator[str]:
+def _duplicate_warnings(duplicates: Duplicates, manifest: Manifest) -> Iterator[str]:
     key = ", ".join(manifest.key)
-    if found.samples:
-        yield f"{found.samples} of {manifest.rows} samples repeat an earlier one"
-    if found.conflicting:
-        yield f"{found.conflicting} of {manifest.rows} samples have the same {key} as another that differs"
-    for label, ids in found.leaks.items():
-        leaked, _, other = label.partition(" in ")
+    if duplicates.samples:
+        yield f"{duplicates.samples} of {manifest.rows} samples repeat an earlier one"
+    if duplicates.conflicting:
+        yield f"{duplicates.conflicting} of {manifest.rows} samples have the same {key} as another that differs"
+    for splits, ids in duplicates.leaks.items():
+        leaked, _, other = splits.partition(" in ")
         yield f"samples of {leaked} that are in {other} too{f', by their {key}' if key else ''}: {len(ids)}"

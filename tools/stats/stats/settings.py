@@ -1,4 +1,4 @@
-"""What params.yaml says of a data set and of the figures wanted."""
+"""The sections ``dataset`` and ``stats`` of params.yaml."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from stage.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of the processed data; ``shape`` makes its values arrays, ``classes`` name a label's values."""
+    """A column of the processed data; with ``shape`` its values are arrays, ``classes`` names the values of a label."""
 
     name: str
     type: str
@@ -17,7 +17,7 @@ class Column:
     classes: tuple[str, ...] = ()
 
     def arrow(self) -> pa.DataType:
-        """Return the Arrow type. Raises UsageError for a type that there is none of."""
+        """Return the Arrow type. Raises UsageError for an unknown type."""
         try:
             kind = pa.type_for_alias(self.type)
         except ValueError as error:
@@ -29,7 +29,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The section ``dataset``: what the data set is."""
+    """The section ``dataset``: description and columns."""
 
     name: str
     title: str
@@ -40,16 +40,16 @@ class Dataset:
     file: str = ""
     format: str = ""
     citation: str = ""
-    target: str | None = None  # "" is a name that a column of a CSV file can have
+    target: str | None = None  # "" is a valid column name in CSV
     target_range: tuple[float, ...] = ()
 
     def schema(self) -> pa.Schema:
-        """Return the columns as Arrow has them. Raises UsageError for a type that there is none of."""
+        """Return the Arrow schema of the columns. Raises UsageError for an unknown type."""
         return pa.schema([(column.name, column.arrow()) for column in self.columns])
 
 
 @dataclasses.dataclass(frozen=True)
 class TableStats:
-    """The section ``stats`` for a table: the columns whose values are counted one by one."""
+    """The section ``stats`` of a table: the columns to count by value."""
 
     distributions: tuple[str, ...] = ()

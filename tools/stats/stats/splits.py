@@ -1,11 +1,11 @@
-"""The files of a data set's splits, as its manifest describes them."""
+"""Read and measure the splits of a dataset, one file each."""
 
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,119 +14,112 @@ from samples import Manifest
 from stage.errors import CorruptFile, EmptyInput, SchemaMismatch
 from stage.progress import progress
 
-from stats.checked import CORRUPT, check_columns, check_count, checked_manifest
-from stats.settings import Column
-from stats.table_input import ROWS, count_row_groups, read_parquet
+from stats.manifests import CORRUPT, RERUN, check_columns, check_count, verified_manifest
+from stats.table_input import MAX_ROWS, count_row_groups, read_parquet
 
 T = TypeVar("T")
-THREADS = 2  # row groups in memory at a time
+THREADS = 2  # and row groups in memory at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-    """What the manifest says of a split: its file, and how many samples are in it."""
+class Split:
+    """The file of a split, and its number of samples in the manifest."""
 
     path: Path
     samples: int
 
 
-def checked_splits(
+def verified_splits(
     processed: Path, samples: Path, schema: pa.Schema, fix: str = "correct dataset.columns"
-) -> tuple[Manifest, dict[str, Part]]:
-    """Return the manifest and the file of each split, in the manifest's order, once every byte is checked.
+) -> tuple[Manifest, dict[str, Split]]:
+    """Return the manifest and the splits in its order, after verifying every file.
 
-    Raises InputMissing, ChecksumMismatch, CorruptFile, EmptyInput or SchemaMismatch where they do not fit together.
+    Raises InputMissing, ChecksumMismatch, CorruptFile, EmptyInput or SchemaMismatch if manifest and files differ.
     """
-    manifest = checked_manifest(samples, processed)
+    manifest = verified_manifest(samples, processed)
     check_columns(processed, manifest, schema, fix)
     if not manifest.rows:
-        raise EmptyInput(samples, "no samples", "run the parquetizer again")
-    parts = _parts(samples)
-    described = {part.path.as_posix() for part in parts.values()}
-    if unknown := sorted(described - manifest.files.keys()):
-        raise CorruptFile(samples, f"names {unknown[0]} without its hash", "run the parquetizer again")
-    if empty := sorted(manifest.files.keys() - described):
-        raise EmptyInput(empty[0], "no samples", "run the parquetizer again")
-    return manifest, parts
+        raise EmptyInput(samples, "no samples", RERUN)
+    splits = _read_splits(samples)
+    files = {split.path.as_posix() for split in splits.values()}
+    if unknown := sorted(files - manifest.files.keys()):
+        raise CorruptFile(samples, f"no SHA-256 of {unknown[0]}", RERUN)
+    if empty := sorted(manifest.files.keys() - files):
+        raise EmptyInput(empty[0], "no samples", RERUN)
+    return manifest, splits
 
 
-def read_part(part: Part, manifest: Manifest, schema: pa.Schema, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+def read_split(split: Split, manifest: Manifest, schema: pa.Schema, rows: int = MAX_ROWS) -> Iterator[pa.RecordBatch]:
     """Yield the samples of a split, at most ``rows`` at a time.
 
-    Raises CorruptFile where they cannot be read or are not as many as in the manifest, SchemaMismatch.
+    Raises CorruptFile if they cannot be read or their number differs from the manifest, SchemaMismatch.
     """
-    found = 0
-    with progress(f"measuring {part.path.name}", part.samples, "samples") as advance:
-        for batch in read_parquet(part.path, schema, rows=rows):
-            found += batch.num_rows
+    count = 0
+    with progress(f"measuring {split.path.name}", split.samples, "samples") as advance:
+        for batch in read_parquet(split.path, schema, rows=rows):
+            count += batch.num_rows
             yield batch
             advance(batch.num_rows)
-    check_count(manifest, part.samples, part.path, found)
+    check_count(manifest, split.samples, split.path, count)
 
 
-def measured(
-    part: Part, manifest: Manifest, schema: pa.Schema, rows: int, measure: Callable[[Iterator[pa.RecordBatch]], T]
+def measure_split(
+    split: Split, manifest: Manifest, schema: pa.Schema, rows: int, measure: Callable[[Iterator[pa.RecordBatch]], T]
 ) -> list[T]:
-    """Measure a split in pieces, at most ``rows`` samples at a time; return what was found in each, in order.
+    """Call ``measure`` on each row group, two at a time, in batches of at most ``rows``; return the results in order.
 
-    A piece is a row group, and two are worked on at once; but all is one where samples are so large that they are read
-    one by one. Raises as ``read_part`` does.
+    If ``rows`` is 1, because samples are large, the split is measured in one call. Raises what ``read_split`` raises.
     """
-    found = 0
-    counting = threading.Lock()
+    count = 0
+    lock = threading.Lock()
 
     def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        nonlocal found
+        nonlocal count
         for batch in batches:
-            with counting:
-                found += batch.num_rows
+            with lock:
+                count += batch.num_rows
                 advance(batch.num_rows)
             yield batch
 
-    def work(groups: Iterable[int] | None) -> T:
-        return measure(counted(read_parquet(part.path, schema, rows=rows, groups=groups)))
+    def measure_groups(groups: Iterable[int] | None) -> T:
+        return measure(counted(read_parquet(split.path, schema, rows=rows, groups=groups)))
 
-    with progress(f"measuring {part.path.name}", part.samples, "samples") as advance:
+    with progress(f"measuring {split.path.name}", split.samples, "samples") as advance:
         if rows == 1:
-            results = [work(None)]
+            results = [measure_groups(None)]
         else:
             with ThreadPoolExecutor(THREADS) as pool:
-                results = list(pool.map(work, ([group] for group in range(count_row_groups(part.path)))))
-    check_count(manifest, part.samples, part.path, found)
+                results = list(pool.map(measure_groups, ([group] for group in range(count_row_groups(split.path)))))
+    check_count(manifest, split.samples, split.path, count)
     return results
 
 
-def _parts(samples: Path) -> dict[str, Part]:
-    found: dict[str, Part] = {}
+def _read_splits(samples: Path) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
     try:
         with pq.ParquetFile(samples, page_checksum_verification=True, pre_buffer=False) as file:
             for batch in file.iter_batches(columns=["split", "file"]):
-                for split in pc.unique(batch["split"]).to_pylist():
-                    files = batch["file"].filter(pc.equal(batch["split"], split))
-                    name, *more = pc.unique(files).to_pylist()
-                    before = found.get(split, Part(Path(name), 0))
-                    if more or before.path != Path(name):
-                        raise SchemaMismatch(samples, f"split {split} has several files", "use stats table")
-                    found[split] = Part(before.path, before.samples + len(files))
+                for name in pc.unique(batch["split"]).to_pylist():
+                    files = batch["file"].filter(pc.equal(batch["split"], name))
+                    file_name, *others = pc.unique(files).to_pylist()
+                    split = splits.get(name, Split(Path(file_name), 0))
+                    if others or split.path != Path(file_name):
+                        raise SchemaMismatch(samples, f"split {name} has several files", "use stats table")
+                    splits[name] = Split(split.path, split.samples + len(files))
     except CORRUPT as error:
-        raise CorruptFile(samples, str(error), "run the parquetizer again") from error
-    return found
+        raise CorruptFile(samples, str(error), RERUN) from error
+    return splits
 
 
-def labelled(column: Column) -> dict[str, Any]:
-    """Return what the schema in metadata.json says of a label."""
-    return {"dtype": column.type, "shape": [], "description": column.description}
-
-
-def absent_classes(distributions: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> Iterator[str]:
-    """Say which split has no sample of which class; ``classes`` gives the name of each key of a distribution."""
+def missing_classes(distributions: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each split without samples of a class; ``classes`` names the keys of a distribution."""
     for split, distribution in distributions.items():
-        if lacking := [name for key, name in classes.items() if not distribution.get(key)]:
-            yield f"{split} has no sample of {', '.join(lacking)}"
+        if missing := [name for key, name in classes.items() if not distribution.get(key)]:
+            yield f"{split} has no sample of {', '.join(missing)}"
 
 
-def absent_figures(metrics: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
-    """Say which split has no figure of which name, as one text has no spread."""
+def missing_figures(metrics: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:
+    """Yield a warning for each split without a value for a figure, such as the spread of a single text."""
     for split, figures in metrics.items():
-        if absent := [name for name, value in figures.items() if value is None]:
-            yield f"{split} has no {', '.join(absent)}"
+        if missing := [name for name, value in figures.items() if value is None]:
+            yield f"{split} has no {', '.join(missing)}"

@@ -1,4 +1,4 @@
-"""Measure a table: moments of its numeric columns, counts of its categories, and what is wrong with it."""
+"""Measure a table: statistics of numeric columns, value counts, and warnings."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,28 +11,27 @@ import pyarrow.compute as pc
 from stage.errors import EmptyInput, UsageError
 from stage.progress import progress
 
-from stats.checked import check_columns, check_count, checked_manifest, first_of
+from stats.manifests import RERUN, check_columns, check_count, shortened, verified_manifest
 from stats.median import Floats, medians
-from stats.metadata import rounded
 from stats.moments import Moments
 from stats.provenance import Provenance
-from stats.report import Summary, described, write_report
+from stats.report import Summary, column_schema, rounded, write_report
 from stats.settings import Dataset, TableStats
 from stats.table_input import column_groups, read_table
 
-DISTINCT = 10_000  # values of a distribution that a person could still read
+MAX_DISTINCT = 10_000  # values of a distribution
 
 
 def summarise_table(
     table: Path, samples: Path, output: Path, dataset: Dataset, settings: TableStats, provenance: Provenance
 ) -> Summary:
-    """Write ``metadata.json`` for a table and its manifest, in one pass over the table (one more for the medians).
+    """Write ``metadata.json`` for a table and its manifest, in one pass over the table and at least one for medians.
 
     Wide Parquet tables are read some columns at a time.
 
-    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch where table, manifest and params disagree.
+    Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch if table, manifest and params do not match.
     """
-    manifest = checked_manifest(samples, table)
+    manifest = verified_manifest(samples, table)
     _check_names(dataset, settings)
     schema = dataset.schema()
     check_columns(table, manifest, schema)
@@ -42,12 +41,14 @@ def summarise_table(
     groups, rows = column_groups(table, schema.names), 0
     for names in groups:
         rows = 0
-        for batch in _watched(read_table(table, schema, names if len(groups) > 1 else None), table, manifest.rows):
+        for batch in _with_progress(
+            read_table(table, schema, names if len(groups) > 1 else None), table, manifest.rows
+        ):
             rows += batch.num_rows
             for name in names:
                 _measure(name, batch[name], numbers, counts, missing)
     if not rows:
-        raise EmptyInput(table, "no rows", "run the parquetizer again")
+        raise EmptyInput(table, "no rows", RERUN)
     check_count(manifest, manifest.rows, table, rows)
     figures = _figures(numbers, table, schema, rows)
     features = [column for column in dataset.columns if column.name != dataset.target]
@@ -56,7 +57,10 @@ def summarise_table(
         dataset,
         manifest,
         {
-            "schema": {"features": {column.name: described(column) for column in features}, **_target_schema(dataset)},
+            "schema": {
+                "features": {column.name: column_schema(column) for column in features},
+                **_target_schema(dataset),
+            },
             "summary": {
                 "num_samples": rows,
                 "num_features": len(features),
@@ -84,7 +88,7 @@ def _measure(
         _count(counts[name], column, name)
 
 
-def _watched(batches: Iterator[pa.RecordBatch], table: Path, rows: int) -> Iterator[pa.RecordBatch]:
+def _with_progress(batches: Iterator[pa.RecordBatch], table: Path, rows: int) -> Iterator[pa.RecordBatch]:
     with progress(f"measuring {table.name}", rows, "rows") as advance:
         for batch in batches:
             yield batch
@@ -94,19 +98,19 @@ def _watched(batches: Iterator[pa.RecordBatch], table: Path, rows: int) -> Itera
 def _figures(
     numbers: dict[str, Moments], table: Path, schema: pa.Schema, rows: int
 ) -> dict[str, dict[str, float | None]]:
-    def again(names: list[str]) -> Iterator[tuple[str, Floats]]:
+    def read(names: list[str]) -> Iterator[tuple[str, Floats]]:
         for group in column_groups(table, names):
-            for batch in _watched(read_table(table, schema, group), table, rows):
+            for batch in _with_progress(read_table(table, schema, group), table, rows):
                 yield from ((name, _finite(batch[name])) for name in group)
 
-    middle = medians({name: moments.digits for name, moments in numbers.items()}, again)
+    median_of = medians({name: moments.digits for name, moments in numbers.items()}, read)
     return {
         name: {
             "mean": rounded(moments.mean) if moments.count else None,
             "std": rounded(moments.std),
             "min": rounded(moments.min) if moments.count else None,
             "max": rounded(moments.max) if moments.count else None,
-            "median": rounded(middle.get(name)),
+            "median": rounded(median_of.get(name)),
         }
         for name, moments in numbers.items()
     }
@@ -116,9 +120,8 @@ def _check_names(dataset: Dataset, settings: TableStats) -> None:
     names = [column.name for column in dataset.columns]
     for name in (*settings.distributions, *([] if dataset.target is None else [dataset.target])):
         if name not in names:
-            raise UsageError(
-                "stats.distributions or dataset.target", f"{name:.80} is no column", f"use one of {first_of(names)}"
-            )
+            where, fix = "stats.distributions or dataset.target", f"use one of {shortened(names)}"
+            raise UsageError(where, f"unknown column {name:.80}", fix)
 
 
 def _warnings(
@@ -128,15 +131,15 @@ def _warnings(
     missing: Counter[str],
     rows: int,
 ) -> Iterator[str]:
-    """Say in words what a reader of the figures must know: whatever is null among them has its line here."""
+    """Yield warnings about the figures, at least one for each that is null."""
     for name, count in missing.items():
         if count == rows:
             yield f"{name} has no value"
     for name, moments in numbers.items():
         if not_finite := moments.missing - missing[name]:
             yield f"{name} has {not_finite} values that are not finite; its statistics leave them out"
-        if absent := [key for key, value in figures[name].items() if value is None]:
-            yield f"{name} has no {', '.join(absent)}"
+        if missing_keys := [key for key, value in figures[name].items() if value is None]:
+            yield f"{name} has no {', '.join(missing_keys)}"
     for name, counter in counts.items():
         if len(counter) == 1:
             yield f"{name} has one value only"
@@ -145,17 +148,19 @@ def _warnings(
 def _target_schema(dataset: Dataset) -> dict[str, Any]:
     for column in dataset.columns:
         if column.name == dataset.target:
-            target: dict[str, Any] = {"name": column.name, **described(column)}
+            target: dict[str, Any] = {"name": column.name, **column_schema(column)}
             return {"target": {**target, **({"range": list(dataset.target_range)} if dataset.target_range else {})}}
     return {}
 
 
 def _count(counter: Counter[Any], column: pa.Array, name: str) -> None:
-    counted = pc.value_counts(column.filter(pc.invert(pc.is_null(column, nan_is_null=True))))
-    for value, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
+    pairs = pc.value_counts(column.filter(pc.invert(pc.is_null(column, nan_is_null=True))))
+    for value, count in zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True):
         counter[value] += count
-    if len(counter) > DISTINCT:
-        raise UsageError("stats.distributions", f"{name} has over {DISTINCT} different values", "take it off the list")
+    if len(counter) > MAX_DISTINCT:
+        raise UsageError(
+            "stats.distributions", f"{name} has more than {MAX_DISTINCT} distinct values", "remove it from the list"
+        )
 
 
 def _sorted(counter: Counter[Any]) -> dict[str, int]:
