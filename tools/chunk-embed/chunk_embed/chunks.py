@@ -166,9 +166,8 @@ class _Chunker:
             end = self.split_points.best(start, low, limit, self.settings.min_chunk_size)
             if end == fitting or self._fits(start, end, context):
                 return end
-            low = min(
-                end - 1, start + (end - start) * 3 // 4
-            )  # half a word or link can have more tokens than a whole on
+            # Half a word or link may have more tokens than all of it, so a shorter text may not fit.
+            low = min(end - 1, start + (end - start) * 3 // 4)
         raise UsageError("model", "not even one character fits", "raise max-tokens, or use another model")
 
     def _fitting(self, start: int, high: int, context: str) -> int:
