@@ -276,7 +276,7 @@ def test_a_footer_that_says_too_little_is_refused(settings, tmp_path, monkeypatc
     told = facts()
     del told[missing]
     monkeypatch.setattr("unit.pgloader.synthetic.facts", lambda *_: told)
-    with pytest.raises(SchemaMismatch, match=f"footer: invalid: {missing} is missing"):
+    with pytest.raises(SchemaMismatch, match=f"{missing} is missing"):
         load(write_embeddings(tmp_path / "e.parquet"), tmp_path / "receipt.json", settings)
 
 

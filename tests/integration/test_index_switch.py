@@ -185,7 +185,7 @@ def test_a_reader_with_a_long_transaction_holds_up_the_switch_and_not_other_read
         reader.execute(f"SELECT count(*) FROM {settings.relation}")
         thread = threading.Thread(target=read)
         thread.start()
-        with pytest.raises(LockHeld, match=r"canceling statement due to lock timeout; fix: run it again once"):
+        with pytest.raises(LockHeld, match=r"canceling statement due to lock timeout; fix: run it again when"):
             switch(receipt, "v30", settings)
         stop.set()
         thread.join()

@@ -300,14 +300,14 @@ def test_headings_that_leave_no_room_are_not_given():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"chunk_size": 0}, "params.yaml: chunk-size 0 is less than 1; fix: correct it"),
+        ({"chunk_size": 0}, "params.yaml: invalid chunk-size 0; fix: set it to 1 or more"),
         (
             {"chunk_size": 300, "chunk_overlap": 151},
-            "params.yaml: chunk-overlap 151 is not 0 to half of chunk-size 300; ",
+            "params.yaml: invalid chunk-overlap 151; fix: set it to a number from 0 to half of chunk-size",
         ),
-        ({"chunk_overlap": -1}, "params.yaml: chunk-overlap -1 is not 0 to half of chunk-size "),
-        ({"min_chunk_size": 5000}, "params.yaml: min-chunk-size 5000 is not 0 to chunk-size "),
-        ({"max_noise_ratio": 1.5}, "params.yaml: max-noise-ratio 1.5 is not 0 to 1; fix: correct it"),
+        ({"chunk_overlap": -1}, "params.yaml: invalid chunk-overlap -1; fix: "),
+        ({"min_chunk_size": 5000}, "params.yaml: invalid min-chunk-size 5000; fix: "),
+        ({"max_noise_ratio": 1.5}, "params.yaml: invalid max-noise-ratio 1.5; fix: set it to a number from 0 to 1"),
     ],
 )
 def test_sizes_that_do_not_go_together_are_refused(settings, message):

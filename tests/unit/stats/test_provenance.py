@@ -71,7 +71,7 @@ def test_a_setting_that_json_cannot_hold_is_refused(folder: Path, value: str):
     with pytest.raises(UsageError) as caught:
         read(folder, HEAD, f"fetcher: {{since: {value}}}\n")
     assert str(caught.value).startswith(f"{folder}/params.yaml: cannot be represented in JSON: ")
-    assert str(caught.value).endswith("; fix: put dates and the like in quotes")
+    assert str(caught.value).endswith("; fix: quote dates and similar values")
 
 
 @pytest.mark.parametrize(("files", "listed"), [(0, 0), (1, 1), (100, 100), (101, 0), (501, 0)])

@@ -72,7 +72,7 @@ def noise_ratio(text: str) -> float:
     """Return the share of noise among the characters of a text that are not whitespace, 0 to 1.
 
     Noise is every character that is neither letter, mark, digit nor punctuation of any script (arrows, boxes, emoji),
-    and ASCII punctuation repeated four times or more. Whitespace is ignored, so that the padding of a box is.
+    and ASCII punctuation repeated four times or more. Whitespace, such as the padding of a box, is ignored.
     """
     counts = collections.Counter(text)
     visible = sum(count for character, count in counts.items() if not character.isspace())

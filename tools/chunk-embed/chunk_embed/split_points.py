@@ -66,8 +66,8 @@ class SplitPoints:
             return before_block
         patterns = (BLANK_LINE, LINE, WORD) if kind in ("code", "table") else (BLANK_LINE, ITEM, SENTENCE, LINE, WORD)
         for pattern in patterns:
-            ends = (match.end() for match in pattern.finditer(self.text, half, min(high + 1, limit)))
-            if point := max((end for end in ends if half < end <= high), default=0):
+            points = (match.start() for match in pattern.finditer(self.text, half, min(high + 1, limit)))
+            if point := max((point for point in points if half < point <= high), default=0):
                 return point
         return last_boundary(self.text, start, high)
 
