@@ -13,9 +13,9 @@ DATASETS, VERSIONS, MANY = 50, 5, 1000
 WORDS = ("a", "al", "alcohol", "alcohol 7", "no such thing", "")
 # From a key to the picture after it: the first frame is asked for before, the second once that is painted.
 SEARCH = """async word => {
-  const words = document.getElementById("words"), started = performance.now();
-  words.value = word;
-  words.dispatchEvent(new Event("input", { bubbles: true }));
+  const query = document.getElementById("query"), started = performance.now();
+  query.value = word;
+  query.dispatchEvent(new Event("input", { bubbles: true }));
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   return performance.now() - started;
 }"""
