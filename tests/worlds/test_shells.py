@@ -103,7 +103,7 @@ def test_what_only_reads_works_in_a_clone_that_cannot_be_written(plain: World, t
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
     assert (tmp_path / "out/processed/wine-quality.csv").is_file() and (tmp_path / "site/index.html").is_file()
     refused = run("catalog", f"OUT={tmp_path / 'out'}")
-    assert "out: already exists and is not a catalogue; fix: name a folder that is new or empty" in refused.stderr
+    assert "out: already exists and is not a catalogue; fix: choose a new or empty folder" in refused.stderr
     for arguments in (["dataset"], ["push"], ["release", "VERSION=1.0.1"]):
         done = run(*arguments, f"DS={DATASET}")
         if arguments == ["push"] and done.returncode == 0:  # it was seen to end well, where nothing is left to send
