@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from catalog.profile import Profile, data_of_release, data_of_working_copy, profile
+from catalog.profile import Profile, captioned, data_of_release, data_of_working_copy, profile
 from catalog.profile.histograms import Extent, edges_of
 from data_registry.samples import ManifestWriter
 from data_registry.stage.errors import CorruptFile
@@ -432,11 +432,13 @@ def test_wide_rows_are_fewer(folder: Folder) -> None:
     assert len(table.rows) == 1_000_000 // (20 * 200)
 
 
-def test_captioned_images_beyond_the_limit_have_no_picture(folder: Folder) -> None:
-    conversations(folder, "train", {f"{number}.jpg": image(number) for number in range(50)})
+def test_captioned_images_beyond_the_limit_have_no_picture(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captioned, "PICTURES", 3)
+    for split in ("train", "test"):
+        conversations(folder, split, {f"{number}.jpg": image(number) for number in range(5)})
     found = folder.profile()
-    assert len(found.pictures) == 40
-    assert found.tables[0].pictures == (*range(40), *[None] * 10)
+    assert [table.pictures for table in found.tables] == [(0, 1, 2, None, None), (3, 4, 5, None, None)]
+    assert [each.split for each in found.pictures] == ["train"] * 3 + ["test"] * 3
 
 
 def test_text_that_is_no_utf8_is_shown_with_replacements(folder: Folder) -> None:

@@ -15,7 +15,7 @@ from catalog.profile.pictures import Picture, image_size, thumbnail
 from catalog.profile.rows import unreadable
 
 ANNOTATIONS = "/annotations.json"
-PICTURES = 40  # of each split
+PICTURES = 500  # of each split
 CAPTION_LENGTH = 120  # characters
 
 
