@@ -1,9 +1,10 @@
-"""How the catalogue writes what differs."""
+"""How the catalogue writes values into its pages."""
 
+import json
 from typing import Any
 
 import pytest
-from catalog.rendering import sides
+from catalog.rendering import as_json, sides
 from registry.compare.drift import Change
 
 
@@ -21,3 +22,10 @@ from registry.compare.drift import Change
 )
 def test_values_are_told_apart_by_as_few_digits_as_it_takes(before: Any, after: Any, texts: tuple[str, str]) -> None:
     assert sides(Change("x", before, after)) == texts
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!-- <script", "]]>", "&lt;", "\u2028", "\ud800", "é 日 \x00"])
+def test_json_ends_no_script_element(text: str) -> None:
+    written = as_json({text: [text]})
+    assert written.isascii() and not set("<>&") & set(written)
+    assert json.loads(written) == {text: [text]}

@@ -26,6 +26,11 @@ HTML = Environment(autoescape=True, **_SETTINGS)
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
+def literal(value: Any) -> str:
+    """Return a string, or a list or dict of strings, as a Python literal."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def as_json(value: Any) -> Markup:
     """Return JSON in ASCII for a script element."""
     return Markup(json.dumps(value, separators=(",", ":")).translate(ESCAPES))  # noqa: S704 (escaped here)
@@ -51,5 +56,6 @@ def _value_text(value: Any, digits: int) -> str:
     return exact(value, digits) if is_fraction else shown_value(value)
 
 
+TEXT.filters.update(literal=literal)
 HTML.filters.update(figure=figure, amount=amount, share=share, as_json=as_json, as_yaml=as_yaml)
 HTML.filters.update(sides=sides, quoted=shlex.quote)

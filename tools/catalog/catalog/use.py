@@ -1,7 +1,6 @@
 """Programs and commands that read a release, to copy: each runs as it is if its libraries are installed."""
 
 import dataclasses
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from data_registry.store.get import RAW
 
 from catalog import facts
 from catalog.profile.captioned import ANNOTATIONS
-from catalog.rendering import TEXT
+from catalog.rendering import TEXT, literal
 
 CLONE = "a clone of this registry; ENV or DVC_REMOTE selects the remote"
 CLIENT = "data-registry-client[pandas] @ {url}#subdirectory=tools/client"
@@ -180,21 +179,12 @@ def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
     numeric = {column.name: column.dtype.startswith(NUMBERS) for column in source.columns}
     values = {
         "source": source,
-        "repo": _quoted(source.repo),
-        "split": _quoted(source.split),
-        "part": _quoted(source.split.replace("-", "_") or "train"),  # its name in the card: datasets allows no dash
-        "path": _quoted(f"data/{source.name}/{source.file}"),
-        "file": _quoted(f"{source.folder}/{source.file}"),
-        "folder": _quoted(f"{source.folder}/{source.path}"),
-        "images": _quoted(f"{source.folder}/{source.path}/images/"),
-        "pattern": _quoted(f"*{PurePosixPath(source.file).suffix}"),
+        "part": source.split.replace("-", "_") or "train",  # its name in the card: datasets allows no dash
+        "file": f"{source.folder}/{source.file}",
+        "folder": f"{source.folder}/{source.path}",
+        "pattern": f"*{PurePosixPath(source.file).suffix}",
         "options": _pandas_options(source, numeric),
         "types": _arrow_types(source) if source.suffix == "csv" else "",
-        "target": _quoted(source.target or ""),
-        "has_target": source.target is not None,
-        "image": _quoted(source.image.name if source.image else ""),
-        "text": _quoted(source.text or ""),
-        "classes": json.dumps(source.classes, ensure_ascii=False),
         "target_is_text": not numeric.get(source.target or "", False),
         "all_are_numbers": all(is_number for name, is_number in numeric.items() if name != source.target),
     }
@@ -211,24 +201,19 @@ def _pandas_options(source: Source, numeric: Mapping[str, bool]) -> str:
         return ""
     texts = [name for name, is_number in numeric.items() if not is_number]
     dtypes = {**dict.fromkeys(texts, "str"), **nullable}
-    options = f", dtype={_quoted(dtypes)}" if dtypes else ""
+    options = f", dtype={literal(dtypes)}" if dtypes else ""
     if not texts:
         return options
     na_values = {name: [""] for name, is_number in numeric.items() if is_number}
-    return f"{options}, keep_default_na=False" + (f", na_values={_quoted(na_values)}" if na_values else "")
+    return f"{options}, keep_default_na=False" + (f", na_values={literal(na_values)}" if na_values else "")
 
 
 def _arrow_types(source: Source) -> str:
     """Return the types that Arrow needs to read a CSV file; empty if it infers them correctly."""
     has_texts = any(column.dtype == "string" for column in source.columns)
     types = {column.name: column.dtype for column in source.columns}
-    return _quoted(types) if has_texts or source.nullable else ""
+    return literal(types) if has_texts or source.nullable else ""
 
 
 def _install(*packages: str) -> str:
     return f"pip install {shlex.join(packages)}"
-
-
-def _quoted(value: str | dict[str, Any]) -> str:
-    """Return a string, or a dict of strings, as a Python literal."""
-    return json.dumps(value, ensure_ascii=False)

@@ -71,8 +71,6 @@ def index_html(cards: list[Card], removed: dict[str, list[str]], built: Built) -
 
 def dataset_html(page: Page, pictures: list[str], pages: Container[str]) -> str:
     """Return the page of a dataset, with links to the other ``pages``."""
-    metadata = page.entry.metadata
-    retrieval = facts.retrieval(metadata)
     # Images are shown by class, which says more than their shapes in a table.
     tables = [] if page.form == "images" and pictures else page.profile.tables
     is_built = bool(page.entry.editions)
@@ -96,11 +94,6 @@ def dataset_html(page: Page, pictures: list[str], pages: Container[str]) -> str:
         croissant=json.loads(page.croissant) if page.croissant else None,
         pages=pages,
         parent=page.entry.parent.rpartition("-v")[0],
-        prompt=facts.prompt(metadata),
-        columns=facts.columns(metadata),
-        passed=facts.passed_checks(metadata),
-        problems=facts.problems(metadata),
-        questions=retrieval.questions if retrieval else 0,
-        total_figures=facts.total_figures(metadata),
+        facts=facts,
         up="../",
     )
