@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from data_registry.clone import repository
 from launcher.containers import build_images, engine_answers, has_image
-from launcher.making import NotAtHand
+from launcher.pythons import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 from registry.build.scratch import copy_working_tree

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from bench.measuring import ROOT, SLOW_RUNS, Run, compare, measure
 from chunk_embed.chunks import model_input
-from launcher.making import NotAtHand
+from launcher.pythons import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import alone, environ, make_clone
-from launcher.making import NotAtHand
+from launcher.pythons import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 from registry.datasets import find_datasets

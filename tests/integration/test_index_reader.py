@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from integration.vector_index import fresh, loaded, receipt_of, write_params
-from launcher.making import NotAtHand
+from launcher.pythons import NotAtHand
 from launcher.toolbox import find_tools, read_tool
 from launcher.virtualenvs import virtualenv
 from pgloader import LoaderSettings, Query, search, switch

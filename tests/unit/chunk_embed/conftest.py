@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import environ
-from launcher.making import NotAtHand
+from launcher.pythons import NotAtHand
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 

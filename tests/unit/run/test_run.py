@@ -16,7 +16,7 @@ from launcher.containers import docker_command
 from launcher.images import refresh_images
 from launcher.toolbox import Tool, read_tool
 from launcher.virtualenvs import environment_name, environments
-from unit.run.probe import run, stamped
+from unit.run.probe import PROJECT, python, run, stamped
 from worlds.shells import OLD_PYTHON
 
 
@@ -134,8 +134,8 @@ def test_a_network_may_depend_on_what_is_asked_for(
 def test_the_users_other_python_and_repository_reach_no_tool(tree: Path, tmp_path: Path) -> None:
     """The tests get all variables, as the registry does, but those that would change what Python and git do."""
     with mock.patch.dict(os.environ, {"REGISTRY_ENVS": str(tree / ".venvs")}):
-        programs = environments(tree) / environment_name(read_tool(tree / "tests"), tree) / "bin"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", programs.parent], check=True)
+        programs = environments(tree) / environment_name(read_tool(tree / "tests"), tree, python(tree)) / "bin"
+    subprocess.run([python(tree).path, "-m", "venv", "--without-pip", programs.parent], check=True)
     (programs.parent / ".made").touch()
     (tmp_path / "json.py").write_text("raise SystemExit('imported')")
     given = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"}
@@ -156,13 +156,15 @@ def test_an_older_python_finds_the_right_one_or_says_so(root: Path, tree: Path, 
     older = OLD_PYTHON.format(python=shlex.quote(os.path.realpath(sys.executable)))
     (tmp_path / "python3").write_text(older)
     (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "python3.14").write_text("#!/bin/sh\nexit 127\n")  # a stub, as pyenv has them
+    (tmp_path / "python3.14").chmod(0o755)
     stamped(tree)
     assert run(tree, "probe", PATH=f"{tmp_path}:{os.environ['PATH']}").returncode == 0
     (tmp_path / "env").symlink_to("/usr/bin/env")
     done = run(tree, "probe", PATH=str(tmp_path))
     assert done.returncode == 10
-    fix = "install python3.11 (with its venv module)"
-    assert done.stderr == f"error: tools/run: Python 3.11 not found; fix: {fix}\n"
+    fix = "install python3.13 (with its venv module), or another from 3.11 to 3.14"
+    assert done.stderr == f"error: tools/run: Python 3.11 or later not found; fix: {fix}\n"
     ast.parse((root / "tools/run").read_text(), feature_version=(3, 4))
 
 
@@ -227,7 +229,8 @@ def test_a_tool_at_work_hears_an_interrupt(tree: Path) -> None:
 
 
 def test_an_interrupt_while_an_environment_is_made_is_one_line(tree: Path) -> None:
-    told = interrupted(tree, "probe: making its environment (once)")
+    chosen = python(tree)
+    told = interrupted(tree, f"probe: making its environment (once) with Python 3.{chosen.minor} ({chosen.path})")
     assert told == (130, "error: probe: interrupted; fix: run it again\n")
 
 
@@ -242,7 +245,7 @@ def database(tree: Path) -> Path:
     (registry / "requirements.lock").write_text("")
     (registry / "registry/cli.py").write_text(STARTER)
     (registry / "pyproject.toml").write_text(
-        '[tool.data-registry]\nshared = []\nnetwork = true\nenv = ["*"]\npaths = []\n'
+        f'{PROJECT}[tool.data-registry]\nshared = []\nnetwork = true\nenv = ["*"]\npaths = []\n'
     )
     return stamped(tree)
 

@@ -16,33 +16,21 @@ import pytest
 from conftest import environ
 from faults.processes import below
 from launcher.images import refresh_images
+from launcher.pythons import Python
 from launcher.toolbox import read_tool
-from launcher.virtualenvs import unused
+from launcher.virtualenvs import environment_name, unused
 from unit.run.probe import environment, run, stamped
 from unit.run.test_installing import wheel
 
-MAKING = "probe: making its environment (once)"
-
-# A python3 that is like this one, but for what a line of its own changes.
-ANOTHER = """\
-#!/bin/sh
-exec {python} -I -c '
-import sys
-sys.argv = [each for each in sys.argv[1:] if each != "-I"]
-{line}
-__file__ = sys.argv[0]
-exec(compile(open(__file__).read(), __file__, "exec"))
-' "$@"
-"""
+MAKING = "probe: making its environment (once) with Python 3."
 
 
-def python_with(folder: Path, line: str) -> str:
-    """Return a PATH on which python3 is another one."""
-    path = folder / "another/python3"
+def program(path: Path, text: str) -> Path:
+    """Write a shell script, and return its path."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(ANOTHER.format(python=shlex.quote(os.path.realpath(sys.executable)), line=line))
+    path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
-    return f"{path.parent}{os.pathsep}{os.environ['PATH']}"
+    return path
 
 
 def use(tree: Path, lock: str) -> Path:
@@ -71,24 +59,56 @@ def test_environment_is_made_once_and_another_when_the_lock_changes(tree: Path, 
     assert run(tree, "probe").stderr == "", "the first one is there still"
 
 
-def test_two_patch_versions_of_python_leave_each_other_alone(tree: Path, tmp_path: Path) -> None:
-    """Also under settings of pip for other things than where packages come from, in variables or in pip.conf."""
+def test_environment_is_made_under_any_settings_of_pip(tree: Path, tmp_path: Path) -> None:
+    """For other things than where packages come from, in variables or in pip.conf."""
     (tmp_path / "wheels").mkdir()
     path = wheel(tmp_path / "wheels", "first")
     use(tree, f"first==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n")
-    (environment(stamped(tree)) / "in-use").touch()
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nno-index = true\n[install]\nuser = true\ntarget = {tmp_path / 'target'}\n")
     settings = {"PIP_CONFIG_FILE": str(config), "PIP_FIND_LINKS": str(tmp_path / "wheels"), "PIP_NO_DEPS": "0"}
     settings |= {"PIP_PREFIX": str(tmp_path / "prefix"), "PIP_DRY_RUN": "1", "PIP_PLATFORM": "win32", "PIP_QUIET": "3"}
-    settings |= {"PYTHONPATH": str(tmp_path), "PYTHONWARNINGS": "error"}
-    another = python_with(tmp_path, 'sys.version = "3.11.99 (main, Jan 1 2030)"')
-    done = run(tree, "probe", cwd=tree, PATH=another, **settings)
+    settings |= {"PYTHONPATH": str(tmp_path), "PYTHONWARNINGS": "error", "UV_PYTHON": "3.9", "UV_OFFLINE": "1"}
+    done = run(tree, "probe", cwd=tree, **settings)
     assert done.returncode == 0 and MAKING in done.stderr, done.stderr
     assert len(list((tree / ".venvs").glob("probe-*/lib/python*/site-packages/first.py"))) == 1
     assert not (tmp_path / "target").exists() and not (tmp_path / "prefix").exists()
-    assert run(tree, "probe", PATH=another).stderr == ""
-    assert run(tree, "probe").stderr == "" and (environment(tree) / "in-use").exists()
+
+
+# A Python as the launcher asks for it, of which no environment can be made.
+ANOTHER = 'for argument; do [ "$argument" = -c ] && echo "{minor} {complete} $0" && exit; done; exit 1'
+
+
+def test_an_environment_that_is_there_is_taken_before_the_newest_python(tree: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin/python3.14", ANOTHER.format(minor=14, complete=1))
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    assert run(stamped(tree), "probe", PATH=path).stderr == ""
+    use(tree, "# changed\n")
+    assert f"{MAKING}14 ({tmp_path / 'bin/python3.14'})" in run(tree, "probe", PATH=path).stderr
+    program(tmp_path / "bin/python3.14", "exit 127")  # a stub, as pyenv has them
+    assert run(tree, "probe", PATH=path).returncode == 0
+    pyproject = tree / "tools/probe/pyproject.toml"
+    for text, what in ((">=3.14,<3.15", "Python 3.14 not found"), (">=3.14,<3.16", "Python 3.14 to 3.15 not found")):
+        pyproject.write_text(pyproject.read_text().replace(">=3.11,<3.15", text).replace(">=3.14,<3.15", text))
+        refresh_images(tree)
+        line = refused(run(tree, "probe", PATH=path), 10)
+        assert f": {what}; fix: install python3.1" in line and "(with its venv module)" in line
+
+
+def test_a_tool_for_one_platform_says_so_elsewhere(tree: Path) -> None:
+    pyproject = tree / "tools/probe/pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + 'platform = "Plan9 mips"\n')
+    refresh_images(tree)
+    line = refused(run(tree, "probe"), 10)
+    assert line.startswith("error: probe: needs Plan9 mips, this is ") and line.endswith("run it in its container")
+
+
+def test_another_python_at_the_same_path_has_an_environment_of_its_own(tree: Path, tmp_path: Path) -> None:
+    path = program(tmp_path / "bin/python3.12", "exit 1")
+    tool = read_tool(tree / "tools/probe")
+    before = environment_name(tool, tree, Python(12, path))
+    path.write_text("#!/bin/sh\nexit 20\n")
+    assert environment_name(tool, tree, Python(12, path)) != before
 
 
 def test_moved_clone_has_environments_of_its_own(tree: Path, tmp_path: Path) -> None:
@@ -115,7 +135,7 @@ def test_lock_without_hashes_is_refused(tree: Path) -> None:
     use(tree, "click==8.5.1\n")
     refused = run(tree, "probe")
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith("error: probe: ") and "failed with exit 1" in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("error: probe: uv pip install ... failed with exit ")
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -144,14 +164,23 @@ def test_relative_folder_starts_at_the_repository_and_an_empty_name_is_none(tree
         assert run(tree, "probe", cwd=tmp_path, REGISTRY_ENVS=name).stderr == ""
 
 
+# Runs the launcher by a Python that knows no other program than its stub.
+HIDDEN = shlex.quote("""
+import sys
+sys.executable = "/nowhere/python3"
+sys.argv = sys.argv[2:]
+__file__ = sys.argv[0]
+exec(compile(open(__file__).read(), __file__, "exec"))
+""")
+
+
 def test_python_without_ensurepip_is_named(tree: Path, tmp_path: Path) -> None:
     """As Debian has it, where python3.11-venv is not installed."""
-    stub = tmp_path / "python3.11"
-    text = "The virtual environment was not created successfully because ensurepip is not available."
-    stub.write_text(f"#!/bin/sh\necho '{text}'\nexit 1\n")
-    stub.chmod(0o755)
-    line = refused(run(tree, "probe", PATH=python_with(tmp_path, f'sys._base_executable = "{stub}"')), 10)
-    assert line.startswith(f"error: {stub}: has no venv module; fix: apt install python3.11-venv")
+    python = shlex.quote(os.path.realpath(sys.executable))
+    text = f'[ "$2" = -c ] && echo "13 0 $0" && exit; exec {python} -I -c {HIDDEN} "$@"'
+    stub = program(tmp_path / "bin/python3", text)
+    line = refused(run(tree, "probe", PATH=str(stub.parent)), 10)
+    assert line.startswith(f"error: {stub}: has no venv module; fix: apt install python3.13-venv")
 
 
 def mounted(folder: Path, options: str, command: list[str | Path], **extra: str) -> subprocess.CompletedProcess[str]:
@@ -201,8 +230,8 @@ def test_environment_that_a_tool_uses_is_not_unused(tree: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_nobody_else_begins_while_pip_lives(tree: Path) -> None:
-    """Also where what started pip has been killed."""
+def test_nobody_else_begins_while_uv_lives(tree: Path) -> None:
+    """Also where what started it has been killed."""
     folder = use(tree, "click==8.5.1 --hash=sha256:" + "0" * 64 + "\n")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         known = {**environ(tree, RUNTIME="host"), "REGISTRY_ENVS": str(tree / ".venvs")}
@@ -224,4 +253,4 @@ def test_nobody_else_begins_while_pip_lives(tree: Path) -> None:
                     return
                 except BlockingIOError:
                     time.sleep(0.1)
-    raise AssertionError("the lock outlives pip")
+    raise AssertionError("the lock outlives uv")

@@ -12,6 +12,8 @@ from launcher.failure import CannotRun
 from launcher.mounts import DATA, behind_links, bind
 from launcher.toolbox import Tool
 
+NO_TORCH = "torch: no build at hand"  # as chunk-embed's Dockerfile says
+
 
 def engine_answers() -> bool:
     """Say whether a Docker engine answers."""
@@ -68,6 +70,9 @@ def _build_failure(images: Mapping[str, str], code: int, text: str) -> CannotRun
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         return CannotRun(10, "docker", "the Compose plugin is missing", "install the Docker Compose plugin")
     missing = ", ".join(name for name, image in images.items() if not has_image(image)) or ", ".join(images)
+    if NO_TORCH in text:
+        what = "PyTorch's package index is not reachable, and WHEELHOUSE has no CPU build of torch"
+        return CannotRun(10, "chunk-embed", what, "WHEELHOUSE=a folder that has the wheel")
     if "no space left on device" in text.lower():
         return CannotRun(50, missing, "no space left on Docker's disk", "free some space (docker system df)")
     return CannotRun(1, missing, f"docker compose build failed with exit {code}", "see the lines above")

@@ -5,11 +5,13 @@ Standard library only, for ``tools/run`` works before anything is installed.
 
 import dataclasses
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 IMAGE = "data-registry/{name}:src-{hash}"
+VERSIONS = re.compile(r"^>=3\.([0-9]+),<3\.([0-9]+)$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Tool:
     env: tuple[str, ...]  # the variables that reach it; "*" is all
     paths: tuple[str, ...]  # those of them that may name a file or folder
     database: bool  # whether it works on the vector index, which ENV=local starts for it
+    minors: range = range(11, 15)  # of the versions of Python 3 that its environment may be of
+    platform: str = ""  # the only one that its lock has packages for, as ``Linux x86_64``; empty: any
 
     @property
     def in_container(self) -> bool:
@@ -69,9 +73,16 @@ def with_tests(root: Path) -> dict[str, Tool]:
     return {**find_tools(root), **({"tests": read_tool(tests)} if (tests / "pyproject.toml").is_file() else {})}
 
 
+def installer(root: Path) -> Tool:
+    """Return uv, which makes the environments of the others, as a tool with a lock."""
+    return Tool("uv", root / "tools" / "launcher" / "uv", (), True, (), (), False)
+
+
 def read_tool(folder: Path) -> Tool:
     """Read one tool's folder."""
-    table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["data-registry"]
+    document = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    table = document["tool"]["data-registry"]
+    oldest, newest = map(int, VERSIONS.findall(document["project"]["requires-python"])[0])
     return Tool(
         name=folder.name,
         folder=folder,
@@ -80,6 +91,8 @@ def read_tool(folder: Path) -> Tool:
         env=tuple(table["env"]),
         paths=tuple(table["paths"]),
         database=table.get("database", False),
+        minors=range(oldest, newest),
+        platform=table.get("platform", ""),
     )
 
 

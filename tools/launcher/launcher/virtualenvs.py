@@ -2,6 +2,7 @@
 
 The name of an environment's folder says what it was made of, so that another Python, lock or place has another one, and
 none is changed or deleted while it may be in use. Old ones stay until somebody removes them, as ``make doctor`` says.
+An environment that is there is taken, whichever Python it is of; a new one is made of the newest.
 """
 
 import errno
@@ -10,17 +11,17 @@ import hashlib
 import os
 import re
 import shlex
-import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from launcher.failure import CannotRun
-from launcher.making import ELSEWHERE, MADE, disk_full, make, say
-from launcher.toolbox import Tool
+from launcher.installing import ELSEWHERE, disk_full, say
+from launcher.making import MADE, make
+from launcher.pythons import Python, choose_python
+from launcher.toolbox import Tool, installer
 
-NAMED = re.compile(r"[a-z][a-z-]*-[0-9a-f]{12}")
+NAMED = re.compile(r"[a-z][a-z-]*(-3\.(?P<minor>[0-9]+))?-[0-9a-f]{12}")
 
 
 def environments(root: Path) -> Path:
@@ -29,38 +30,54 @@ def environments(root: Path) -> Path:
 
 
 def virtualenv(tool: Tool, root: Path) -> Path:
-    """Return the tool's virtual environment, made where there is none of this Python and lock yet.
+    """Return the tool's virtual environment, made where there is none of this lock yet.
 
     Two processes that need it at once make it once. Raises CannotRun where it cannot be made or used, and NotAtHand
     before anything is fetched.
     """
-    folder = environments(root) / environment_name(tool, root)
+    folder = existing(tool, root)
     try:
-        if not _is_made(folder):
+        if folder is None:
+            python = choose_python(tool)
+            folder = environments(root) / environment_name(tool, root, python)
             folder.parent.mkdir(parents=True, exist_ok=True)
+            uv = None if tool.folder == installer(root).folder else virtualenv(installer(root), root) / "bin" / "uv"
             with _alone(folder, tool) as lock:
                 if not _is_made(folder):
-                    make(folder, tool, lock)
+                    make(folder, tool, python, uv, lock)
         _refuse_noexec(folder)
     except OSError as error:
-        raise _cannot_write(error, folder) from error
+        raise _cannot_write(error, folder or environments(root)) from error
     return folder
 
 
-def environment_name(tool: Tool, root: Path) -> str:
-    """Return the name of the folder that the tool's environment has.
+def existing(tool: Tool, root: Path) -> Path | None:
+    """Return the environment that the tool has, of the newest Python if of several."""
+    folders = {}
+    for folder in environments(root).glob(f"{tool.name}-3.*-*"):
+        if (match := NAMED.fullmatch(folder.name)) and _is_made(folder):
+            python = Python(int(match["minor"]), Path(os.path.realpath(folder / "bin" / "python")))
+            if folder.name == environment_name(tool, root, python) and python.minor in tool.minors:
+                folders[python.minor] = folder
+    return folders[max(folders)] if folders else None
+
+
+def environment_name(tool: Tool, root: Path, python: Python) -> str:
+    """Return the name of the folder that the tool's environment has with a Python.
 
     It hangs on what the environment is made of, and on where it is, for programs in it name their Python. The tools'
     own code is not in it: that is run from where it is.
     """
     digest = hashlib.sha256((tool.folder / "requirements.lock").read_bytes())
-    place = (os.path.realpath(sys.base_prefix), environments(root))
-    python = (sys.version, sys.implementation.cache_tag, sysconfig.get_platform())
-    for text in (*python, *place, *(tool.packages if tool.name == "tests" else ())):
-        digest.update(f"\0{text}".encode(errors="surrogateescape"))
+    program = python.path.stat()  # another one at the same path, of another version or machine, has other numbers
+    parts = [python.path, program.st_size, program.st_mtime_ns, *(tool.packages if tool.name == "tests" else ())]
+    if tool.folder != installer(root).folder:
+        parts.append(environments(root))
+    for part in parts:
+        digest.update(f"\0{part}".encode(errors="surrogateescape"))
     for package in tool.packages if tool.name == "tests" else ():  # type checkers look for installed packages
         digest.update((package / "pyproject.toml").read_bytes())
-    return f"{tool.name}-{digest.hexdigest()[:12]}"
+    return f"{tool.name}-3.{python.minor}-{digest.hexdigest()[:12]}"
 
 
 def hold(folder: Path) -> None:
@@ -72,17 +89,17 @@ def hold(folder: Path) -> None:
 
 
 def unused(root: Path, tools: Iterable[Tool]) -> Iterator[Path]:
-    """Yield the environments in the clone that this Python and these locks do not need, and that no tool uses now.
+    """Yield the environments in the clone that its tools do not take, as they are now, and that no tool uses.
 
     Those elsewhere may be another clone's.
     """
-    there, by_name = environments(root), {tool.name: tool for tool in tools}
+    there, by_name = environments(root), {tool.name: tool for tool in (*tools, installer(root))}
     if there.parent != root.resolve() or not there.is_dir():
         return
-    needed = {environment_name(tool, root) for tool in by_name.values()}
+    needed = {existing(tool, root) for tool in by_name.values()}
     for folder in sorted(there.iterdir()):
         named = NAMED.fullmatch(folder.name) or folder.name in by_name  # as they were named once
-        if named and folder.name not in needed and folder.is_dir() and not folder.is_symlink() and _is_idle(folder):
+        if named and folder not in needed and folder.is_dir() and not folder.is_symlink() and _is_idle(folder):
             yield folder
 
 

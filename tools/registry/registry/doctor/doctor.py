@@ -180,15 +180,14 @@ def _leftovers(root: Path) -> str:
 
 
 def _environments(root: Path) -> str:
-    """Look for environments that no tool of this clone needs with this Python; another Python may."""
+    """Look for environments that no tool of this clone takes."""
     folders = list(unused(root, with_tests(root).values()))
     if not folders:
         return "none unused"
     size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*"))
-    version = ".".join(map(str, sys.version_info[:3]))
     listed = " ".join(shlex.quote(str(path.relative_to(root.resolve()))) for path in folders)
-    what = f"{len(folders)} unused with Python {version} and the current locks, {size / 1e6:.0f} MB"
-    raise Broken("environments", what, f"if nobody else needs them: rm -rf {listed}")
+    what = f"{len(folders)} unused, of earlier locks or other Pythons, {size / 1e6:.0f} MB"
+    raise Broken("environments", what, f"rm -rf {listed}")
 
 
 def _hidden(root: Path) -> Iterator[Path]:
