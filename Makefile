@@ -5,7 +5,7 @@
 WORKERS := -n logical --dist loadfile --no-loadscope-reorder
 .PHONY: help help-all dataset new refresh release bootstrap get verify repair doctor demo push pull images lock
 .PHONY: show diff explain whohas catalog catalog-serve cards load switch rollback search evaluate prompts workflows
-.PHONY: test test-all lint faults bench
+.PHONY: client-wheel test test-all lint faults bench
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
 help: ## This list
@@ -118,6 +118,9 @@ bench: # Speed and memory against the obvious way, as ratios
 
 prompts: # Register prompts in MLflow: make prompts [PIN=name/version]
 	@tools/run registry prompts
+
+client-wheel: # Build the Python client as a wheel and an sdist, in dist/
+	@tools/run tests python tests/client_wheel.py
 
 lock: # Write the tools' locks from their pyproject.toml
 	@tools/run tests python tests/lock.py

@@ -15,7 +15,7 @@ from data_registry.git import Git
 from data_registry.releases.release import Release
 from data_registry.releases.versions import Version
 from data_registry.store.get import get
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from registry import load
 from registry.datasets import find_datasets
 from unit.registry.croissants import records
@@ -70,7 +70,7 @@ def name(request: pytest.FixtureRequest, got: dict[str, Path]) -> str:
 
 
 def samples(released: Path, name: str, split: str) -> list[dict[str, Any]]:
-    """Return the samples of a split as registry.load gives them."""
+    """Return the samples of a split as the client gives them."""
     chosen = None if split == "samples" else split
     found: list[dict[str, Any]] = load(name, "1.0.0", split=chosen, repo=str(released), remote="local").to_pylist()
     return found

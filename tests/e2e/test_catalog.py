@@ -453,7 +453,9 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     expect(page.locator(".note")).to_contain_text("1.0.0 is left out: older-v1.0.0 metadata.json: invalid: schema")
     assert page.locator("#versions .versions > li h3").all_inner_texts() == ["1.1.0"]
     page.goto(f"{site}datasets/spoilt.html")
-    expect(page.locator(".note").first).to_contain_text("1.0.0 is left out: spoilt-v1.0.0: has no data/spoilt/dvc.lock")
+    expect(page.locator(".note").first).to_contain_text(
+        "1.0.0 is left out: spoilt-v1.0.0: data/spoilt/dvc.lock not found"
+    )
     expect(page.locator(".note", has_text="croissant.json is left out: invalid JSON")).to_be_visible()
     page.goto(f"{site}datasets/halves.html")
     expect(page.locator(".note").first).to_contain_text("halves-v1.0.0 metadata.json: invalid JSON")

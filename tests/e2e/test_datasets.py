@@ -18,7 +18,7 @@ from conftest import environ, git, make_clone
 from data_registry.clone import repository
 from data_registry.releases.versions import Version
 from data_registry.samples import digests, encode, read_manifest
-from data_registry.training.payload import read_table
+from data_registry.training.sample_files import read_table
 from registry.cards.croissant import croissant_of
 from registry.datasets import find_datasets
 

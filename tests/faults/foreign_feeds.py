@@ -19,10 +19,10 @@ from data_registry.stage.errors import VerificationFailed
 from data_registry.stage.redaction import one_line, printable, safe_url
 from data_registry.store.folder import FolderStore
 from data_registry.store.objects import read_list
-from data_registry.store.opening import open_store
-from data_registry.store.protocol import key_of
+from data_registry.store.protocol import object_path
+from data_registry.store.remote import open_store
 from data_registry.training.arrow_types import parse_type
-from data_registry.training.payload import read_table
+from data_registry.training.sample_files import read_table
 from data_registry.training.selection import IDS, Selection, digest, read_selection, write_selection
 from faults.foreign_documents import COLUMNS, HASH, METADATA
 from registry.compare.drift import drift
@@ -127,7 +127,7 @@ def lock(content: bytes) -> None:
 def list_of_folder(content: bytes) -> None:
     """Read the list of a folder from a store that has it under its right name."""
     md5 = f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
-    path = folder() / "store" / key_of(md5)
+    path = folder() / "store" / object_path(md5)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     try:

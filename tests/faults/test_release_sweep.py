@@ -65,7 +65,7 @@ def check_world(world: Path, before: dict[str, str]) -> dict[str, str]:
     from data_registry.releases.release import Release
     from data_registry.releases.versions import TAG, Version
     from data_registry.store.objects import find_faults
-    from data_registry.store.opening import open_store
+    from data_registry.store.remote import open_store
 
     after = tags(world / "origin.git")
     assert before.items() <= after.items(), "a tag moved"

@@ -18,7 +18,7 @@ from data_registry.git import Git
 from data_registry.releases.release import Release
 from data_registry.releases.versions import Version
 from data_registry.store.objects import list_items
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from faults.proxy import DOWN, Proxy
 from integration.clones import DVC, Clone, clone_of, error_line, tree
 from integration.stack import Stack
@@ -268,7 +268,7 @@ def test_remote_that_does_not_answer_or_refuses_is_one_line(clone: Clone, stack:
     local.write_text("['remote \"docker\"']\n    endpointurl = http://localhost:9\n")
     try:
         for command in (["verify", "odd"], ["repair", "odd"], ["get", "odd", "1.0.0", str(tmp_path / "out")]):
-            assert "http://localhost:9 does not give or take" in error_line(clone.registry(*command), 12)
+            assert "request to http://localhost:9 for" in error_line(clone.registry(*command), 12)
     finally:
         local.unlink()
 

@@ -93,7 +93,7 @@ def test_endpoint_that_is_down_is_one_line(clone: Clone, colleague: Clone) -> No
         place.point("http://localhost:9", "dvcstore/any")
         try:
             failed = place.registry(command, "wine-quality", AWS_MAX_ATTEMPTS="1")
-            assert "http://localhost:9 does not give or take" in error_line(failed, code)
+            assert "request to http://localhost:9 for" in error_line(failed, code)
         finally:
             (place.folder / ".dvc" / "config.local").write_text(before)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from data_registry.git import Git
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from integration.clones import DVC
 from registry.transfer.remotes import try_out
 from unit.registry.releases_fixture import Registry, make_registry

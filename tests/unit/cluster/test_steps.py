@@ -195,8 +195,8 @@ def test_the_release_to_build_from_is_written_down(released: Path) -> None:
     ("name", "wanted", "message"),
     [
         ("letters", "latest", "data_version: letters is not made from another dataset; fix: leave it empty"),
-        ("index", "letters-v9.0.0", "VERSION: letters 9.0.0 is not released; fix: use one of: 1.0.0, latest"),
-        ("index", "digits-v1.0.0", "VERSION: 'digits-v1.0.0' is no version"),
+        ("index", "letters-v9.0.0", "version: letters 9.0.0 not found; fix: use one of: 1.0.0, latest"),
+        ("index", "digits-v1.0.0", "version: invalid version 'digits-v1.0.0' of letters"),
     ],
 )
 def test_a_release_to_build_from_that_is_none_is_usage(released: Path, name: str, wanted: str, message: str) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 from conftest import git
 from data_registry.git import Git
-from data_registry.releases.registries import find_release
+from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
 from data_registry.samples import ManifestWriter, logical_hash
 

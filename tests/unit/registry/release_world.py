@@ -12,7 +12,7 @@ from data_registry.releases.release import Release
 from data_registry.releases.versions import Version
 from data_registry.stage.errors import StageError
 from data_registry.store.objects import find_faults
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from registry.datasets import Dataset, find_datasets
 from registry.release.release import Released, release
 

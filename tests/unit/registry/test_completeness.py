@@ -153,7 +153,7 @@ def test_a_remote_that_cannot_be_asked_leaves_it_open(
 
 
 def test_verify_says_which_releases_it_cannot_see(shallow: Path) -> None:
-    assert "DS: this clone has no release; fix: git fetch --tags" in run("verify", "--all").stderr
+    assert "releases: none in this clone; fix: git fetch --tags" in run("verify", "--all").stderr
     git(shallow, "fetch", "-q", "origin", "tag", "greetings-v1.0.0")
     done = run("verify", "--all")
     assert done.exit_code == 0 and "greetings-v1.0.0: " in done.stdout

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from data_registry.releases.versions import Version
-from data_registry.training.payload import read_table
+from data_registry.training.sample_files import read_table
 from registry.cards.croissant import croissant_of
 from registry.datasets import Dataset
 from unit.registry.croissants import records
@@ -78,7 +78,7 @@ def opened(folder: Path, caplog: pytest.LogCaptureFixture) -> mlcroissant.Datase
 
 
 def read(folder: Path, shape: Made, split: str) -> list[dict[str, Any]]:
-    """Return the samples of a split as registry.load gives them."""
+    """Return the samples of a split as the client gives them."""
     paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
     files = [file for part, file, _ in shape.parts if part == split]
     found: list[dict[str, Any]] = read_table(

@@ -99,7 +99,7 @@ def test_leftovers_of_killed_runs_are_named_and_others_are_not(registry: Registr
 
 def test_unknown_remote_is_a_problem(registry: Registry) -> None:
     found = table(registry, 40, DVC_REMOTE="nowhere")
-    assert found["remote"] == "nowhere problem DVC_REMOTE: no remote 'nowhere' fix: use one of: local"
+    assert found["remote"] == "nowhere problem DVC_REMOTE: unknown remote 'nowhere' fix: use one of: local"
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_a_folder_that_is_no_repository_is_an_error(tmp_path: Path, monkeypatch:
         lambda: Reading(tmp_path).opened().__enter__(),
     ]
     for ask in asked:
-        with pytest.raises(GitUnusable, match="is no git repository; fix: git clone it") as error:
+        with pytest.raises(GitUnusable, match="not a git repository; fix: git clone it") as error:
             ask()
         assert error.value.code == 40
 

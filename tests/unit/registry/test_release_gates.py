@@ -70,9 +70,9 @@ def test_a_last_release_that_cannot_be_read_is_compared_by_its_metadata(
     shutil.rmtree(clone / ".dvc/cache")
     build(clone, "greetings", MORE)
     refused(40, "samples have changed since 1.0.0", lambda: make(clone, "1.0.1"))
-    refused(10, "has no object", lambda: make(clone, bump="auto"))
+    refused(10, "not found", lambda: make(clone, bump="auto"))
     assert make(clone, "1.1.0").outcome == "released"
-    assert "greetings: not compared with greetings-v1.0.0, row by row: has no object" in caplog.text
+    assert "greetings: not compared with greetings-v1.0.0, row by row: object" in caplog.text
 
 
 def test_what_is_to_be_filled_in_is_never_released(clone: Path) -> None:

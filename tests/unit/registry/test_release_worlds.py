@@ -119,7 +119,7 @@ CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         40,
         f"{FOLDER}/params.yaml: is not checked out: this clone is sparse",
     ),
-    "no configuration of DVC": (no_config, 2, "no remote 'local'"),
+    "no configuration of DVC": (no_config, 2, "unknown remote 'local'"),
     "no commit": (empty, 40, "branch main: has no commit; fix: git add -A"),
     "branch deleted": (
         lambda c: git(c.parent / "origin.git", "update-ref", "-d", "refs/heads/main"),
@@ -136,7 +136,7 @@ CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         40,
         "No such remote '../origin.git'",
     ),
-    "no repository": (lambda c: shutil.rmtree(c / ".git"), 40, "is no git repository"),
+    "no repository": (lambda c: shutil.rmtree(c / ".git"), 40, "not a git repository"),
     "output leads to itself": (lambda c: loop(c / FOLDER / "samples.parquet"), 2, "link that leads to itself"),
     "file within leads to itself": (
         lambda c: (c / FOLDER / "folder/in/x").symlink_to("x"),

@@ -25,10 +25,10 @@ from data_registry.stage.errors import (
     StageError,
     UsageError,
 )
-from data_registry.store import s3_pool
+from data_registry.store import s3_http
+from data_registry.store.dvc_config import read_config
 from data_registry.store.objects import find_faults, parse_list
-from data_registry.store.opening import open_store
-from data_registry.store.remote_config import read_config
+from data_registry.store.remote import open_store
 from registry.datasets import Dataset
 from registry.transfer.remotes import push, try_out
 from unit.registry.releases_fixture import Registry, make_registry
@@ -116,7 +116,7 @@ def test_push_is_refused_before_anything_is_sent(
         ("forgetful", 41, "has not kept what was written to it"),
         ("other bytes", 41, "has not kept what was written to it"),
         ("an error with 200", 41, "has not kept what was written to it"),
-        ("malformed", 41, "no valid answer"),
+        ("malformed", 41, "invalid response"),
         ("no server of S3", 41, "404"),
         ("elsewhere", 41, "TemporaryRedirect"),
     ],
@@ -182,7 +182,7 @@ def test_server_that_does_not_give_it_is_one_line(
 ) -> None:
     release = pushed(clone)
     monkeypatch.setattr("data_registry.store.objects.PAUSES", (0, 0))
-    monkeypatch.setattr(s3_pool, "PAUSES", (0, 0))
+    monkeypatch.setattr(s3_http, "PAUSES", (0, 0))
     server.behaviour, server.sent = behaviour, 0
     with pytest.raises((NetworkFailed, SourceRefused)) as failed:
         find_faults(release, open_store(release.git, "HEAD"))
@@ -272,8 +272,8 @@ def test_files_of_this_machine_are_not_read_for_other_people(clone: Registry, tm
         (b"core = 1\n", "expected a section"),
         (b"['remote \"there\"']\nurl = a, b\n", "expected a text"),
         (b"['remote \"there\"']\n[[url]]\nx = y\n", "expected a text"),
-        (b"['remote \"there\"']\nurl = gs://bucket\n", "unsupported kind gs"),
-        (b"['remote \"there\"']\nurl = ssh://host/x\n", "unsupported kind ssh"),
+        (b"['remote \"there\"']\nurl = gs://bucket\n", "unsupported remote scheme gs"),
+        (b"['remote \"there\"']\nurl = ssh://host/x\n", "unsupported remote scheme ssh"),
         (b"['remote \"there\"']\nurl = s3://[\n", "invalid url"),
         (b"['remote \"there\"']\nurl = s3://\n", "invalid url"),
         (b"['remote \"there\"']\nurl = s3://u:canary@bucket\n", "invalid url"),

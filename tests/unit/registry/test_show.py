@@ -78,7 +78,7 @@ def test_a_sample_is_marked_and_odd_texts_are_harmless(world: World) -> None:
 def test_what_is_not_there_is_said(world: World) -> None:
     world.release("greetings", "1.0.0", greetings())
     assert run("greetings", "1.1.0").exit_code == run("nope").exit_code == run("").exit_code == 2
-    assert "greetings 1.1.0 is not released; fix: use one of: 1.0.0, latest" in run("greetings", "1.1.0").output
+    assert "greetings 1.1.0 not found; fix: use one of: 1.0.0, latest" in run("greetings", "1.1.0").output
     (world.root / "data" / "greetings" / "metadata.json").unlink()
     result = run("greetings")
     assert result.exit_code == 10

@@ -13,9 +13,10 @@ from data_registry.releases.versions import Version
 from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, PolicyViolation, SourceRefused, UsageError
 from data_registry.store import objects
 from data_registry.store.folder import FolderStore
-from data_registry.store.objects import check_path, copy_object, in_parallel, parse_list
-from data_registry.store.opening import open_store
+from data_registry.store.objects import check_path, copy_object, parse_list
+from data_registry.store.parallel import in_parallel
 from data_registry.store.protocol import Absent
+from data_registry.store.remote import open_store
 from data_registry.store.s3 import S3Store
 
 BODY = bytes(range(256)) * 10_000
@@ -73,7 +74,7 @@ def test_object_is_read_from_anywhere(store: FolderStore, start: int) -> None:
 
 
 def test_what_is_not_there_is_absent(store: FolderStore, tmp_path: Path) -> None:
-    with pytest.raises(Absent, match=f"remote local: has no object {MD5[::-1]}"), store.read(MD5[::-1]):
+    with pytest.raises(Absent, match=f"remote local: object {MD5[::-1]} not found"), store.read(MD5[::-1]):
         pass
     (tmp_path / "remote/files/md5" / MD5[:2] / MD5[2:]).unlink()
     (tmp_path / "remote/files/md5" / MD5[:2] / MD5[2:]).mkdir()
@@ -106,14 +107,14 @@ def test_connection_that_gives_nothing_is_given_up(store: FolderStore, monkeypat
 
 def test_other_bytes_are_found_whatever_came_before(store: FolderStore) -> None:
     assert copy_object(store, MD5, len, 100, [BODY[:100]]) == len(BODY)
-    with pytest.raises(ChecksumMismatch, match=f"object {MD5} has other bytes"):
+    with pytest.raises(ChecksumMismatch, match=f"object {MD5} is damaged"):
         copy_object(store, MD5, len, 100, [bytes(100)])
 
 
 @pytest.mark.parametrize(("known", "right"), [(hashlib.sha256(BODY).hexdigest(), True), ("0" * 64, False)])
 def test_where_the_sha256_is_known_it_decides(store: FolderStore, tmp_path: Path, known: str, right: bool) -> None:
     """MD5 names objects; two files of one MD5 can be made, of one SHA-256 they cannot."""
-    with contextlib.nullcontext() if right else pytest.raises(ChecksumMismatch, match="has other bytes"):
+    with contextlib.nullcontext() if right else pytest.raises(ChecksumMismatch, match="is damaged: "):
         copy_object(store, MD5, len, sha256=known)
     (tmp_path / "file").write_bytes(BODY)
     assert objects.has_bytes(tmp_path / "file", MD5) and objects.has_bytes(tmp_path / "file", MD5, known) is right
@@ -179,10 +180,10 @@ def test_remote_is_what_the_config_says(git: Git, tmp_path: Path) -> None:
 
 
 def test_other_remotes_are_refused(git: Git) -> None:
-    with pytest.raises(UsageError, match="DVC_REMOTE: no remote 'x'; fix: use one of: far, near"):
+    with pytest.raises(UsageError, match="DVC_REMOTE: unknown remote 'x'; fix: use one of: far, near"):
         open_store(git, "HEAD", "x")
     (git.folder / ".dvc" / "config.local").write_text("['remote \"far\"']\n    url = ssh://else/where\n")
-    with pytest.raises(UsageError, match="unsupported kind ssh"):
+    with pytest.raises(UsageError, match="unsupported remote scheme ssh"):
         open_store(git, "HEAD")
     (git.folder / ".dvc" / "config.local").write_text("nonsense\n")
     with pytest.raises(UsageError, match=r"config\.local: cannot be read"):
@@ -194,12 +195,12 @@ def test_endpoint_that_is_down_is_one_line(git: Git, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9")
     store = open_store(git, "HEAD")
-    with pytest.raises(NetworkFailed, match="remote far: http://localhost:9 does not give or take") as failed:
+    with pytest.raises(NetworkFailed, match="remote far: request to http://localhost:9 for") as failed:
         store.probe()
     assert "canary" not in str(failed.value) and "refused" in str(failed.value)
 
 
 def test_folder_of_somebody_else_is_refused(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(SourceRefused, match="may not use"):
+    with pytest.raises(SourceRefused, match="permission denied"):
         store.probe()

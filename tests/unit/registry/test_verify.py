@@ -70,7 +70,7 @@ def test_tag_that_says_otherwise_is_found(registry: Registry) -> None:
     registry.release("letters", "1.1.0", seed=2, lightweight=True)
     done = registry.run("verify", "letters")
     assert done.returncode == 42 and last(done).startswith(
-        "error: letters-v1.1.0: is a lightweight tag, and no release (1 in all); fix: "
+        "error: letters-v1.1.0: expected an annotated tag, got a lightweight one (1 in all); fix: "
     )
     zeros = f"logical-hash: {'0' * 64}\n"
     registry.release("letters", "1.2.0", seed=3, message=f"letters 1.2.0\n\n{zeros}")
@@ -114,18 +114,18 @@ def test_lock_that_was_cut_is_found(registry: Registry) -> None:
     message = registry.git("tag", "-l", "--format=%(contents)", "letters-v1.0.0")
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "tag", "-a", "-m", message, "letters-v1.0.1")
     done = registry.run("verify", "letters")
-    assert done.returncode == 42 and "data/letters/dvc.lock: has no stage stats (1 in all)" in last(done)
+    assert done.returncode == 42 and "data/letters/dvc.lock: stage stats not found (1 in all)" in last(done)
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["nothing"], "error: DS: 'nothing' has no release here; fix: git fetch --tags, or make release"),
-        (["$(touch pwn)"], "error: DS: '$(touch pwn)' has no release here; fix: git fetch --tags, or make release"),
-        (["letters@2.0.0"], "error: VERSION: letters 2.0.0 is not released; fix: use one of: 1.0.0, latest"),
-        (["letters@v1"], "error: VERSION: 'v1' is no version; fix: write three numbers, as 1.1.0"),
-        (["letters", "--remote", "x"], "error: DVC_REMOTE: no remote 'x'; fix: use one of: local"),
-        (["nothing", "--all"], "error: DS: 'nothing' has no release here; fix: git fetch --tags, or make release"),
+        (["nothing"], "error: dataset: 'nothing' not found; fix: use one of: letters"),
+        (["$(touch pwn)"], "error: dataset: '$(touch pwn)' not found; fix: use one of: letters"),
+        (["letters@2.0.0"], "error: version: letters 2.0.0 not found; fix: use one of: 1.0.0, latest"),
+        (["letters@v1"], "error: version: invalid version 'v1' of letters; fix: use one of: 1.0.0, latest"),
+        (["letters", "--remote", "x"], "error: DVC_REMOTE: unknown remote 'x'; fix: use one of: local"),
+        (["nothing", "--all"], "error: dataset: 'nothing' not found; fix: use one of: letters"),
     ],
 )
 def test_what_is_not_there_is_a_mistake_in_use(registry: Registry, arguments: list[str], line: str) -> None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from data_registry.releases.release import Release
 from data_registry.samples import read_manifest
+from data_registry.store.cache import fetch_files
 from data_registry.training.arrow_types import declared_schema
-from data_registry.training.loading import fetched
 
 from catalog import facts
 from catalog.profile import Data
@@ -40,7 +40,7 @@ def values_of_release(
     size = sum(output.size for output in release.outputs if any(_is_below(file, output.path) for file in files))
     if size > MAX_BYTES:
         return {}
-    paths = fetched(release, read_manifest(manifest), files, remote).items
+    paths = fetch_files(release, files, remote)
     return values_at(paths, manifest, release.metadata, locations)
 
 

@@ -18,7 +18,7 @@ from data_registry.stage.errors import UsageError
 from data_registry.stage.output import replacing_folder
 from data_registry.stage.progress import progress
 from data_registry.stage.redaction import printable, safe_url
-from data_registry.store.objects import Meter, in_parallel
+from data_registry.store.parallel import Meter, in_parallel
 from registry.batches import Failures
 from registry.datasets import Dataset, find_datasets
 

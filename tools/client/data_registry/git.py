@@ -244,7 +244,7 @@ def _failed(arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes]
 
 def _unusable(folder: Path, said: str) -> GitUnusable:
     if "not a git repository" in said:
-        return GitUnusable(folder, "is no git repository", "git clone it")
+        return GitUnusable(folder, "not a git repository", "git clone it")
     return GitUnusable(folder, _reason(said), _cure(said) or "correct what git says, then run again")
 
 

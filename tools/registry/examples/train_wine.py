@@ -1,6 +1,6 @@
 """Train a model on a release so that ``make explain`` can tell which samples it has seen.
 
-It needs what the README of the registry has under "In a training", and the addresses DVC_REPO and MLFLOW_TRACKING_URI.
+It needs data-registry-client[mlflow] (tools/client), and the addresses DVC_REPO and MLFLOW_TRACKING_URI.
 """
 
 import json
@@ -8,12 +8,12 @@ import os
 
 import mlflow
 import numpy as np
+from data_registry import load, log_dataset
 from mlflow import MlflowClient
-from registry import load, log_dataset
 
 VERSION, MODEL = os.environ.get("DVC_DATA_VERSION", "1.0.0"), "wine-regressor"
 
-wines = load("wine-quality", VERSION)
+wines = load("wine-quality", VERSION).to_arrow()
 features = np.column_stack([wines[name] for name in wines.column_names if name != "quality"])
 features = np.column_stack([features, np.ones(len(features))])
 quality = wines["quality"].to_numpy()

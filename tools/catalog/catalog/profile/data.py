@@ -9,9 +9,9 @@ from typing import Any
 from data_registry.releases.release import Release
 from data_registry.samples import read_manifest
 from data_registry.stage.errors import InputMissing
-from data_registry.store.manifests import fetch_manifest
+from data_registry.store.cache import fetch_files
+from data_registry.store.manifests import fetch_manifest, rows_by_split
 from data_registry.training.arrow_types import declared_schema
-from data_registry.training.loading import fetched, files_by_split
 from registry.datasets import Dataset, built_manifest
 
 from catalog import facts
@@ -37,9 +37,9 @@ def data_of_release(release: Release, remote: str) -> Data:
     Raises VerificationFailed for a release without a manifest, and what fetching an object raises.
     """
     manifest = fetch_manifest(release, remote)
-    splits = files_by_split(manifest)
+    splits = _files_by_split(manifest)
     files = list(itertools.chain.from_iterable(splits.values()))
-    return Data(manifest, splits, fetched(release, read_manifest(manifest), files, remote).items)
+    return Data(manifest, splits, fetch_files(release, files, remote))
 
 
 def data_of_working_copy(dataset: Dataset) -> Data | None:
@@ -48,7 +48,7 @@ def data_of_working_copy(dataset: Dataset) -> Data | None:
         manifest = built_manifest(dataset)
     except InputMissing:
         return None
-    splits = files_by_split(manifest)
+    splits = _files_by_split(manifest)
     paths = {file: dataset.folder / file for file in itertools.chain.from_iterable(splits.values())}
     if not all(path.is_file() for path in paths.values()):
         return None
@@ -88,3 +88,7 @@ def profile(
     classes = {column.name: column.classes for column in facts.columns(metadata) if column.classes}
     rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes)
     return Profile(histograms_of(rows), pictures_of(rows), first_rows_of(rows), columns_without_histogram(rows))
+
+
+def _files_by_split(manifest: Path) -> dict[str, list[str]]:
+    return {split: list(rows) for split, rows in rows_by_split(manifest).items()}

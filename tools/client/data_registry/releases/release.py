@@ -67,7 +67,7 @@ class Release:
         """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
         found = self.find(path)
         if found is None:
-            raise VerificationFailed(self.tag, f"has no {self.folder}/{path}", FIX)
+            raise VerificationFailed(self.tag, f"{self.folder}/{path} not found", FIX)
         return found
 
     @functools.cached_property
@@ -101,7 +101,7 @@ class Release:
         ]
         for output in found:
             if output.in_git and hashlib.md5(self.read(output.path), usedforsecurity=False).hexdigest() != output.md5:
-                raise VerificationFailed(f"{self.tag} {output.path}", "is not what dvc.lock says", "release it again")
+                raise VerificationFailed(f"{self.tag} {output.path}", "does not match dvc.lock", "release it again")
         return found
 
     def sha256(self, path: str) -> str:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from data_registry.git import Git
 from data_registry.stage.errors import UsageError
+from data_registry.stage.redaction import listed
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # of a dataset
 NUMBER = r"(?:0|[1-9][0-9]{0,8})"
@@ -27,13 +29,13 @@ class Version:
         """Read ``1.2.3``. Raises UsageError for anything else."""
         found = VERSION.fullmatch(text)
         if not found:
-            raise UsageError("VERSION", f"{text!r:.60} is no version", "write three numbers, as 1.1.0")
+            raise UsageError("VERSION", f"invalid version {text!r:.60}", "write three numbers, as 1.1.0")
         return cls(*map(int, found.groups()))
 
     def bumped(self, part: str) -> "Version":
         """Return the next version, by the part that goes up."""
-        kept = PARTS.index(part)
-        numbers = [*dataclasses.astuple(self)[:kept], dataclasses.astuple(self)[kept] + 1, 0, 0]
+        position = PARTS.index(part)
+        numbers = [*dataclasses.astuple(self)[:position], dataclasses.astuple(self)[position] + 1, 0, 0]
         return Version(*numbers[:3])
 
     def __str__(self) -> str:
@@ -54,28 +56,40 @@ def list_tags(git: Git, *which: str) -> dict[str, str]:
 
 def released(git: Git, name: str = "") -> dict[str, list[Version]]:
     """Return the versions of each dataset, or of one, by the tags that the repository has, in order."""
-    found: dict[str, list[Version]] = {}
-    for tag in list_tags(git, f"refs/tags/{name or '*'}-v*"):
-        if (match := TAG.fullmatch(tag)) and name in {"", match["name"]}:
-            found.setdefault(match["name"], []).append(Version.parse(match["version"]))
-    return {each: sorted(versions) for each, versions in sorted(found.items())}
+    releases = versions_of(list_tags(git, f"refs/tags/{name or '*'}-v*"))
+    return {dataset: versions for dataset, versions in releases.items() if name in {"", dataset}}
+
+
+def versions_of(tags: Iterable[str]) -> dict[str, list[Version]]:
+    """Return the versions of each dataset by its release tags, in order; other tags are passed over."""
+    releases: dict[str, list[Version]] = {}
+    for match in filter(None, map(TAG.fullmatch, tags)):
+        releases.setdefault(match["name"], []).append(Version.parse(match["version"]))
+    return {name: sorted(versions) for name, versions in sorted(releases.items())}
 
 
 def chosen(git: Git, name: str, version: str) -> Version:
     """Return the version that a person means: a number, or ``latest``. Raises UsageError where it is not released."""
-    known = released(git, name)
+    releases = (released(git, name) if name else {}) or released(git)
     if not name:
-        raise UsageError("DS", "is missing", f"use one of: {', '.join(known)}" if known else "make release")
-    return choose(known.get(name, []), name, version)
+        raise UsageError("DS", "not set", f"use one of: {listed(list(releases))}" if releases else "make release")
+    return choose(releases, name, version)
 
 
-def choose(known: list[Version], name: str, version: str) -> Version:
-    """Return the one of the versions that a person means: a number, or ``latest``. Raises UsageError if none is."""
-    if not known:
-        raise UsageError("DS", f"{name!r:.70} has no release here", "git fetch --tags, or make release")
-    wanted = known[-1] if version == "latest" else Version.parse(version)
-    if wanted not in known:
-        raise UsageError(
-            "VERSION", f"{name} {wanted} is not released", f"use one of: {', '.join(map(str, known))}, latest"
-        )
+def choose(releases: Mapping[str, list[Version]], name: str, version: str) -> Version:
+    """Return the version of a dataset that a person means: a number, or ``latest``.
+
+    Raises UsageError, with the datasets or versions that there are, where ``releases`` does not have it.
+    """
+    if name not in releases:
+        fix = f"use one of: {listed(list(releases))}" if releases else "git fetch --tags, or make release"
+        raise UsageError("dataset", f"{name!r:.70} not found", fix)
+    versions = releases[name]
+    fix = f"use one of: {listed(versions)}, latest"
+    if version == "latest":
+        return versions[-1]
+    if not VERSION.fullmatch(version):
+        raise UsageError("version", f"invalid version {version!r:.60} of {name}", fix)
+    if (wanted := Version.parse(version)) not in versions:
+        raise UsageError("version", f"{name} {wanted} not found", fix)
     return wanted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_registry.stage.errors import DISK, UNWRITABLE, DiskFull, NetworkFailed, PushFailed, SourceRefused
 from data_registry.stage.output import replacing
-from data_registry.store.protocol import BLOCK, absent, blocks_of, key_of
+from data_registry.store.protocol import BLOCK, absent, blocks_of, object_path
 
 COPIED = 1 << 20  # bytes at a time
 OWNER = "change its owner or mode"
@@ -24,7 +24,7 @@ class FolderStore:
     def read(self, md5: str, start: int = 0) -> Iterator[Iterator[bytes]]:
         """Open an object after ``start`` bytes, in blocks; what is no regular file is no object."""
         with self._refused(md5):
-            file = open(self._folder / key_of(md5), "rb", opener=_without_waiting)  # noqa: SIM115
+            file = open(self._folder / object_path(md5), "rb", opener=_without_waiting)  # noqa: SIM115
         with file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise absent(self.remote, md5)
@@ -34,7 +34,7 @@ class FolderStore:
     def size(self, md5: str) -> int:
         """Return the size of an object."""
         with self._refused(md5):
-            found = (self._folder / key_of(md5)).stat()
+            found = (self._folder / object_path(md5)).stat()
         if not stat.S_ISREG(found.st_mode):
             raise absent(self.remote, md5)
         return found.st_size
@@ -43,7 +43,7 @@ class FolderStore:
         """Put a file in the place of an object, whatever is there."""
         with (
             self._taken(md5),
-            replacing(self._folder / key_of(md5)) as (temporary,),
+            replacing(self._folder / object_path(md5)) as (temporary,),
             source.open("rb") as there,
             temporary.open("wb") as here,
         ):
@@ -53,7 +53,7 @@ class FolderStore:
 
     def delete(self, md5: str) -> None:
         """Remove an object, and the folder of its first digits where that was the last in it."""
-        path = self._folder / key_of(md5)
+        path = self._folder / object_path(md5)
         with self._taken(md5):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ class FolderStore:
         if not self._folder.exists():
             return f"{self._folder} (made by the first push)"
         if not os.access(self._folder, os.R_OK | os.X_OK | os.W_OK):
-            raise SourceRefused(f"remote {self.remote}", f"may not use {self._folder}", OWNER)
+            raise SourceRefused(f"remote {self.remote}", f"permission denied: {self._folder}", OWNER)
         return str(self._folder)
 
     @contextlib.contextmanager
@@ -74,9 +74,9 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise absent(self.remote, md5) from error
         except PermissionError as error:
-            raise SourceRefused(f"remote {self.remote}", f"may not read {md5}", OWNER) from error
+            raise SourceRefused(f"remote {self.remote}", f"permission denied: {md5}", OWNER) from error
         except OSError as error:  # a socket, a disk that fails
-            what = f"{md5} cannot be read: {error.strerror}"
+            what = f"cannot read {md5}: {error.strerror}"
             raise NetworkFailed(f"remote {self.remote}", what, "check the disk, then run again") from error
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ class FolderStore:
         try:
             yield
         except OSError as error:
-            what = f"{md5} cannot be read: {error.strerror}"
+            what = f"cannot read {md5}: {error.strerror}"
             raise NetworkFailed(f"remote {self.remote}", what, "check the disk, then run again") from error
 
     @contextlib.contextmanager
@@ -93,12 +93,12 @@ class FolderStore:
         try:
             yield
         except OSError as error:
-            what = f"{self._folder} does not take {md5}: {error.strerror}"
+            what = f"cannot write {md5} to {self._folder}: {error.strerror}"
             if error.errno in DISK:
                 raise DiskFull(where, what, "free some space there (df -h), then run again") from error
             if error.errno in UNWRITABLE:
                 raise SourceRefused(where, what, OWNER) from error
-            raise PushFailed(where, what, "look at that folder, then run again") from error
+            raise PushFailed(where, what, "check that folder, then run again") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -12,8 +12,9 @@ from pathlib import Path
 from data_registry.releases.release import CROISSANT, README, Output, Release
 from data_registry.stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError, VerificationFailed
 from data_registry.stage.output import replacing, sync
-from data_registry.store.objects import Item, Meter, check_path, has_bytes, in_parallel, read_list, shown
+from data_registry.store.objects import UNTRUSTED, Item, check_path, has_bytes, read_list, shown
 from data_registry.store.ownership import Ownership
+from data_registry.store.parallel import Meter, in_parallel
 from data_registry.store.parts import PART, place
 from data_registry.store.protocol import Absent, Store
 from data_registry.store.verify import MANIFEST, check_tag
@@ -145,10 +146,10 @@ def _check_names(paths: set[str]) -> None:
     for path in sorted(paths):
         parts = path.split("/")
         if any(part.startswith(".") for part in parts[: -1 if _is_data(parts) else None]):
-            raise PolicyViolation(path, "is a hidden name", "do not use this release, and report it to its publisher")
+            raise PolicyViolation(path, "hidden names are not allowed", UNTRUSTED)
         for length in range(1, len(parts)):
             if "/".join(parts[:length]) in paths:
-                raise PolicyViolation(path, "is in a folder that is a file", "do not use this release")
+                raise PolicyViolation(path, "the same name is a file and a folder", UNTRUSTED)
 
 
 def _is_data(parts: list[str]) -> bool:
@@ -163,13 +164,13 @@ def _check_folder(out: Path, paths: set[str]) -> None:
     """Raise where the folder leads elsewhere, or holds data that is not of this release: readers would mix them up."""
     for parent in {(out / path).parent for path in paths}:
         if (there := parent.resolve()) != parent:
-            what = "is a link" if there.is_relative_to(out) else f"a link leads out of {out}"
+            what = "is a symbolic link" if there.is_relative_to(out) else f"a symbolic link leads out of {out}"
             raise PolicyViolation(parent, what, "remove that link")
     for top in {path.partition("/")[0] for path in paths if "/" in path}:
         for there in sorted((out / top).rglob("*")):
             name = there.relative_to(out).as_posix()
             if not there.is_dir() and name not in paths and not re.match(r"\..*(\.part|\.tmp-\w+)$", there.name):
-                raise UsageError(there, "is not of this release", "remove it, or choose another OUT")
+                raise UsageError(there, "not part of this release", "remove it, or choose another OUT")
 
 
 def _check_distinct(out: Path, paths: Iterable[str]) -> None:
@@ -178,7 +179,9 @@ def _check_distinct(out: Path, paths: Iterable[str]) -> None:
     for path in paths:
         other = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
         if other != path and (out / path).samefile(out / other):
-            raise PolicyViolation(out / path, f"this disk takes it for {other!r}", "get it on a disk that does not")
+            raise PolicyViolation(
+                out / path, f"the file system takes it for {other!r}", "choose a case-sensitive file system"
+            )
 
 
 @contextlib.contextmanager
@@ -188,6 +191,6 @@ def _alone(out: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise LockHeld(out, "another get writes into it", "wait for that, or choose another OUT") from error
+        raise LockHeld(out, "another get is writing to this folder", "wait for it, or choose another OUT") from error
     finally:
         os.close(descriptor)

@@ -5,30 +5,26 @@ import dataclasses
 import hashlib
 import logging
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TypeVar
 
 from data_registry.releases.release import Output, Release
 from data_registry.stage.errors import ChecksumMismatch, CorruptFile, NetworkFailed, PolicyViolation
 from data_registry.stage.foreign import read_json
+from data_registry.store.parallel import Meter, in_parallel
 from data_registry.store.protocol import Absent, Store
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 8
 # A list as DVC writes it (dvc_data.hashfile.tree.Tree.as_bytes), and so the only bytes that a right one has.
 ENTRY = re.compile(rb'\s*\{\s*"md5":\s*"([0-9a-f]{32})",\s*"relpath":\s*("(?:[^"\\]|\\.)*+")\s*\}\s*([,\]])\s*')
 EMPTY_LIST = re.compile(rb"\s*\[\s*\]\s*")
 LISTED = 8 << 10  # bytes of an entry in a list, at most: a path of 4096 with escapes is rarely longer
 LIST = 128 << 20  # bytes of a list, at most: more than a million files
+UNTRUSTED = "do not use this release, and report it to its publisher"
 PAUSES = (0.5, 2.0, 5.0)  # seconds, before going on with an object whose connection broke
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +103,7 @@ def check_path(path: str, where: str) -> None:
     parts = path.split("/")
     if not set(parts) & {"", ".", ".."} and "\0" not in path and all(len(part.encode()) <= 255 for part in parts):
         return
-    raise PolicyViolation(where, f"names {path!r:.100}", "do not use this release, and tell who made it")
+    raise PolicyViolation(where, f"invalid path {path!r:.100}", UNTRUSTED)
 
 
 def has_bytes(path: Path, md5: str, sha256: str = "") -> bool:
@@ -148,7 +144,7 @@ def copy_object(
                 begun = True
                 for block in blocks:
                     if limit is not None and size + len(block) > limit:
-                        what = f"object {md5} has other bytes: more than {limit}"
+                        what = f"object {md5} is damaged: expected at most {limit} bytes, got more"
                         raise ChecksumMismatch(f"remote {store.remote}", what, "make repair")
                     digest.update(block)
                     write(block)
@@ -161,7 +157,7 @@ def copy_object(
             log.info("%s; going on after %d bytes", error.what, size)
             time.sleep(pause)
     if digest.hexdigest() != (sha256 or md5.removesuffix(".dir")):
-        what = f"object {md5} has other bytes: {digest.hexdigest()}, {size} of them"
+        what = f"object {md5} is damaged: its {size} bytes have the hash {digest.hexdigest()}"
         raise ChecksumMismatch(f"remote {store.remote}", what, "make repair")
     return size
 
@@ -244,42 +240,3 @@ def _noted(faults: list[Fault], item: Item) -> Iterator[None]:
         faults.append(Fault(item.path, item.md5, "missing"))
     except (ChecksumMismatch, CorruptFile):
         faults.append(Fault(item.path, item.md5, "damaged"))
-
-
-class Stopped(Exception):
-    """Another thread has failed, so this one need not go on."""
-
-
-class Meter:
-    """What threads tell of the bytes as they come, in turn; it stops them where one has failed."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance, self._turn, self._stopped = advance, threading.Lock(), False
-
-    def __call__(self, amount: int) -> None:
-        """Count. Raises Stopped."""
-        with self._turn:
-            if self._stopped:
-                raise Stopped
-            self._advance(amount)
-
-    def stop(self) -> None:
-        """Stop whoever counts."""
-        self._stopped = True
-
-
-def in_parallel(
-    work: Callable[[T], R], items: Iterable[T], meter: Meter | None = None, threads: int = PARALLEL
-) -> list[R]:
-    """Work on the items in a few threads, in order; the first failure ends it, at once where they count on a meter."""
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future for future in futures if future.done() and future.exception()]
-            return [future.result() for future in failed or futures]
-        except BaseException:
-            if meter:
-                meter.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -1,4 +1,4 @@
-"""Whose the files of a folder are that a release is got into: only what an earlier get wrote there is replaced.
+"""Which files of a folder ``get`` may replace: only those that an earlier ``get`` wrote.
 
 That is what has, under its own name, the bytes that some release of the dataset has: no record is kept that could be
 lost or be in the way of those who read the folder.
@@ -12,16 +12,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_registry.releases.origin import fetch_releases
+from data_registry.releases.lookup import fetch_releases
 from data_registry.releases.release import Release
 from data_registry.releases.versions import released
 from data_registry.stage.errors import StageError, UsageError
 from data_registry.store.objects import read_list
 from data_registry.store.protocol import Store
 
+KINDS = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder"}
+
 
 class Ownership:
-    """Who wrote what is in a folder: a get of this dataset, or somebody else."""
+    """Who wrote the files of a folder: a get of this dataset, or somebody else."""
 
     def __init__(self, release: Release, store: Store, out: Path) -> None:
         self._release, self._store, self._out = release, store, out
@@ -31,10 +33,10 @@ class Ownership:
     def check(self, path: str) -> None:
         """Raise UsageError where what is at a path is not of an earlier get."""
         target = self._out / path
-        found = os.lstat(target)
-        if not stat.S_ISREG(found.st_mode):
-            kind = "a link" if stat.S_ISLNK(found.st_mode) else "a folder" if stat.S_ISDIR(found.st_mode) else "no file"
-            raise UsageError(target, f"is {kind}, and a file of {self._release.tag}", "choose another OUT")
+        status = os.lstat(target)
+        if not stat.S_ISREG(status.st_mode):
+            kind = KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+            raise UsageError(target, f"expected a file of {self._release.tag}, found a {kind}", "choose another OUT")
         with target.open("rb") as file:
             md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         with self._turn:
@@ -43,7 +45,7 @@ class Ownership:
                 for name, other in self._released():
                     self._known.setdefault(name, set()).add(other)
         if md5 not in self._known.get(path, ()):
-            what = f"has other bytes than it has in any release of {self._release.name} known here"
+            what = f"differs from every release of {self._release.name} known here, and would be overwritten"
             raise UsageError(target, what, "move it away, or choose another OUT")
 
     def _released(self) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from data_registry.stage.errors import ChecksumMismatch
 from data_registry.stage.output import sync
-from data_registry.store.objects import Item, Meter, copy_object
+from data_registry.store.objects import Item, copy_object
+from data_registry.store.parallel import Meter
 from data_registry.store.protocol import BLOCK, Store
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")

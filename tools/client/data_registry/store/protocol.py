@@ -12,8 +12,8 @@ from typing import Protocol
 from data_registry.stage.errors import InputMissing, StageError, VerificationFailed
 
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+CACHE = ".dvc/cache"  # of a clone
 BLOCK = 1 << 18  # what a connection that breaks may have given in vain
-FILES = "files/md5"
 
 
 class Absent(StageError):
@@ -46,9 +46,9 @@ class Store(Protocol):
         """Return the address, once it has answered. Raises NetworkFailed or SourceRefused."""
 
 
-def key_of(md5: str) -> str:
-    """Return where an object lies below the remote's folder or prefix."""
-    return f"{FILES}/{md5[:2]}/{md5[2:]}"
+def object_path(md5: str) -> str:
+    """Return where an object lies below a remote's folder or prefix, or below DVC's cache."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
 def check_md5(md5: str, where: str) -> str:
@@ -72,4 +72,4 @@ def blocks_of(
 
 def absent(remote: str, md5: str) -> Absent:
     """Return the failure that a store has no such object."""
-    return Absent(f"remote {remote}", f"has no object {md5}", "make repair, or make push where it was built")
+    return Absent(f"remote {remote}", f"object {md5} not found", "make repair, or make push where it was built")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from data_registry.stage.errors import DiskFull, NetworkFailed, PushFailed, SourceRefused, StageError, UsageError
-from data_registry.store.protocol import BLOCK, absent, blocks_of, key_of
+from data_registry.store.protocol import BLOCK, absent, blocks_of, object_path
 from data_registry.store.s3_settings import LOGIN, S3Settings
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class S3Store:
         return f"{self._settings.endpoint}/{self._settings.bucket}"
 
     def _at(self, md5: str) -> dict[str, str]:
-        return {"bucket_name": self._settings.bucket, "object_name": self._settings.prefix + key_of(md5)}
+        return {"bucket_name": self._settings.bucket, "object_name": self._settings.prefix + object_path(md5)}
 
     def _ask(self, question: Callable[[Any], T]) -> T:
         """Ask the server; once more where it says that the bucket is in another region."""
@@ -136,7 +136,7 @@ class S3Store:
     def _make_client(self) -> Any:
         import minio  # lazy: as slow to import as all else together
 
-        from data_registry.store.s3_pool import Link, make_pool
+        from data_registry.store.s3_http import Link, make_pool
 
         settings = self._settings
         endpoint = urlsplit(settings.endpoint)
@@ -173,16 +173,16 @@ class S3Store:
             raise self._named(error, kind, md5) from error
         except (minio.error.ServerError, minio.error.InvalidResponseError) as error:
             status = getattr(error, "status_code", None) or getattr(error, "_code", None)
-            what = f"{endpoint} answers {status} for {md5}"
+            what = f"{endpoint} returned {status} for {md5}"
             if status == INSUFFICIENT_STORAGE:
                 raise DiskFull(where, f"{what}: its disk is full", "free some space there, then run again") from error
             raise kind(where, what, "check its address, and that it is an S3 server") from error
         except (urllib3.exceptions.HTTPError, minio.error.MinioException, OSError) as error:
-            what = f"{endpoint} does not give or take {md5}: {getattr(error, 'reason', None) or error}"
+            what = f"request to {endpoint} for {md5} failed: {getattr(error, 'reason', None) or error}"
             raise kind(where, what, _cure(error)) from error
         except (ValueError, KeyError, AttributeError, TypeError, ElementTree.ParseError) as error:
             # what minio raises for an answer that no S3 server gives
-            what = f"{endpoint} gives no valid answer for {md5}: {error}"
+            what = f"invalid response from {endpoint} for {md5}: {error}"
             raise kind(where, what, "check its address, and that it is an S3 server") from error
 
     def _named(self, error: Any, kind: type[StageError], md5: str) -> StageError:
@@ -210,7 +210,7 @@ class S3Store:
         return kind(where, f"{what}: {error.message}", f"see what {self._settings.endpoint} says, then run again")
 
     def _no_bucket(self, kind: type[StageError]) -> StageError:
-        what = f"{self._settings.endpoint} has no bucket {self._settings.bucket}"
+        what = f"bucket {self._settings.bucket} not found on {self._settings.endpoint}"
         return kind(f"remote {self.remote}", what, "docker compose up infra, or create it")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data_registry.stage.errors import SourceRefused, UsageError
-from data_registry.store.remote_config import Section
+from data_registry.store.dvc_config import Section
 
 AWS = "s3.amazonaws.com"
 CONNECT, STALL = 10, 60  # seconds

@@ -54,7 +54,7 @@ def check_tag(release: Release) -> list[Problem]:
     """Return what is wrong with the tag, and with what git has at it."""
     fix = NEXT
     if release.git("cat-file", "-t", f"refs/tags/{release.tag}") != "tag":
-        return [Problem(release.tag, "is a lightweight tag, and no release", fix)]
+        return [Problem(release.tag, "expected an annotated tag, got a lightweight one", fix)]
     said = dict(LINE.findall(release.git("cat-file", "tag", f"refs/tags/{release.tag}")))
     found = {
         "logical-hash": str(release.metadata.get("logical_hash")),
@@ -71,9 +71,9 @@ def check_tag(release: Release) -> list[Problem]:
         return [*problems, Problem(error.where, error.what, fix)]
     for stage in release.stages:
         if not any(name.partition("@")[0] == stage for name in release.locked):  # of a matrix, name@item
-            problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"has no stage {stage}", fix))
+            problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"stage {stage} not found", fix))
     if not outputs:
-        problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "names no output", fix))
+        problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "has no outputs", fix))
     return problems
 
 
@@ -82,7 +82,7 @@ def check_origin(release: Release, origin: Origin) -> list[Problem]:
     here, there = release.git.resolve(f"refs/tags/{release.tag}"), origin.tags.get(release.tag)
     if there in {here, None}:
         return []
-    what = f"the tag is {here} here, and {there} on {origin.name}: one of them was moved"
+    what = f"the tag has diverged: {here} here, {there} on {origin.name}"
     fix = f"git fetch {origin.name} refs/tags/{release.tag}, and compare FETCH_HEAD with it"
     return [Problem(release.tag, what, fix)]
 

@@ -29,9 +29,9 @@ def row_numbers(rows: Any, count: int) -> Rows:
         return _of_series(rows, count)
     if kind:
         fix = "rows=train.index, for a frame whose index is that of the split" if kind == "DataFrame" else NUMBERS
-        raise UsageError("rows", f"are a {kind}: neither row numbers nor a mask", fix)
+        raise UsageError("rows", f"expected row numbers or a mask, got a {kind}", fix)
     if isinstance(rows, list | tuple) and len({isinstance(each, bool | np.bool_) for each in rows}) > 1:
-        raise UsageError("rows", "are row numbers and a mask at once", NUMBERS)
+        raise UsageError("rows", "expected row numbers or a mask, got both", NUMBERS)
     found = _array(rows)
     return _of_mask(found, count) if found.dtype.kind == "b" else _of_numbers(found, count)
 
@@ -48,7 +48,7 @@ def _kind(rows: Any) -> str:
 def _of_series(rows: Any, count: int) -> Rows:
     """Return the rows of a mask that is a Series, by its index; polars has none, and is taken by position."""
     if str(rows.dtype).lower() not in {"bool", "boolean", "bool[pyarrow]"}:
-        what = f"are a Series of {rows.dtype}, whose values may be row numbers or labels"
+        what = f"ambiguous Series of {rows.dtype}: its values may be row numbers or labels"
         fix = "rows=series.index for the rows that it has, rows=series.to_numpy() where its values are row numbers"
         raise UsageError("rows", what, fix)
     values = rows.to_list()
@@ -67,16 +67,18 @@ def _of_series(rows: Any, count: int) -> Rows:
 
 def _of_mask(mask: npt.NDArray[Any], count: int) -> Rows:
     if len(mask) != count:
-        raise UsageError("rows", f"the mask has {len(mask)} values, the split {count} rows", "give one for each")
+        raise UsageError(
+            "rows", f"expected a mask of {count} values, got {len(mask)}", "give one value for each row of the split"
+        )
     return np.flatnonzero(mask)
 
 
 def _of_numbers(found: npt.NDArray[Any], count: int) -> Rows:
     if len(found) and not 0 <= int(found.min()) <= int(found.max()) < count:
         wrong = found[(found < 0) | (found >= count)][0]
-        raise UsageError("rows", f"row {wrong} is not there, rows go from 0 to {count - 1}", "check split and version")
+        raise UsageError("rows", f"row {wrong} is out of range, 0 to {count - 1}", "check split and version")
     if len(found) == count > 2 and int(found.max()) <= 1:
-        what = f"are {count} numbers, each 0 or 1: a mask or row numbers"
+        what = f"ambiguous: {count} numbers, each 0 or 1, may be a mask or row numbers"
         raise UsageError("rows", what, "give a mask as truth values: rows=mask.astype(bool)")
     return found.astype(np.int64)
 
@@ -85,7 +87,7 @@ def _array(rows: Any) -> npt.NDArray[Any]:
     try:
         found = np.asarray(rows)
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # ragged lists; arrays on a GPU
-        raise UsageError("rows", f"are neither row numbers nor a mask: {error}", NUMBERS) from error
+        raise UsageError("rows", f"expected row numbers or a mask: {error}", NUMBERS) from error
     if found.ndim != 1 or (found.dtype.kind not in "iub" and len(found)):
-        raise UsageError("rows", "are neither row numbers nor a mask", NUMBERS)
+        raise UsageError("rows", f"expected row numbers or a mask, got {type(rows).__name__}", NUMBERS)
     return found

@@ -68,13 +68,13 @@ def choose(manifest: Path, split: str | None, rows: Any, sample_ids: Iterable[An
     Rows may be numbers or a mask; repeated samples stay repeated. Raises UsageError for what the release does not have.
     """
     if rows is not None and sample_ids is not None:
-        raise UsageError("log_dataset", "rows and sample_ids are given", "give one of them")
+        raise UsageError("log_dataset", "got both rows and sample_ids", "give one of them")
     known = pq.read_table(manifest, columns=["sample_id", "split"])
     splits = pc.unique(known["split"]).to_pylist()
     if split is not None and split not in splits:
-        raise UsageError("split", f"{split!r:.60} is none of this release", f"use one of: {', '.join(splits)}")
+        raise UsageError("split", f"{split!r:.60} not found in this release", f"use one of: {', '.join(splits)}")
     if rows is not None and split is None and len(splits) > 1:
-        raise UsageError("rows", "are of a split, and none is named", f"split= one of: {', '.join(splits)}")
+        raise UsageError("split", "not given, and rows are of a split", f"use one of: {', '.join(splits)}")
     if split is not None:
         known = known.filter(pc.equal(known["split"], split))
     there = known["sample_id"].combine_chunks()
@@ -105,12 +105,12 @@ def read_selection(path: Path) -> tuple[Selection, pa.Array | None]:
     try:
         with pq.ParquetFile(path.with_suffix(".parquet")) as file:
             if file.schema_arrow.names != ["sample_id"] or file.metadata.num_rows != selection.samples:
-                raise CorruptFile(path.name, "has other ids than were logged", FIX)
+                raise CorruptFile(path.name, "its ids do not match those that were logged", FIX)
             ids = file.read()["sample_id"].combine_chunks()
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise CorruptFile(path.name, f"its ids cannot be read: {error}", FIX) from error
     if ids.type != ID or digest(ids) != selection.sha256 or repeats(ids) != selection.repeated:
-        raise CorruptFile(path.name, "has other ids than were logged", FIX)
+        raise CorruptFile(path.name, "its ids do not match those that were logged", FIX)
     return selection, ids
 
 
@@ -133,9 +133,9 @@ def _ids(sample_ids: Iterable[Any], there: pa.Array) -> pa.Array:
         ids = pa.array([bytes.fromhex(each) if isinstance(each, str) else bytes(each) for each in given], ID)
     except (ValueError, TypeError) as error:
         fix = "give 16 bytes or 32 hex digits each, as samples.parquet has them"
-        raise UsageError("sample_ids", f"one is no sample id: {error}", fix) from error
+        raise UsageError("sample_ids", f"invalid sample id: {error}", fix) from error
     unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=there)))
     if len(unknown):
-        what = f"{len(unknown)} are not in this release or split, as {unknown[0].as_py().hex()}"
+        what = f"{len(unknown)} not found in this release or split, as {unknown[0].as_py().hex()}"
         raise UsageError("sample_ids", what, "check split and version")
     return ids

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 from data_registry.git import Git
-from data_registry.releases.origin import release_at
+from data_registry.releases.lookup import release_at
 from data_registry.stage.errors import InputMissing, VerificationFailed
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from data_registry.store.verify import verify
 
 from cluster.github.request import read_request

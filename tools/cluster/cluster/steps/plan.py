@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from data_registry.git import Git, GitFailed
+from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
-from data_registry.releases.versions import choose, released, tag_of
+from data_registry.releases.versions import released
 from data_registry.stage.errors import InputMissing, NetworkFailed, ReleaseRefused, UsageError
-from data_registry.store.opening import open_store
 from data_registry.store.protocol import Absent, Store
+from data_registry.store.remote import open_store
 from registry.build.pipeline import dvc_repository
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.index.parent import get_parent, read_settings
@@ -118,9 +119,7 @@ def _set_parent(dataset: Dataset, git: Git, requested: str) -> None:
         raise UsageError("data_version", f"{dataset.name} is not made from another dataset", "leave it empty")
     path = dataset.folder / "params.yaml"
     parent = read_settings(path)
-    versions = released(git, parent.dataset).get(parent.dataset, [])
-    version = choose(versions, parent.dataset, requested.removeprefix(f"{parent.dataset}-v"))
-    tag = tag_of(parent.dataset, version)
+    tag = find_release(git, parent.dataset, requested).tag
     text = path.read_text(encoding="utf-8")
     before = f"version: {parent.version}"
     if text.count(before) != 1:

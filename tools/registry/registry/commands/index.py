@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from data_registry.clone import repository
 from data_registry.git import Git
-from data_registry.releases.registries import find_release
+from data_registry.releases.lookup import find_release
 from data_registry.stage.options import FILE, talk
 
 from registry.index.running import find_index

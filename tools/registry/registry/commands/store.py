@@ -15,7 +15,7 @@ from data_registry.stage.errors import ReleaseRefused, UsageError, VerificationF
 from data_registry.stage.options import talk
 from data_registry.stage.progress import progress
 from data_registry.store.objects import shown
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from data_registry.store.verify import Problem, check_origin, size_of
 
 from registry.batches import Failures
@@ -145,7 +145,7 @@ def get(name: str, version: str, out: Path, url: str, remote: str) -> None:
     What is there and right stays, what is there in part goes on from where it stopped.
     """
     if url:
-        from data_registry.releases.origin import release_at
+        from data_registry.releases.lookup import release_at
 
         with release_at(url, name, version) as release:
             _get(release, out, f"refs/tags/{release.tag}", remote)
@@ -187,9 +187,10 @@ def _releases(root: Path, name: str, version: str, everything: bool) -> list[Rel
         name, _, given = name.partition("@")
         return [Release(git, name, chosen(git, name, given or version))]
     found = [Release(git, each, one) for each, versions in released(git, name).items() for one in versions]
+    if name and not found:
+        chosen(git, name, version)  # which says what there is
     if not found:
-        what = f"{name!r:.70} has no release here" if name else "this clone has no release"
-        raise UsageError("DS", what, "git fetch --tags, or make release")
+        raise UsageError("releases", "none in this clone", "git fetch --tags, or make release")
     return found
 
 

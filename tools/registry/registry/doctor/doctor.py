@@ -17,7 +17,7 @@ from pathlib import Path
 from data_registry.git import OLDEST, Git
 from data_registry.stage.errors import NetworkFailed, StageError
 from data_registry.stage.redaction import safe_url
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 from launcher.containers import engine_answers
 from launcher.toolbox import with_tests
 from launcher.virtualenvs import environments, unused

@@ -13,7 +13,7 @@ from data_registry.stage.errors import InputMissing, UsageError, VerificationFai
 from data_registry.stage.output import replacing, replacing_folder
 from data_registry.stage.params import build, section
 from data_registry.store.get import get
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 
 from registry.datasets import WORKSPACE, Dataset
 

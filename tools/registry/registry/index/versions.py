@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from data_registry.git import Git
-from data_registry.releases.registries import find_release
+from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
 from data_registry.stage.errors import InputMissing, VerificationFailed
 from data_registry.stage.foreign import read_json
 from data_registry.store.get import get
-from data_registry.store.opening import open_store
+from data_registry.store.remote import open_store
 
 from registry.build.temporary import scratch_folder
 from registry.datasets import Dataset

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from data_registry.git import Git
 from data_registry.releases.completeness import report_gaps
-from data_registry.releases.registries import find_release
+from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
 from data_registry.releases.versions import TAG
 from data_registry.stage.errors import InputMissing, UsageError, VerificationFailed

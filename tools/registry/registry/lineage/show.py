@@ -8,7 +8,7 @@ from typing import Any
 
 from data_registry.git import Git
 from data_registry.releases.completeness import report_gaps
-from data_registry.releases.registries import find_release
+from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
 from data_registry.releases.versions import list_tags, released, tag_of
 from data_registry.stage.errors import InputMissing

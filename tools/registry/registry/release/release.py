@@ -17,8 +17,8 @@ from data_registry.releases.versions import PARTS, Version, released
 from data_registry.stage.errors import PushFailed, StageError, TagExists, UsageError, VerificationFailed
 from data_registry.stage.progress import progress
 from data_registry.store.objects import Fault, count_objects, find_faults
-from data_registry.store.opening import open_store
-from data_registry.store.protocol import Store
+from data_registry.store.protocol import CACHE, Store, object_path
+from data_registry.store.remote import open_store
 
 from registry.datasets import Dataset
 from registry.release.clone import Branch, check_clone, check_environment, fetch
@@ -199,7 +199,7 @@ def _read_back(release: Release, store: Store, root: Path) -> int:
     """
     faults = _faults(release, store)
     for fault in {fault.md5: fault for fault in faults}.values():
-        cached = root / ".dvc" / "cache" / "files" / "md5" / fault.md5[:2] / fault.md5[2:]
+        cached = root / CACHE / object_path(fault.md5)
         with contextlib.suppress(FileNotFoundError):
             store.write(fault.md5, cached)
     if faults and (left := _faults(release, store)):

@@ -16,8 +16,8 @@ from data_registry.git_settings import elsewhere
 from data_registry.releases.release import Release
 from data_registry.stage.errors import CorruptFile, StageError
 from data_registry.stage.foreign import read_bytes
-from data_registry.store.manifests import obtain
-from data_registry.store.remote_config import read_config
+from data_registry.store.cache import obtain
+from data_registry.store.dvc_config import read_config
 from data_registry.store.verify import Problem
 from launcher.virtualenvs import environments
 

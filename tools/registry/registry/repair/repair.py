@@ -11,9 +11,9 @@ from pathlib import Path
 
 from data_registry.git import Git
 from data_registry.releases.release import Release
+from data_registry.store.dvc_config import read_config
 from data_registry.store.objects import Fault, check_items, has_bytes, list_items
-from data_registry.store.protocol import Store
-from data_registry.store.remote_config import read_config
+from data_registry.store.protocol import CACHE, Store, object_path
 
 from registry.repair.rebuild import RebuildFailed, rebuilt
 
@@ -81,7 +81,7 @@ class _Copies:
     @contextlib.contextmanager
     def find(self, fault: Fault) -> Iterator[tuple[Path | None, str]]:
         """Yield a file with the object's bytes, hashed, and what it is called; or None."""
-        if has_bytes(cached := _object(self._cache, fault.md5), fault.md5):
+        if has_bytes(cached := self._cache / object_path(fault.md5), fault.md5):
             yield cached, "the cache"
             return
         there = self._root / self._release.folder / fault.path
@@ -111,11 +111,7 @@ class _Copies:
                 log.warning("%s: %s", error.where, error.what)
                 self._build = False
                 return None
-        return _object(self._clone / ".dvc" / "cache", md5)
-
-
-def _object(cache: Path, md5: str) -> Path:
-    return cache / "files" / "md5" / md5[:2] / md5[2:]
+        return self._clone / CACHE / object_path(md5)
 
 
 def _list(folder: Path) -> bytes:

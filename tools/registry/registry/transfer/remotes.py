@@ -32,9 +32,10 @@ from data_registry.stage.errors import (
 from data_registry.stage.foreign import read_bytes
 from data_registry.stage.output import replacing
 from data_registry.stage.progress import progress
-from data_registry.store.objects import LIST, Meter, copy_object, has_bytes, in_parallel, parse_list
-from data_registry.store.opening import open_store
+from data_registry.store.objects import LIST, copy_object, has_bytes, parse_list
+from data_registry.store.parallel import Meter, in_parallel
 from data_registry.store.protocol import Absent, Store, check_md5
+from data_registry.store.remote import open_store
 
 from registry.build.pipeline import dvc_repository
 from registry.datasets import Dataset

@@ -15,7 +15,7 @@ from data_registry.git import Git
 from data_registry.stage.addresses import PORTS, trusted_origins
 from data_registry.stage.errors import PolicyViolation, StageError
 from data_registry.stage.redaction import safe_url
-from data_registry.store.remote_config import read_config
+from data_registry.store.dvc_config import read_config
 from data_registry.store.s3_settings import S3Settings
 
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -34,7 +34,7 @@ def check_server(remote: str, settings: S3Settings, source: str, named: bool) ->
     if named and not _is_of_env(root, remote):
         return False
     if settings.provider is not None and not settings.has_own_keys:
-        what = f"{origin}, which {safe_url(source)} names, would be sent your credentials"
+        what = f"your credentials would be sent to {origin}, which {safe_url(source)} names"
         fix = f"set AWS_ENDPOINT_URL={settings.endpoint}, or DVC_REMOTE={remote}, if you trust it"
         raise PolicyViolation(f"remote {remote}", what, fix)
     return origin not in trusted_origins(filter(None, os.environ.get("FETCH_TRUST", "").split(",")))

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from data_registry.git import Git
-from data_registry.releases.origin import folder_of
+from data_registry.releases.lookup import folder_of
 from data_registry.stage.errors import UsageError
-from data_registry.store.consent import check_server, folder_refused
+from data_registry.store.dvc_config import Section, read_config
 from data_registry.store.folder import FolderStore
 from data_registry.store.protocol import Store
-from data_registry.store.remote_config import Section, read_config
+from data_registry.store.trust import check_server, folder_refused
 
 KINDS = "use a remote that is a folder or s3://bucket"
 
@@ -30,7 +30,7 @@ def open_store(git: Git, revision: str, remote: str = "", source: str = "") -> S
     section = config.remotes.get(remote, {})
     if "url" not in section:
         known = ", ".join(sorted(config.remotes)) or "none is configured"
-        raise UsageError("DVC_REMOTE", f"no remote {remote!r:.60}", f"use one of: {known}")
+        raise UsageError("DVC_REMOTE", f"unknown remote {remote!r:.60}", f"use one of: {known}")
     kind = kind_of(remote, section)
     if kind == "s3":
         from data_registry.store.s3 import S3Store  # lazy, with what it imports: botocore is slow to
@@ -52,7 +52,7 @@ def kind_of(remote: str, section: Section) -> str:
     except ValueError as error:
         raise UsageError(f"remote {remote}", f"invalid url {url!r:.100}: {error}", KINDS) from error
     if scheme not in {"", "file", "s3"}:
-        raise UsageError(f"remote {remote}", f"unsupported kind {scheme}", KINDS)
+        raise UsageError(f"remote {remote}", f"unsupported remote scheme {scheme}", KINDS)
     if "\0" in url or not url:
         raise UsageError(f"remote {remote}", f"invalid url {url!r:.100}", KINDS)
     return "s3" if scheme == "s3" else "folder"
