@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from data_registry import log_dataset
 from mlflow import MlflowClient
-from registry import log_dataset
 from registry.services.tracking import connected
 
 

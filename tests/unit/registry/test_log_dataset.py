@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from data_registry import load, log_dataset
 from data_registry.stage.errors import CorruptFile, UsageError
 from data_registry.training.selection import FOLDER, read_selection
 from mlflow import MlflowClient
-from registry import load, log_dataset
 from registry.cli import cli
 from unit.registry.lineage_records import records
 from unit.registry.lineage_world import World, make_world, wines
@@ -44,7 +44,7 @@ def client(shared: World, empty: bytes, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def shuffled() -> pd.DataFrame:
     """The data as people prepare it: loaded, then shuffled, its index saying which row each is."""
-    data: pd.DataFrame = load("wines", "1.0.0", as_="pandas")
+    data: pd.DataFrame = load("wines", "1.0.0").to_pandas()
     return data.sample(frac=1, random_state=3)
 
 
@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "a mask with an index twice": (lambda frame: pd.Series([True] * COUNT, index=[0] * COUNT), "frame.index[mask]"),
     "a mask by names": (lambda _: pd.Series([True] * COUNT, index=list(map(str, range(COUNT)))), "frame.index[mask]"),
     "a mask with gaps": (lambda _: pd.Series([True, None] * (COUNT // 2), dtype="boolean"), "True or False"),
-    "a short mask": (lambda _: np.ones(COUNT - 1, bool), "give one for each"),
+    "a short mask": (lambda _: np.ones(COUNT - 1, bool), "give one value a row"),
     "numbers and a mask": (lambda _: [True, 2], "give a list or array"),
     "integral floats": (lambda _: [1.0, 2.0], "give a list or array"),
     "a mask as numbers": (lambda frame: (frame["quality"] == 3).to_numpy().astype(int), "rows=mask.astype(bool)"),

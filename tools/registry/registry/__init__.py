@@ -55,5 +55,7 @@ def __getattr__(name: str) -> Any:
     if name not in _warned:
         _warned.add(name)
         more = ", whose to_arrow() returns what this one does" if name == "load" else ""
-        warnings.warn(f"has moved: from data_registry import {name}{more}", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"registry.{name} has moved: from data_registry import {name}{more}", DeprecationWarning, stacklevel=2
+        )
     return _load if name == "load" else data_registry.log_dataset

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import git
+from data_registry import load, load_splits
 from data_registry.samples import digests, encode
 from data_registry.samples.manifest import ROWS
 from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, UsageError
@@ -18,8 +19,7 @@ from data_registry.store.manifests import fetch_manifest
 from data_registry.store.protocol import Absent
 from data_registry.training.arrow_types import parse_type, same_type
 from data_registry.training.sample_files import read_table
-from registry import load
-from unit.registry.lineage_world import Made, World, greetings, make_world, notes, wines, xrays
+from unit.registry.lineage_world import Made, World, greetings, make_world, notes, parquet, wines, xrays
 
 MADE: dict[str, Made] = {"greetings": greetings(), "wines": wines(), "xrays": xrays(), "notes": notes()}
 
@@ -47,7 +47,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 )
 def test_arrow_has_the_very_samples_of_the_manifest(name: str, split: str | None, world: World) -> None:
     release = world.release(name, "1.0.0", MADE[name])
-    table = load(name, "1.0.0", split=split)
+    table = load(name, "1.0.0", split=split).to_arrow()
     assert table.schema == MADE[name].schema
     manifest = pq.read_table(fetch_manifest(release)).to_pylist()
     expected = [each["content_hash"] for each in manifest if split in {None, each["split"]}]
@@ -66,18 +66,16 @@ def test_pandas_ray_and_hugging_face(world: World) -> None:
     world.release("wines", "1.0.0", wines())
     program = """
 import json, ray
-from registry import load
+from data_registry import load, load_splits
 ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-pandas = load("greetings", "1.0.0", split="train", as_="pandas")
-hugging = load("greetings", "greetings-v1.0.0", split="val", as_="huggingface")
-both = load("greetings", as_="huggingface")
+hugging = load("greetings", "greetings-v1.0.0", split="val").to_huggingface()
 print(json.dumps({
-    "pandas": pandas.to_dict("list"),
-    "ray": sorted(load("greetings", split="train", as_="ray").take_all(), key=lambda row: row["text"]),
-    "ray, a table": load("wines", as_="ray").count(),
+    "pandas": load("greetings", "1.0.0", split="train").to_pandas().to_dict("list"),
+    "ray": sorted(load("greetings", split="train").to_ray().take_all(), key=lambda row: row["text"]),
+    "ray, a table": load("wines").to_ray().count(),
     "huggingface": [type(hugging).__name__, hugging["text"][:]],
-    "splits": {name: len(part) for name, part in both.items()},
-    "wines": str(load("wines", as_="pandas").dtypes.to_dict()),
+    "splits": {name: len(split) for name, split in load_splits("greetings").items()},
+    "wines": str(load("wines").to_pandas().dtypes.to_dict()),
 }))
 """
     known = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
@@ -96,6 +94,27 @@ print(json.dumps({
         "splits": {"train": 4, "val": 2},
         "wines": "{'alcohol': dtype('float64'), 'quality': dtype('int64')}",
     }
+
+
+def test_a_split_says_what_it_is(world: World) -> None:
+    world.release("greetings", "1.0.0", greetings())
+    train = load("greetings", "1.0.0", split="train")
+    assert repr(train) == "Split(greetings-v1.0.0, name='train', num_rows=4, columns=['text', 'label'])"
+    assert (len(train), train.num_rows, train.columns) == (4, 4, ["text", "label"])
+    assert train.schema == train.to_arrow().schema
+    assert [path.is_file() for path in map(train.paths.get, train.files) if path] == [True]
+    assert {split.name for split in load_splits("greetings").values()} == {"train", "val"}
+
+
+def test_integers_and_booleans_with_nulls_keep_their_values_in_pandas(world: World) -> None:
+    columns = {"big": (pa.int64(), 2**53 + 1), "small": (pa.uint8(), 3), "truth": (pa.bool_(), True)}
+    schema = pa.schema([(name, kind) for name, (kind, _) in columns.items()])
+    batch = pa.record_batch([pa.array([value, None], kind) for kind, value in columns.values()], schema=schema)
+    file = "processed/odd.parquet"
+    world.release("odd", "1.0.0", Made(schema, [], {file: parquet(batch)}, [("all", file, batch)]))
+    frame = load("odd", "1.0.0").to_pandas()
+    assert list(map(str, frame.dtypes)) == ["Int64", "UInt8", "boolean"]
+    assert frame.iloc[0].to_list() == [2**53 + 1, 3, True] and frame.iloc[1].isna().all()
 
 
 def cached(tmp_path: Path) -> list[str]:
@@ -123,7 +142,7 @@ def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_refused(world: Wor
     copy = tmp_path / "cache" / "data-registry" / "wines-v1.0.0" / "processed" / "wines.csv"
     good = copy.read_bytes()
     copy.write_bytes(good.replace(b"9.4", b"9.5"))
-    assert load("wines", "1.0.0")["alcohol"][0].as_py() == 9.4 and copy.read_bytes() == good
+    assert load("wines", "1.0.0").to_arrow()["alcohol"][0].as_py() == 9.4 and copy.read_bytes() == good
     for path in world.store.rglob("*"):
         if path.is_file() and path.read_bytes() == good:
             path.write_bytes(good.replace(b"9.4", b"9.5"))
@@ -151,7 +170,7 @@ def test_from_a_url_without_a_clone(world: World, tmp_path: Path, monkeypatch: p
     [
         ({}, "split: not given, and greetings-v1.0.0 has several; fix: use one of: train, val"),
         ({"split": "test"}, "split: 'test' not found in greetings-v1.0.0; fix: use one of: train, val"),
-        ({"split": "train", "as_": "list"}, "as_: 'list' is unknown; fix: use one of: arrow, pandas, ray, huggingface"),
+        ({"split": 1}, 'split: expected a string, got 1; fix: write it in quotes, as "train"'),
         ({"split": "train", "remote": "no"}, "DVC_REMOTE: unknown remote 'no'; fix: use one of: local"),
     ],
 )
@@ -163,16 +182,21 @@ def test_what_there_is_not_is_said(wanted: dict[str, Any], message: str, world: 
 
 
 @pytest.mark.parametrize(
-    ("as_", "module", "package"), [("huggingface", "datasets", "datasets"), ("ray", "ray", "ray[data]")]
+    ("method", "module", "package"),
+    [
+        ("to_pandas", "pandas", "pandas"),
+        ("to_huggingface", "datasets", "datasets"),
+        ("to_ray", "ray.data", "ray[data]"),
+    ],
 )
 def test_a_library_that_is_missing_is_named(
-    as_: str, module: str, package: str, world: World, monkeypatch: pytest.MonkeyPatch
+    method: str, module: str, package: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (module, f"{module}.data"):
-        monkeypatch.setitem(sys.modules, name, None)
+    world.release("wines", "1.0.0", wines())
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError) as error:
-        load("greetings", "1.0.0", as_=as_)
-    assert str(error.value) == f"as_='{as_}': {module} is not installed; fix: pip install '{package}'"
+        getattr(load("wines", "1.0.0"), method)()
+    assert (error.value.where, error.value.fix) == (module, f"pip install '{package}'")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +243,6 @@ def test_texts_that_a_csv_file_lacks_are_those_of_the_manifest(tmp_path: Path) -
     lines = [f"{one or ''},{two or ''},{number}\n" for one, two, number in values]
     data = "".join(["one,two,number\n", *lines]).encode()
     world.release("odd", "1.0.0", Made(schema, [], {file: data}, [("all", file, batch)]))
-    loaded = load("odd", repo=str(world.root))
-    assert loaded.to_pylist() == batch.to_pylist()
-    assert load("odd", repo=str(world.root), as_="huggingface").to_list() == batch.to_pylist()
+    split = load("odd", repo=str(world.root))
+    assert split.to_arrow().to_pylist() == batch.to_pylist()
+    assert split.to_huggingface().to_list() == batch.to_pylist()
