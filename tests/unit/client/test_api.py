@@ -28,6 +28,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
+    (world.root / "data" / "emotion").mkdir(parents=True)
+    (world.root / "data" / "emotion" / "params.yaml").write_text("{}\n")
     for version, text in (("1.0.0", "oh"), ("1.1.0", "hello")):
         batch = rows(TEXTS, [(f"{text} {label}", label) for label in LABELS])
         parts = [(split, f"processed/{split}/{split}.parquet", batch) for split in ("train", "val", "test")]

@@ -38,6 +38,10 @@ def test_both_have_all_modules_as_files_but_those_of_command_lines(root: Path, b
     )
 
 
+def test_the_licence_is_the_repositorys(root: Path) -> None:
+    assert (root / PROJECT / "LICENSE").read_bytes() == (root / "LICENSE").read_bytes()
+
+
 def test_the_metadata_is_what_pip_and_people_need(built: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(built[1]) as wheel:
         names = {name.partition("/")[2]: name for name in wheel.namelist()}

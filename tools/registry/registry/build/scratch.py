@@ -60,11 +60,12 @@ def is_scratch(root: Path) -> bool:
 
 
 def copy_working_tree(root: Path, target: Path) -> None:
-    """Copy the files that git tracks or would track, as they are now."""
+    """Copy the files that git tracks or would track, as they are now; links to folders stay links."""
     for name in Git(root)("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if name and (root / name).is_file():
+        path = root / name
+        if name and (path.is_file() or (path.is_symlink() and path.is_dir())):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
+            shutil.copy2(path, target / name, follow_symlinks=path.is_file())
 
 
 def commit(clone: Path, message: str) -> None:
