@@ -357,7 +357,7 @@ def test_release_that_names_files_elsewhere_is_refused(
     release_with_name(registry, name, where)
     for command in (["get", "pictures", "1.0.1", str(tmp_path / "a/b/out")], ["verify", "pictures"]):
         done = registry.run(*command)
-        assert done.returncode == 14 and f"names {name!r}" in done.stderr.splitlines()[-1], done.stderr
+        assert done.returncode == 14 and f"invalid path {name!r}" in done.stderr.splitlines()[-1], done.stderr
     assert not list(tmp_path.rglob("pwn")) and not Path("/tmp/pwn").exists()
 
 

@@ -134,7 +134,9 @@ def test_one_version_of_a_dataset_in_a_run(world: World, run: Any) -> None:
     world.release("greetings", "1.1.0", greetings(greetings_more()))
     world.release("wines", "1.0.0", wines())
     mlflow.log_param("dvc_data_version", "greetings-v1.0.0")
-    with pytest.raises(UsageError, match=r"uses greetings-v1.0.0, and now greetings-v1.1.0 too; fix: train on one"):
+    with pytest.raises(
+        UsageError, match=r"has logged greetings-v1.0.0 already, got greetings-v1.1.0; fix: train on one"
+    ):
         log_dataset("greetings", "1.1.0")
     log_dataset("greetings", "1.0.0")
     log_dataset("wines", "1.0.0")

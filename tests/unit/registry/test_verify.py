@@ -120,12 +120,12 @@ def test_lock_that_was_cut_is_found(registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["nothing"], "error: dataset: 'nothing' not found; fix: use one of: letters"),
-        (["$(touch pwn)"], "error: dataset: '$(touch pwn)' not found; fix: use one of: letters"),
+        (["nothing"], "error: dataset: 'nothing' not found; fix: use one of: letters, pictures"),
+        (["$(touch pwn)"], "error: dataset: '$(touch pwn)' not found; fix: use one of: letters, pictures"),
         (["letters@2.0.0"], "error: version: letters 2.0.0 not found; fix: use one of: 1.0.0, latest"),
         (["letters@v1"], "error: version: invalid version 'v1' of letters; fix: use one of: 1.0.0, latest"),
         (["letters", "--remote", "x"], "error: DVC_REMOTE: unknown remote 'x'; fix: use one of: local"),
-        (["nothing", "--all"], "error: dataset: 'nothing' not found; fix: use one of: letters"),
+        (["nothing", "--all"], "error: dataset: 'nothing' not found; fix: use one of: letters, pictures"),
     ],
 )
 def test_what_is_not_there_is_a_mistake_in_use(registry: Registry, arguments: list[str], line: str) -> None:

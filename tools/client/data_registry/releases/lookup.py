@@ -29,7 +29,7 @@ def list_releases(repo: str | os.PathLike[str] | None = None) -> dict[str, list[
         NetworkFailed: git cannot read the repository.
 
     Example:
-        >>> list_releases()  # doctest: +SKIP
+        >>> list_releases()
         {'emotion': ['1.0.0', '1.1.0'], 'wine-quality': ['1.0.0']}
 
     """

@@ -82,7 +82,7 @@ def check_origin(release: Release, origin: Origin) -> list[Problem]:
     here, there = release.git.resolve(f"refs/tags/{release.tag}"), origin.tags.get(release.tag)
     if there in {here, None}:
         return []
-    what = f"the tag has diverged: {here} here, {there} on {origin.name}"
+    what = f"the tag is {here} here, but {there} on {origin.name}"
     fix = f"git fetch {origin.name} refs/tags/{release.tag}, and compare FETCH_HEAD with it"
     return [Problem(release.tag, what, fix)]
 

@@ -67,9 +67,7 @@ def _of_series(rows: Any, count: int) -> Rows:
 
 def _of_mask(mask: npt.NDArray[Any], count: int) -> Rows:
     if len(mask) != count:
-        raise UsageError(
-            "rows", f"expected a mask of {count} values, got {len(mask)}", "give one value for each row of the split"
-        )
+        raise UsageError("rows", f"expected a mask of {count} values, got {len(mask)}", "give one value a row")
     return np.flatnonzero(mask)
 
 
