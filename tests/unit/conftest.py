@@ -1,13 +1,28 @@
-"""What tests of several tools start from."""
+"""What several unit tests start from."""
+
+import os
+import sys
+from pathlib import Path
 
 import pytest
+from conftest import alone
+from registry.services.tracking import connected
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow's records with nothing in them, for each test to copy: making the tables takes a second."""
-    from registry.services.tracking import connected  # slow to load, and few tests need it
+    """MLflow's records with nothing in them, for each test to copy.
 
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with connected(f"sqlite:///{path}"):
-        return path.read_bytes()
+    Making the tables takes half a minute of processor time, so they are kept in the environment, which another MLflow
+    has another one of.
+    """
+    kept = Path(sys.prefix) / "mlflow-empty.db"
+    with alone("mlflow"):
+        if not kept.exists():
+            made = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+            with connected(f"sqlite:///{made}"):
+                whole = made.read_bytes()
+            part = kept.with_suffix(f".{os.getpid()}")
+            part.write_bytes(whole)
+            part.replace(kept)
+        return kept.read_bytes()
