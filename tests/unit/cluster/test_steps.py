@@ -191,6 +191,15 @@ def test_the_release_to_build_from_is_written_down(released: Path) -> None:
     refused(42, V1, lambda: plan(released, "index", data_version="latest"))
 
 
+def test_another_command_of_the_stage_registry_is_unsupported(released: Path) -> None:
+    change(released / "clone", "data/index/dvc.yaml", "--params params.yaml parent", "parent --params params.yaml")
+    push(released / "clone")
+    message = (
+        "index stage registry: unsupported command in a workflow; fix: use ../../tools/run registry parent --params"
+    )
+    refused(2, message, lambda: plan(released, "index", data_version="latest"))
+
+
 @pytest.mark.parametrize(
     ("name", "wanted", "message"),
     [

@@ -264,6 +264,15 @@ def test_a_deadline_ends_the_wait_and_not_the_workflow(api: Cluster) -> None:
 
 
 @needs_kubectl
+def test_the_former_names_of_options_are_accepted_and_not_shown(api: Cluster) -> None:
+    api.script = {"pears": [{"phase": "Running"}]}
+    done = submit(api, "data", "--patience", "0.01", "--pause=0")
+    assert done.exit_code == 31, done.stderr
+    shown = CliRunner().invoke(cli, ["submit", "--help"]).stdout
+    assert "--timeout" in shown and "--patience" not in shown
+
+
+@needs_kubectl
 def test_a_cluster_that_is_away_for_a_while_is_waited_for(api: Cluster) -> None:
     api.script = {"apples": [{"phase": "Running"}, 503, 503, RELEASED]}
     done = submit(api, "data")

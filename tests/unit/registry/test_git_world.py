@@ -18,7 +18,7 @@ from data_registry.git import Git
 from data_registry.releases.lookup import release_at
 from registry.build.scratch import make_scratch, run_in
 from registry.cli import cli
-from unit.registry import argo_world
+from unit.cluster import steps_world
 from unit.registry.lineage_records import records, train
 from unit.registry.releases_fixture import make_registry as make_released
 from unit.registry.tiny import build, make_registry
@@ -182,7 +182,7 @@ def test_a_release_is_built_again_in_the_hostile_world(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_workflow_in_the_hostile_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = argo_world.make_world(tmp_path / "world")
+    world = steps_world.make_world(tmp_path / "world")
     environ = hostile(tmp_path / "git", *TOGETHER)
     theirs = victim(tmp_path / "git")
     for name in ("REGISTRY_ROOT", "ENV", "DVC_REMOTE", "AWS_ENDPOINT_URL", "DS"):
@@ -190,9 +190,9 @@ def test_a_workflow_in_the_hostile_world(tmp_path: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         for name, value in environ.items():
             patch.setenv(name, value)
-        argo_world.work(Workspace(world), argo_world.plan(world))
+        steps_world.work(Workspace(world), steps_world.plan(world))
         assert publish(Workspace(world), "local", "auto").tag == "letters-v1.0.0"
-        assert argo_world.plan(world).publish is False, "nothing is stale any more"
+        assert steps_world.plan(world).publish is False, "nothing is stale any more"
     assert victim(tmp_path / "git") == theirs
     assert git(world / "origin.git", "cat-file", "-t", "refs/tags/letters-v1.0.0") == "tag\n"
 

@@ -118,8 +118,8 @@ def chosen_context() -> str:
         raise _not_installed()
     if context := os.environ.get("KUBE_CONTEXT"):
         return context
-    shown = subprocess.run(["kubectl", "config", "current-context"], text=True, capture_output=True)
-    current = shown.stdout.strip()
+    command = ["kubectl", "config", "current-context"]
+    current = subprocess.run(command, text=True, capture_output=True).stdout.strip()
     if current != MINIKUBE:
         what = f"expected the context {MINIKUBE}, got {current}" if current else "no current context"
         fix = f"kubectl config use-context {MINIKUBE}, or set KUBE_CONTEXT={current or 'NAME'} to use another cluster"

@@ -32,7 +32,7 @@ class Tool:
     def in_container(self) -> bool:
         """Whether it is run in a container where there is an engine, and so may be a stage.
 
-        The registry is not: it works on the user's clone with the user's rights. Its image is for Argo.
+        One that gets all variables is not: it works on the clone, as the user. The image of cluster is for workflows.
         """
         return self.env != ("*",) and (self.folder / "Dockerfile").is_file()
 

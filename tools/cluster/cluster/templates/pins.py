@@ -19,7 +19,7 @@ OWN = "cluster"
 ADDRESS = re.compile(r"[a-z0-9]+(?:[.-]+[a-z0-9]+)*(?::\d{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TIMEOUT = 60  # seconds for one image
-# The errors of registries for an image that was never pushed; some cannot be told from a lack of access.
+# The errors of registries for an image that was never pushed; some registries answer the same without access.
 ABSENT = re.compile(r"not found|\b40[134]\b|denied|unauthorized|authorization failed|does not exist", re.IGNORECASE)
 
 
