@@ -20,7 +20,7 @@ HARDENED += ["--pids-limit", "256", "--memory", "2g", "--tmpfs", "/tmp:size=64m,
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(params=["host", pytest.param("container", marks=pytest.mark.docker)])
+@pytest.fixture(params=["host", pytest.param("container", marks=[pytest.mark.docker, pytest.mark.extended])])
 def run(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Runner:
     if request.param == "container":
         request.getfixturevalue("images")
@@ -85,6 +85,7 @@ def test_source_to_metadata_in_one_folder(run: Runner, root: Path, tmp_path: Pat
     assert json.loads((tmp_path / "metadata.json").read_text())["provenance"]["sample"] is True
 
 
+@pytest.mark.extended
 @pytest.mark.docker
 @pytest.mark.parametrize("tool", STAGES)
 def test_image_is_small(tool: str, images: dict[str, str]) -> None:
@@ -97,6 +98,7 @@ def test_image_is_small(tool: str, images: dict[str, str]) -> None:
     assert size(images[tool]) - size(BASE) <= ABOVE_BASE[tool]
 
 
+@pytest.mark.extended
 @pytest.mark.docker
 @pytest.mark.parametrize("tool", STAGES)
 def test_image_has_no_more_than_it_needs(tool: str, images: dict[str, str]) -> None:
@@ -111,6 +113,7 @@ def test_image_has_no_more_than_it_needs(tool: str, images: dict[str, str]) -> N
     assert subprocess.run(command).returncode == 0
 
 
+@pytest.mark.extended
 @pytest.mark.docker
 @pytest.mark.parametrize("tool", STAGES)
 def test_container_runs_hardened_under_any_user(tool: str, images: dict[str, str]) -> None:
@@ -124,6 +127,7 @@ def test_container_runs_hardened_under_any_user(tool: str, images: dict[str, str
     assert int(fields["CapEff"], 16) == 0 and fields["NoNewPrivs"].strip() == "1" and fields["Seccomp"].strip() == "2"
 
 
+@pytest.mark.extended
 @pytest.mark.docker
 def test_nothing_of_the_build_machine_stays_in_an_image(images: dict[str, str], root: Path) -> None:
     """Index, certificates and wheelhouse of the build are in no layer's command and in no file of ours."""
@@ -137,6 +141,7 @@ def test_nothing_of_the_build_machine_stays_in_an_image(images: dict[str, str], 
     assert has_engine()
 
 
+@pytest.mark.extended
 @pytest.mark.docker
 def test_make_images_builds_what_the_images_file_names(images: dict[str, str], root: Path) -> None:
     command = ["make", "--no-print-directory", "images"]

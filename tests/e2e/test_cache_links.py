@@ -8,6 +8,8 @@ import pytest
 from conftest import environ
 from registry.build.scratch import make_scratch
 
+pytestmark = pytest.mark.extended
+
 TABLE, FOLDER, IMAGES = "wine-quality", "opencloudhub-readmes", "roco-radiology"
 INPUTS = {
     TABLE: ["raw/winequality-red.csv"],

@@ -20,6 +20,8 @@ from registry import load
 from registry.datasets import find_datasets
 from unit.registry.croissants import records
 
+pytestmark = pytest.mark.extended
+
 NAMES = [dataset.name for dataset in find_datasets(repository(), "all")]
 DOCUMENTS = "opencloudhub-readmes"  # which datasets has no reader for
 # What datasets makes of each folder, by the card in it, and of its Parquet files, by their names alone.

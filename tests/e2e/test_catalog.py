@@ -140,12 +140,14 @@ def shown(page: Page) -> list[str]:
     return list(page.locator("#cards > li:visible .name").all_text_contents())
 
 
+@pytest.mark.extended
 def test_every_page_is_whole_quiet_and_for_everybody(browser: Browser, site: str) -> None:
     pages, wrong = problems(browser, site)
     assert wrong == []
     assert set(pages) == {*(f"{site}datasets/{name}.html" for name in NAMES), f"{site}index.html"}
 
 
+@pytest.mark.extended
 def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
     command = [sys.executable, "-c", "from catalog.cli import cli; cli()", "serve"]
     known = {**os.environ, "REGISTRY_ROOT": str(root), "PORT": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -161,6 +163,7 @@ def test_it_is_served_on_this_machine(browser: Browser, root: Path) -> None:
         assert server.wait() == 0
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -184,6 +187,7 @@ def test_search_finds_by_words_columns_labels_and_versions(page: Page, words: st
     expect(page.locator("#count")).to_have_text(count)
 
 
+@pytest.mark.extended
 def test_each_filter_and_what_they_find_together(page: Page) -> None:
     chosen = page.get_by_label("Kind")
     assert chosen.locator("option").all_inner_texts() == [
@@ -217,6 +221,7 @@ def test_each_filter_and_what_they_find_together(page: Page) -> None:
     assert shown(page) == ["hostile"]
 
 
+@pytest.mark.extended
 def test_nothing_found_is_said_and_can_be_undone(page: Page) -> None:
     page.get_by_label("State").select_option("not built")
     page.get_by_label("Search").fill("no such")
@@ -248,6 +253,7 @@ def test_the_address_keeps_what_was_asked(page: Page) -> None:
     assert shown(page) == ["lost", "texts"], "skipping asks for nothing else"
 
 
+@pytest.mark.extended
 def test_the_keyboard_alone_is_enough(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
@@ -283,6 +289,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     expect(details.locator("table").first).to_be_visible()
 
 
+@pytest.mark.extended
 def test_without_scripts_all_is_there(browser: Browser, site: str) -> None:
     with watched(browser, site, java_script_enabled=False) as (page, wrong):
         page.goto(f"{site}index.html")
@@ -298,6 +305,7 @@ def test_without_scripts_all_is_there(browser: Browser, site: str) -> None:
         assert wrong == []
 
 
+@pytest.mark.extended
 def test_programs_are_copied_to_the_letter(browser: Browser, site: str) -> None:
     with watched(browser, site, permissions=["clipboard-read", "clipboard-write"]) as (page, wrong):
         page.goto(f"{site}datasets/texts.html")
@@ -310,6 +318,7 @@ def test_programs_are_copied_to_the_letter(browser: Browser, site: str) -> None:
         assert number >= 5 and wrong == []
 
 
+@pytest.mark.extended
 def test_where_copying_is_refused_the_program_is_selected(browser: Browser, site: str) -> None:
     with watched(browser, site) as (page, wrong):
         page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
@@ -321,6 +330,7 @@ def test_where_copying_is_refused_the_program_is_selected(browser: Browser, site
         assert wrong == []
 
 
+@pytest.mark.extended
 def test_no_copying_is_offered_where_it_cannot_be_done(browser: Browser, site: str) -> None:
     with watched(browser, site) as (page, wrong):
         page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })")
@@ -329,6 +339,7 @@ def test_no_copying_is_offered_where_it_cannot_be_done(browser: Browser, site: s
         assert wrong == []
 
 
+@pytest.mark.extended
 def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/texts.html")
     page.emulate_media(media="print")
@@ -350,6 +361,7 @@ def test_paper_has_what_the_screen_has(page: Page, site: str) -> None:
     assert page.evaluate("getComputedStyle(document.querySelector('.wide')).overflowX") == "visible"
 
 
+@pytest.mark.extended
 def test_nothing_moves_for_who_does_not_want_it(page: Page) -> None:
     scrolling = "getComputedStyle(document.documentElement).scrollBehavior"
     assert page.evaluate(scrolling) == "smooth"
@@ -357,6 +369,7 @@ def test_nothing_moves_for_who_does_not_want_it(page: Page) -> None:
     assert page.evaluate(scrolling) == "auto"
 
 
+@pytest.mark.extended
 def test_hostile_data_is_text(browser: Browser, site: str) -> None:
     with watched(browser, site, viewport={"width": 390, "height": 844}) as (page, wrong):
         for address in ("index.html", "datasets/hostile.html"):
@@ -389,6 +402,7 @@ def test_hostile_data_is_text(browser: Browser, site: str) -> None:
         assert wrong == []
 
 
+@pytest.mark.extended
 def test_first_rows_are_paged_and_filtered(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/texts.html")
     status = page.locator(".first-rows:visible .count")
@@ -414,6 +428,7 @@ def test_first_rows_are_paged_and_filtered(page: Page, site: str) -> None:
     assert page.locator(".first-rows:visible").count() == 1
 
 
+@pytest.mark.extended
 def test_captioned_images_are_in_the_table(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/captioned.html")
     images = page.locator("#samples tbody tr td:first-of-type img")
@@ -421,6 +436,7 @@ def test_captioned_images_are_in_the_table(page: Page, site: str) -> None:
     assert page.locator("#samples .sheet").count() == 0
 
 
+@pytest.mark.extended
 def test_a_page_begins_with_samples_and_how_to_use_them(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/texts.html")
     ids = page.locator("main section").evaluate_all("all => all.map(each => each.id)")
@@ -435,6 +451,7 @@ def test_a_page_begins_with_samples_and_how_to_use_them(page: Page, site: str) -
     assert page.locator("#checks svg").count() == 0
 
 
+@pytest.mark.extended
 def test_the_index_says_what_it_was_built_from_and_what_is_incomplete(page: Page, root: Path) -> None:
     commit, time = (
         git(root, "show", "-s", "--format=%H %cd", "--date=format:%Y-%m-%d %H:%M", "HEAD").strip().split(" ", 1)
@@ -445,6 +462,7 @@ def test_the_index_says_what_it_was_built_from_and_what_is_incomplete(page: Page
     expect(page.locator("li", has_text="Incomplete: older-v1.0.0")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/lost.html")
     expect(page.locator(".note")).to_contain_text("could not be read")
@@ -466,6 +484,7 @@ def test_one_broken_dataset_breaks_no_other(page: Page, site: str) -> None:
     expect(page.locator("#use")).to_contain_text("make dataset DS=planned")
 
 
+@pytest.mark.extended
 def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
     page.goto(f"{site}datasets/texts.html")
     versions = page.locator("#versions .versions > li")
@@ -482,16 +501,19 @@ def test_every_version_says_what_it_changed(page: Page, site: str) -> None:
     expect(added.locator("del")).to_have_count(0)
 
 
+@pytest.mark.extended
 def test_releases_of_what_is_gone_are_named(page: Page) -> None:
     expect(page.get_by_text("no longer in data/")).to_have_text("Released, but no longer in data/: gone 1.0.0, 1.1.0.")
 
 
+@pytest.mark.extended
 def test_programs_name_the_registry_without_its_password(root: Path) -> None:
     for page in (root / "site").rglob("*.html"):
         assert "secret" not in page.read_text(encoding="utf-8")
     assert "ssh://git@example.org/data_registry.git" in (root / "site" / "datasets" / "texts.html").read_text()
 
 
+@pytest.mark.extended
 def test_the_same_registry_gives_the_same_bytes_and_a_failure_leaves_them(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from conftest import git
 from integration.clones import DVC, Clone, clone_of
 from integration.stack import running_stack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 PLACE = "dvcstore/consumers"  # a bucket and a prefix
 CONSUMERS = Path(__file__).with_name("consumers")

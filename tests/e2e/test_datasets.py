@@ -22,6 +22,8 @@ from data_registry.training.sample_files import read_table
 from registry.cards.croissant import croissant_of
 from registry.datasets import find_datasets
 
+pytestmark = pytest.mark.extended
+
 # What is committed must come out again with another locale, time zone and hash seed, and on one core.
 ODD = {"LC_ALL": "C", "LANG": "C", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1"}
 PROMPT = "80e1f4744ebe4122abcd1dc1d7db088fc33f17a341de96facb369b0fca46f75e"  # the earlier registry's, in the mirror

@@ -12,6 +12,8 @@ from e2e.browser import chromium, problems, watched
 from e2e.conftest import Demo
 from playwright.sync_api import Browser, expect
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

@@ -15,6 +15,8 @@ from conftest import environ, git, make_clone
 from integration.clones import Clone, clone_of, error_line
 from integration.stack import running_stack
 
+pytestmark = pytest.mark.extended
+
 READMES, INDEX, QUESTIONS = (f"opencloudhub-readmes{rest}" for rest in ("", "-embeddings", "-rag-evaluation"))
 KNOWN = {
     "How do I submit a Ray job that fine-tunes DistilBERT on emotions?": "ai-dl-bert",

@@ -22,7 +22,7 @@ from integration.clones import Clone, clone_of
 from integration.stack import running_stack
 from sklearn.model_selection import train_test_split
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 PLACE = "dvcstore/lineage"  # a bucket and a prefix
 CONSUMERS = Path(__file__).with_name("consumers")

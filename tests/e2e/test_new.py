@@ -20,7 +20,12 @@ def make(clone: Path, root: Path, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=clone, env=environ(root, RUNTIME="host"), text=True, capture_output=True)
 
 
-@pytest.mark.parametrize("kind", sorted({*LIKE} - {"index"}))  # of a release: test_index.py
+KINDS = sorted({*LIKE} - {"index"})  # of a release: test_index.py
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.extended] * (kind != "table")) for kind in KINDS]
+)
 def test_a_new_folder_builds_as_it_is(kind: str, clone: Path, root: Path) -> None:
     made = make(clone, root, "new", f"DS=my-{kind}", f"KIND={kind}")
     assert made.returncode == 0 and f"data/my-{kind} is there" in made.stdout, made.stderr

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import environ, git, make_clone
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

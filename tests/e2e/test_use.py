@@ -21,6 +21,8 @@ from launcher.virtualenvs import virtualenv
 from PIL import Image
 from registry import load
 
+pytestmark = pytest.mark.extended
+
 PROGRAMS = Path(__file__).with_name("programs.py")
 SECTION = re.compile(r'<section id="use">(.*?)</section>', re.DOTALL)
 PROGRAM = re.compile(r"<figcaption><span>([^<]*)</span></figcaption>\s*<pre[^>]*><code>([^<]*)</code>")

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from conftest import environ, git, make_clone
 
+pytestmark = pytest.mark.extended
+
 DATASET = Path("data/wine-quality")
 CONTRACT = "aca103722bace33c3cc9c8080aa89645e88f74999004060a381ddce6216f0518"
 OUTPUTS = ("raw/winequality-red.csv", "raw/winequality-white.csv", "processed/wine-quality.csv", "samples.parquet")

@@ -132,6 +132,7 @@ def test_a_killed_or_terminated_loader_leaves_the_old_version_and_no_lock(index,
         work.finish(index)
 
 
+@pytest.mark.extended
 def test_a_busy_server_notices_that_the_loader_is_gone(index):
     busy = (
         "from pgloader.connection import transaction\nwith transaction('busy') as c: c.execute('SELECT pg_sleep(60)')"
@@ -148,6 +149,7 @@ def test_a_busy_server_notices_that_the_loader_is_gone(index):
         time.sleep(0.1)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_20_kills_of_the_loader_at_random_points(index, work):
     codes: list[int] = []
@@ -204,6 +206,7 @@ def test_a_killed_server_comes_back_with_the_old_version(tmp_path):
     assert kill_server(tmp_path / "clone", tmp_path, 1, "all") in {0, 30}
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_20_kills_of_the_server_at_random_points(tmp_path):
     random_ = random.Random(1)
@@ -280,6 +283,7 @@ def between(index, monkeypatch):
         each.close()
 
 
+@pytest.mark.extended
 def test_a_load_whose_commit_was_done_and_not_answered_is_done(index, tmp_path, between, caplog):
     chosen, path = fresh(), write_embeddings(tmp_path / "e.parquet")
     link = between(deliver=True)
@@ -291,6 +295,7 @@ def test_a_load_whose_commit_was_done_and_not_answered_is_done(index, tmp_path, 
     assert reconcile(path, chosen).rows == 60
 
 
+@pytest.mark.extended
 def test_a_load_whose_commit_got_lost_is_not_done_and_says_so(index, tmp_path, between):
     chosen, path = fresh(), write_embeddings(tmp_path / "e.parquet")
     link = between(deliver=False)
@@ -302,6 +307,7 @@ def test_a_load_whose_commit_got_lost_is_not_done_and_says_so(index, tmp_path, b
     assert load(path, tmp_path / "receipt.json", chosen).loaded
 
 
+@pytest.mark.extended
 def test_a_rollback_whose_commit_was_not_answered_says_where_to_look(index, tmp_path, between):
     chosen = fresh()
     for number in (20, 30):
@@ -330,6 +336,7 @@ with running_index(folder / "clone") as index:
 """
 
 
+@pytest.mark.extended
 def test_where_shared_memory_is_too_small_the_index_is_built_by_one_process(root, tmp_path):
     """As in a container, which has 64 MB of it."""
     if os.geteuid():
@@ -347,6 +354,7 @@ def test_where_shared_memory_is_too_small_the_index_is_built_by_one_process(root
     assert result == "5000 [(3,)]"
 
 
+@pytest.mark.extended
 def test_two_processes_at_once_one_wins_and_the_other_is_told_who(index, work):
     write_embeddings(work.new, rows=NEW, dimension=384, seed=999)
     with work.start_load(index) as first:

@@ -12,6 +12,8 @@ from integration.vector_index import fresh, loaded, receipt_of, running_index
 from pgloader import status, switch
 from unit.pgloader.synthetic import columns, write_embeddings
 
+pytestmark = pytest.mark.extended
+
 # A process that asks as langchain-postgres does, by vector and by words, and counts; until its stdin closes.
 READER = """
 import collections, json, select, sys, psycopg

@@ -17,7 +17,7 @@ from faults.proxy import DOWN, UP, Proxy
 from integration.clones import DVC, Clone, clone_of, error_line, md5, tree
 from integration.stack import Stack, running_stack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 BIG = 2_000_000
 CUTS = {"many": 15, "pair": 30}  # points of a transfer at which the slow sweeps cut it; a cut costs DVC's retries

@@ -135,6 +135,7 @@ def test_a_fault_at_each_step_leaves_no_tag_that_cannot_be_verified(fault: str, 
         inject(template, tmp_path, call, number, fault)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("count", [2, pytest.param(RACES // 2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("same", [True, False], ids=["one dataset", "two datasets"])
 def test_of_two_that_release_at_once_each_name_has_one_winner(

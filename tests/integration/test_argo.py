@@ -19,7 +19,7 @@ from integration.stack import Stack
 from launcher.containers import build_images, has_image
 from launcher.toolbox import find_tools
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 DATASET = "wine-quality"
 PROFILE = json.dumps({"containers": [{"name": "main", "resources": {"limits": {"cpu": "2"}}}]})
 # A tool that, the first time, leaves junk in its outputs and beside them, tries to in another's, and ends as a network

@@ -136,6 +136,7 @@ def test_it_has_pgvector_with_an_hnsw_index(clone):
         assert connection.execute(nearest).fetchone() == (77,)
 
 
+@pytest.mark.extended
 def test_it_yields_what_tools_read_and_stops(clone):
     with embedded(clone) as found:
         socket = Path(found["PGVECTOR_HOST"])
@@ -153,6 +154,7 @@ def test_it_yields_what_tools_read_and_stops(clone):
     assert server_processes(clone) == []
 
 
+@pytest.mark.extended
 def test_a_second_start_keeps_the_data(clone):
     with embedded(clone) as found, connect(found, root=clone) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -160,6 +162,7 @@ def test_a_second_start_keeps_the_data(clone):
         assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     "statement",
     ["CREATE ROLE evil", "CREATE DATABASE evil", "SELECT * FROM pg_authid", "SET ROLE admin", "COPY kept TO '/tmp/x'"],
@@ -171,6 +174,7 @@ def test_the_loader_may_not(clone, statement):
             connection.execute(statement)
 
 
+@pytest.mark.extended
 def test_the_reader_reads_and_no_more(clone):
     with embedded(clone) as found:
         with connect(found, root=clone) as loader:
@@ -187,18 +191,21 @@ def test_the_reader_reads_and_no_more(clone):
                     reader.execute(statement)
 
 
+@pytest.mark.extended
 def test_no_role_has_more_than_its_work_needs(clone):
     query = "SELECT rolname FROM pg_roles WHERE rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls"
     with embedded(clone) as found, connect(found, root=clone) as connection:
         assert connection.execute(query).fetchall() == [("admin",)]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("user", ["admin", "loader", "reader"])
 def test_nobody_comes_in_without_the_password(clone, user):
     with embedded(clone) as found, pytest.raises(psycopg.OperationalError, match=r"password authentication failed"):
         psycopg.connect(host=found["PGVECTOR_HOST"], port=5432, dbname="vectors", user=user, password="wrong")
 
 
+@pytest.mark.extended
 def test_it_stops_when_the_last_process_leaves(clone):
     with tool(clone) as other:
         with embedded(clone) as found:
@@ -210,6 +217,7 @@ def test_it_stops_when_the_last_process_leaves(clone):
     assert is_stopped(clone)
 
 
+@pytest.mark.extended
 def test_processes_that_start_at_once_share_one_server(tmp_path):
     with tool(tmp_path) as first, tool(tmp_path) as second, tool(tmp_path) as third:
         tools = [first, second, third]
@@ -230,6 +238,7 @@ def test_a_killed_server_comes_back_with_what_was_committed(clone):
     assert is_stopped(clone)
 
 
+@pytest.mark.extended
 def test_a_killed_tool_leaves_a_server_that_the_next_one_joins_and_stops(clone):
     with tool(clone) as killed:
         killed.stdout.readline()
@@ -241,6 +250,7 @@ def test_a_killed_tool_leaves_a_server_that_the_next_one_joins_and_stops(clone):
     assert is_stopped(clone)
 
 
+@pytest.mark.extended
 def test_a_copy_of_a_clone_in_use_gets_a_server_of_its_own(tmp_path):
     with embedded(tmp_path / "first") as found, connect(found, root=tmp_path / "first"):
         subprocess.run(["cp", "-a", str(tmp_path / "first"), str(tmp_path / "second")], check=True)
@@ -250,6 +260,7 @@ def test_a_copy_of_a_clone_in_use_gets_a_server_of_its_own(tmp_path):
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.extended
 def test_a_tool_killed_while_it_makes_the_cluster_harms_nothing(tmp_path):
     with tool(tmp_path) as killed:
         deadline = time.monotonic() + 10
@@ -263,6 +274,7 @@ def test_a_tool_killed_while_it_makes_the_cluster_harms_nothing(tmp_path):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.extended
 def test_secrets_are_in_one_private_file_alone(tmp_path, caplog, monkeypatch, capfd):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-4711")
@@ -281,6 +293,7 @@ def test_secrets_are_in_one_private_file_alone(tmp_path, caplog, monkeypatch, ca
         assert home.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.extended
 def test_it_listens_on_its_socket_alone(clone):
     with embedded(clone) as found:
         with connect(found, user="admin", root=clone) as connection:
@@ -296,6 +309,7 @@ def test_it_listens_on_its_socket_alone(clone):
         assert not [line for line in lines if f"socket:[{line[9]}]" in held]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("variable", ["", "TMPDIR"])
 def test_paths_may_be_longer_than_a_socket_allows(tmp_path, monkeypatch, variable):
     root = tmp_path / ("long name " * 20)
@@ -307,6 +321,7 @@ def test_paths_may_be_longer_than_a_socket_allows(tmp_path, monkeypatch, variabl
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.extended
 @needs_root
 def test_two_users_run_servers_at_once(clone, strangers_folder):
     stranger = pwd.getpwnam("nobody").pw_uid
@@ -320,6 +335,7 @@ def test_two_users_run_servers_at_once(clone, strangers_folder):
     assert is_stopped(root)
 
 
+@pytest.mark.extended
 @needs_root
 def test_a_uid_that_nobody_has_is_told_so(strangers_folder):
     with tool(strangers_folder(54321), 54321) as refused:
@@ -329,6 +345,7 @@ def test_a_uid_that_nobody_has_is_told_so(strangers_folder):
         )
 
 
+@pytest.mark.extended
 @needs_root
 def test_root_opens_no_folder_to_others(tmp_path):
     private = tmp_path / "private"
@@ -338,6 +355,7 @@ def test_root_opens_no_folder_to_others(tmp_path):
     assert private.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.extended
 @needs_root
 def test_a_folder_of_somebody_else_is_a_stage_error(clone, strangers_folder):
     root = strangers_folder(0)
@@ -360,6 +378,7 @@ def mounted(folder, options):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.extended
 @needs_root
 @pytest.mark.parametrize("size", ["64k", "4m", "30m", "38m"])
 def test_a_full_disk_is_a_stage_error_and_leaves_no_server(tmp_path, size):
@@ -371,6 +390,7 @@ def test_a_full_disk_is_a_stage_error_and_leaves_no_server(tmp_path, size):
         assert server_processes(root) == []
 
 
+@pytest.mark.extended
 @needs_root
 def test_a_read_only_disk_is_a_stage_error(tmp_path):
     with mounted(tmp_path / "frozen", "size=1m,ro") as root, pytest.raises(UsageError) as caught, embedded(root):
@@ -378,6 +398,7 @@ def test_a_read_only_disk_is_a_stage_error(tmp_path):
     assert str(caught.value).startswith(f"{root}/.local: permission denied")
 
 
+@pytest.mark.extended
 def test_lost_passwords_are_a_stage_error(tmp_path):
     with embedded(tmp_path):
         pass
@@ -387,6 +408,7 @@ def test_lost_passwords_are_a_stage_error(tmp_path):
     assert is_stopped(tmp_path)
 
 
+@pytest.mark.extended
 def test_what_fails_inside_is_left_as_it_is(clone):
     with pytest.raises(FileNotFoundError), embedded(clone):
         Path("/no/such/file").read_bytes()

@@ -11,7 +11,7 @@ from launcher.virtualenvs import virtualenv
 from pgloader import LoaderSettings, Query, reconcile, search, status, switch
 from unit.pgloader.synthetic import columns, write_embeddings
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 SETTINGS = LoaderSettings()
 
 

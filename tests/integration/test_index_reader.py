@@ -15,6 +15,8 @@ from pgloader import LoaderSettings, Query, search, switch
 from stage.errors import InputMissing, SchemaMismatch
 from unit.pgloader.synthetic import columns, write_embeddings
 
+pytestmark = pytest.mark.extended
+
 EXPECTED = {
     "How does the wine classifier workload work?": "ai-ml-sklearn",
     "What does the Fashion MNIST workload demonstrate?": "ai-dl-lightning",

@@ -21,6 +21,8 @@ from pgvector.psycopg import register_vector
 from stage.errors import StageError, UsageError
 from unit.pgloader.synthetic import columns, write_embeddings
 
+pytestmark = pytest.mark.extended
+
 SETUP = "run compose/init/vectors.sql as an administrator of the database"
 
 

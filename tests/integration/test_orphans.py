@@ -8,6 +8,8 @@ import pytest
 from registry.doctor.doctor import Check, examine
 from registry.services.embedded import administrator, embedded
 
+pytestmark = pytest.mark.extended
+
 
 def look(root: Path) -> Check:
     (found,) = [check for check in examine(root, "local") if check.name == "database files"]

@@ -12,7 +12,7 @@ from integration.stack import Stack
 from registry.services.prompts import find_prompts
 from registry.services.tracking import connected
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 # What consumers run: no variables of ours but the address.
 CONSUMER = "import sys, mlflow; print(mlflow.genai.load_prompt(sys.argv[1]).template, end='')"

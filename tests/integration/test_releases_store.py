@@ -23,7 +23,7 @@ from faults.proxy import DOWN, Proxy
 from integration.clones import DVC, Clone, clone_of, error_line, tree
 from integration.stack import Stack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 BIG = 12_000_000
 # A data set of files with the names that people come up with, and one that takes a while to fetch.

@@ -46,6 +46,7 @@ def test_pull_gives_back_what_was_pushed(clone: Clone) -> None:
     assert "0 of 5 objects sent" in again.stdout
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("choice", [["--remote", "docker"], []])
 def test_dvc_get_needs_nothing_but_the_aws_variables(
     clone: Clone, colleague: Clone, tmp_path: Path, choice: list[str]
@@ -71,6 +72,7 @@ def test_dvc_get_needs_nothing_but_the_aws_variables(
     assert (elsewhere / "wine-quality.csv").read_bytes() == (clone.folder / file).read_bytes()
 
 
+@pytest.mark.extended
 def test_wrong_secret_is_one_line(clone: Clone, colleague: Clone, stack: Stack) -> None:
     for place, command in ((clone, "push"), (colleague, "pull")):
         refused = place.registry(command, "wine-quality", AWS_SECRET_ACCESS_KEY="canary-secret")
@@ -80,6 +82,7 @@ def test_wrong_secret_is_one_line(clone: Clone, colleague: Clone, stack: Stack) 
     assert made.returncode == 2 and "Error 13" in made.stderr  # make's own
 
 
+@pytest.mark.extended
 def test_no_output_shows_a_secret(clone: Clone, colleague: Clone, stack: Stack) -> None:
     said = [clone.registry("push", "wine-quality", "-v"), colleague.registry("pull", "wine-quality", "-v")]
     assert [done.returncode for done in said] == [0, 0]
@@ -87,6 +90,7 @@ def test_no_output_shows_a_secret(clone: Clone, colleague: Clone, stack: Stack) 
         assert not [done.args for done in said if secret in done.stdout + done.stderr]
 
 
+@pytest.mark.extended
 def test_endpoint_that_is_down_is_one_line(clone: Clone, colleague: Clone) -> None:
     for place, command, code in ((clone, "push", 41), (colleague, "pull", 12)):
         before = (place.folder / ".dvc" / "config.local").read_text()
@@ -98,6 +102,7 @@ def test_endpoint_that_is_down_is_one_line(clone: Clone, colleague: Clone) -> No
             (place.folder / ".dvc" / "config.local").write_text(before)
 
 
+@pytest.mark.extended
 def test_missing_bucket_is_one_line_and_is_not_made(clone: Clone, colleague: Clone, stack: Stack) -> None:
     endpoint = stack.environ["AWS_ENDPOINT_URL"]
     before = (clone.folder / ".dvc" / "config.local").read_text()
@@ -111,11 +116,13 @@ def test_missing_bucket_is_one_line_and_is_not_made(clone: Clone, colleague: Clo
     assert not stack.store.bucket_exists(bucket_name="elsewhere")
 
 
+@pytest.mark.extended
 def test_nothing_to_push_says_how_to_make_it(colleague: Clone) -> None:
     line = error_line(colleague.registry("push", "wine-quality"), 10)
     assert line == ("error: data/wine-quality/raw: not in the cache; fix: make dataset DS=wine-quality, or make pull")
 
 
+@pytest.mark.extended
 def test_fetcher_in_its_container_reaches_the_stack(
     clone: Clone, stack: Stack, images: dict[str, str], tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from registry.transfer.remotes import try_out
 from unit.registry.releases_fixture import Registry, make_registry
 from worlds.s3 import REGION, Server, World, aspects, make_world, real_server
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 # As many as go together: none of them is where this registry's own files have it.
 HOSTILE = {

@@ -14,7 +14,7 @@ from integration.stack import Stack
 from minio import Minio
 from minio.error import S3Error
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.extended, pytest.mark.docker]
 
 
 def request(url: str, data: object = None, method: str | None = None, **headers: str) -> tuple[int, bytes]:

@@ -5,6 +5,8 @@ import subprocess
 import pytest
 from unit.chunk_embed.conftest import Desk, closing_line, embedding
 
+pytestmark = pytest.mark.extended
+
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none"]
 HARDENED += ["--pids-limit", "512", "--memory", "4g", "--tmpfs", "/tmp:noexec,nosuid"]
 

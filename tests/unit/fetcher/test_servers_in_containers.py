@@ -28,7 +28,7 @@ COMMANDS = {
     "lighttpd": ["lighttpd", "-D", "-f", "/served/lighttpd.conf"],
 }
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.extended, pytest.mark.docker, pytest.mark.slow]
 
 
 def docker(*command: str, given: str = "") -> str:
