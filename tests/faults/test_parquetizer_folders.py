@@ -163,7 +163,9 @@ def sweep(tmp_path, monkeypatch, request):
     print(f"\n{request.node.name}: {dict(sorted(made.counts.items()))}")
 
 
-@pytest.mark.parametrize("sweep", COMMANDS, indirect=True)
+@pytest.mark.parametrize(
+    "sweep", [pytest.param(kind, marks=[pytest.mark.extended] * (kind != "text")) for kind in COMMANDS], indirect=True
+)
 def test_a_death_or_full_disk_between_folder_and_manifest_leaves_whole_ones(sweep):
     """Q15: the swap of the folders, the flush after it, and the rename of the manifest."""
     (swap,) = [number for call, number in sweep.calls if call == "renameat2"]

@@ -13,6 +13,8 @@ from faults.processes import Process, below, gone, listening, named
 from unit.chunk_embed.conftest import Desk, embedding, readme
 from unit.chunk_embed.conftest import python as python  # the fixture
 
+pytestmark = pytest.mark.extended
+
 RAY = {"engine": "ray", "batch-tokens": 300}
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -10,6 +12,26 @@ from data_registry.clone import repository
 
 ROOT = repository()
 MARKERS = ("extended", "slow")
+KINDS = {  # the kinds of test of which make test has one at least, and where
+    "library": "unit/samples/test_encoding.py",
+    "contract of the tools": "contract/test_every_tool.py",
+    "journey on the host": "e2e/test_new.py",
+    "journey in containers, with the real services": "integration/test_remote.py",
+    "tool in the Compose stack": "integration/test_compose.py",
+    "embedded database, and a kill of it": "integration/test_embedded.py",
+    "page in a browser": "e2e/test_catalog.py",
+    "foreign configuration of git": "unit/registry/test_git_world.py",
+    "foreign shell": "worlds/test_shells.py",
+    "kill of the fetcher": "faults/test_fetcher_sweep.py",
+    "kill of the parquetizer, a table": "faults/test_parquetizer_sweep.py",
+    "kill of the parquetizer, a folder": "faults/test_parquetizer_folders.py",
+    "kill of stats": "faults/test_stats_output.py",
+    "kill of the loader, and of its server": "faults/test_pgloader_kills.py",
+    "kill of a release": "faults/test_release_sweep.py",
+    "kill of a get": "unit/registry/test_get.py",
+    "damaged store": "faults/test_corruptions.py",
+    "damaged documents": "faults/test_foreign_readers.py",
+}
 
 
 def makefile() -> dict[str, str]:
@@ -51,3 +73,12 @@ def test_github_runs_both_and_waits_for_every_part() -> None:
     folders = {f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/**/test_*.py")}
     assert sorted(parts) == sorted(folders)
     assert {*jobs["all"]["needs"]} == {*jobs} - {"all"}
+
+
+def test_make_test_has_one_of_each_kind() -> None:
+    paths = [f"tests/{path}" for path in KINDS.values()]
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", selection("test"), *paths]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert sorted(collected) == sorted(paths)

@@ -194,6 +194,7 @@ def read_all(world: World, tables: tuple[str, ...], folder: Path, torch: Path | 
     return seen
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(("table", "kind"), CASES)
 def test_a_reader_gives_the_values_of_the_manifest(
