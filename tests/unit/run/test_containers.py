@@ -169,6 +169,12 @@ if sys.argv[1] == "version":
             50,
             "{tools}: no space left on Docker's disk; fix: free some space (docker system df)",
         ),
+        (
+            {"SAID": "$pip --index-url $TORCH_INDEX -r torch.lock || exit 10; did not complete: exit code: 10"},
+            10,
+            "chunk-embed: PyTorch's package index is not reachable, and WHEELHOUSE has no CPU build of torch; "
+            "fix: WHEELHOUSE=a folder that has the wheel",
+        ),
         ({"NO_COMPOSE": "1"}, 10, "docker: the Compose plugin is missing; fix: install the Docker Compose plugin"),
         ({"AWAY": "1"}, 12, "docker: the engine no longer answers; fix: start Docker, or RUNTIME=host"),
     ],
@@ -188,7 +194,7 @@ def test_make_images_names_the_tools_without_an_image(root: Path, tmp_path: Path
     stand_in(tmp_path, NO_IMAGE)
     known = environ(root, **docker(tmp_path), SAID="no such thing")
     failed = subprocess.run(["tools/run", "registry", "images"], cwd=clone, env=known, text=True, capture_output=True)
-    tools = "chunk-embed, fetcher, parquetizer, pgloader, stats, registry"
+    tools = "chunk-embed, fetcher, parquetizer, pgloader, stats, cluster"
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     assert failed.stderr.splitlines()[-1] == (
         f"error: {tools}: docker compose build failed with exit 17; fix: see the lines above"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import deque
@@ -12,7 +13,7 @@ from launcher.failure import CannotRun
 from launcher.mounts import DATA, behind_links, bind
 from launcher.toolbox import Tool
 
-NO_TORCH = "torch: no build at hand"  # as chunk-embed's Dockerfile says
+NO_TORCH = re.compile(r"torch\.lock.* exit code: 10\b")  # as chunk-embed's Dockerfile ends
 
 
 def engine_answers() -> bool:
@@ -70,7 +71,7 @@ def _build_failure(images: Mapping[str, str], code: int, text: str) -> CannotRun
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         return CannotRun(10, "docker", "the Compose plugin is missing", "install the Docker Compose plugin")
     missing = ", ".join(name for name, image in images.items() if not has_image(image)) or ", ".join(images)
-    if NO_TORCH in text:
+    if NO_TORCH.search(text):
         what = "PyTorch's package index is not reachable, and WHEELHOUSE has no CPU build of torch"
         return CannotRun(10, "chunk-embed", what, "WHEELHOUSE=a folder that has the wheel")
     if "no space left on device" in text.lower():
