@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
-from cluster.steps.plan import Request, make_plan
+from cluster.steps.plan import make_plan
 from cluster.steps.workspace import Plan, Workspace, clean
 from cluster.templates.stages import Stage, digest, resolved_stages
 from conftest import git
@@ -122,8 +122,8 @@ def stages(world: Path, name: str = "letters") -> list[Stage]:
 
 def plan(world: Path, name: str = "letters", **asked: object) -> Plan:
     """Make the plan of a workflow, by default of a current template."""
-    request = Request(name, **{"digest": digest(stages(world, name)), **asked})  # type: ignore[arg-type]  # of a test
-    return make_plan(request, Workspace(world), str(world / "origin.git"), "local")
+    asked = {"template": digest(stages(world, name)), **asked}
+    return make_plan(Workspace(world), str(world / "origin.git"), "local", name, **asked)  # type: ignore[arg-type]
 
 
 def refused(code: int, message: str, call: Callable[[], object]) -> None:

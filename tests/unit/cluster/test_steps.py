@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from cluster.cli import cli
-from cluster.steps.plan import Request, make_plan
+from cluster.steps.plan import make_plan
 from cluster.steps.publish import publish
 from cluster.steps.workspace import Workspace, clean
 from cluster.templates.stages import Stage, digest, with_dependents
@@ -99,7 +99,7 @@ def test_a_template_of_other_stages_than_the_revision_is_refused(
     old = digest(stages(world))
     change(world / "clone", f"data/{path}", before, after)
     push(world / "clone")
-    refused(40, "; fix: kubectl apply -f data/letters/workflow.yaml", lambda: plan(world, digest=old))
+    refused(40, "; fix: kubectl apply -f data/letters/workflow.yaml", lambda: plan(world, template=old))
     assert plan(world).run == ALL
 
 
@@ -118,8 +118,8 @@ def test_a_revision_is_a_commit_of_main_and_may_be_an_older_one(fresh: Path, tmp
 
 
 def test_a_repository_that_does_not_answer(fresh: Path, tmp_path: Path) -> None:
-    request = Request("letters", digest(stages(fresh)))
-    refused(12, "REPO_URL: ", lambda: make_plan(request, Workspace(tmp_path), str(tmp_path / "gone.git"), "local"))
+    gone, current = str(tmp_path / "gone.git"), digest(stages(fresh))
+    refused(12, "REPO_URL: ", lambda: make_plan(Workspace(tmp_path), gone, "local", "letters", current))
 
 
 def test_what_is_released_has_nothing_to_do_unless_forced(released: Path) -> None:

@@ -58,11 +58,10 @@ def plan(
     Example:
       cluster argo plan --dataset emotion --digest 2fcc51d90a6be1a4 --repo https://example.org/registry.git
     """
-    from cluster.steps.plan import Request, make_plan
+    from cluster.steps.plan import make_plan
     from cluster.steps.workspace import Workspace
 
-    request = Request(name, digest, revision, force == "true", data_version)
-    plan = make_plan(request, Workspace(workspace), repo, remote)
+    plan = make_plan(Workspace(workspace), repo, remote, name, digest, revision, force == "true", data_version)
     _write(out, publish=str(plan.publish).lower())
     _write(out, **{f"run-{stage}": str(stage in plan.run).lower() for stage in plan.outputs})
     stages = f"run {', '.join(plan.run)}" if plan.run else "all stages are up to date"

@@ -1,7 +1,6 @@
 """Plan a workflow: clone, find the stale stages, and fetch the outputs of the others."""
 
 import contextlib
-import dataclasses
 import hashlib
 import logging
 import os
@@ -31,37 +30,36 @@ log = logging.getLogger(__name__)
 AUTHOR = ("-c", "user.name=data-registry", "-c", "user.email=data-registry@localhost")
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """The parameters of a workflow; ``digest`` is that of the stages in its template."""
-
-    dataset: str
-    digest: str
-    revision: str = "main"
-    force: bool = False
-    data_version: str = ""
-
-
-def make_plan(request: Request, workspace: Workspace, url: str, remote: str) -> Plan:
+def make_plan(
+    workspace: Workspace,
+    url: str,
+    remote: str,
+    name: str,
+    template: str,
+    revision: str = "main",
+    force: bool = False,
+    data_version: str = "",
+) -> Plan:
     """Clone the repository into the workspace, fetch the inputs of the stages to run, and return the plan.
 
-    A stage runs where DVC finds it stale, where ``force`` is set, where the remote lacks an output of it, and after any
-    stage that runs; the stage ``registry``, which needs git, runs here. A second run starts over.
+    ``name`` is the dataset, ``template`` the digest of the stages in its template. A stage runs where DVC finds it
+    stale, with ``force``, where the remote lacks an output of it, and after any stage that runs. The stage ``registry``
+    runs here, as it needs git. A second run starts over.
     Raises NetworkFailed where git cannot fetch, ReleaseRefused for a stale template or a revision that is not on the
     branch of releases, UsageError for parameters that do not fit the dataset.
     """
-    git = _clone(workspace, url, request.revision)
+    git = _clone(workspace, url, revision)
     root = workspace.clone
-    (dataset,) = find_datasets(root, request.dataset, all_of_them=False)
-    if request.data_version:
-        _set_parent(dataset, git, request.data_version)
+    (dataset,) = find_datasets(root, name, all_of_them=False)
+    if data_version:
+        _set_parent(dataset, git, data_version)
     _set_endpoint(root, remote)
     with dvc_repository(root) as repo:
         stages = stages_in(repo, dataset, root)
-        if (current := digest(stages)) != request.digest:
-            what = f"the template is of other stages ({request.digest}) than {request.revision} ({current})"
+        if (current := digest(stages)) != template:
+            what = f"the template is of other stages ({template}) than {revision} ({current})"
             raise ReleaseRefused(f"data-{dataset.name}", what, f"kubectl apply -f data/{dataset.name}/workflow.yaml")
-        run = {stage.name for stage in stages} if request.force else _stale(repo, dataset)
+        run = {stage.name for stage in stages} if force else _stale(repo, dataset)
     publish = bool(run) or not is_released(git, dataset)
     if publish:
         store = open_store(git, "HEAD", remote)

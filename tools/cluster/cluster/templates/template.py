@@ -110,7 +110,8 @@ def _templates(dataset: Dataset, stages: list[Stage], root: Path) -> list[Templa
         ARGO_WORKFLOW_FAILURES="{{workflow.failures}}",
     )
     tasks = [{"name": "plan", "template": "plan"}, *(task for stage in pods for task in _tasks(stage, pods))]
-    tasks.append(_publish_task(pods))
+    is_due = "{{tasks.plan.outputs.parameters.publish}} == true"
+    tasks.append({"name": "publish", "template": "publish", "depends": _after(pods), "when": is_due})
     templates = [plan, *(stage_pod(stage, tools[stage.name], dataset.name) for stage in pods)]
     templates += [*(ray_pod(stage, tools[stage.name], dataset.name) for stage in pods if stage.heavy), publish]
     if loaders := [stage for stage in pods if stage.name == LOADER]:
@@ -141,15 +142,6 @@ def _tasks(stage: Stage, stages: list[Stage]) -> list[dict[str, str]]:
         {**task, "when": f"{is_due} && {on_ray.replace('==', '!=')}"},
         {**task, "name": name, "template": name, "when": f"{is_due} && {on_ray}"},
     ]
-
-
-def _publish_task(stages: list[Stage]) -> dict[str, str]:
-    return {
-        "name": "publish",
-        "template": "publish",
-        "depends": _after(stages),
-        "when": "{{tasks.plan.outputs.parameters.publish}} == true",
-    }
 
 
 def _after(stages: list[Stage]) -> str:
