@@ -8,22 +8,22 @@ WORKERS := -n logical --dist loadfile --no-loadscope-reorder
 .PHONY: client-wheel test test-all lint faults bench
 .PHONY: minikube-apply minikube-forward minikube-smoke
 
-help: ## This list
+help: ## List the main targets
 	@sed -nE -e 's/^([a-z-]+):.*## /\1\t/p' -e '$$s/.*/make help-all lists every target/p' Makefile | expand -t 15
 
-help-all: # Every target
+help-all: # List every target
 	@sed -nE 's/^([a-z-]+):.*# /\1\t/p' Makefile | expand -t 18
 
-demo: ## All of it, on samples (the first run installs packages)
+demo: ## Run every step on sample data, without Docker
 	@tools/run registry demo
 
-dataset: ## Build a dataset: make dataset DS=wine-quality [SOURCE=sample]
+dataset: ## Build a dataset: make dataset DS=wine-quality
 	@tools/run registry dataset
 
-new: ## A folder for a new dataset: make new DS=my-data KIND=table
+new: ## Create a dataset: make new DS=my-data KIND=table
 	@tools/run registry new
 
-refresh: # Look for changes upstream: writes sources.csv for review
+refresh: # Update sources.csv from upstream: make refresh DS=emotion
 	@tools/run registry refresh
 
 release: ## Release it: make release DS=emotion VERSION=1.1.0
@@ -32,88 +32,88 @@ release: ## Release it: make release DS=emotion VERSION=1.1.0
 bootstrap: # Build every dataset and release it as 1.0.0
 	@tools/run registry bootstrap
 
-get: ## Fetch it, verified: make get DS=emotion VERSION=1.1.0 OUT=dir
+get: ## Download: make get DS=emotion VERSION=1.1.0 OUT=emotion
 	@tools/run registry get
 
-verify: ## Read a release back, every byte: make verify DS=... or ALL=1
+verify: ## Read a release back: make verify DS=emotion, or ALL=1
 	@tools/run registry verify
 
-repair: # Mend what it has lost: make repair DS=... VERSION=...
+repair: # Replace lost or damaged objects: make repair DS=emotion
 	@tools/run registry repair
 
-doctor: ## Look at this machine, and say how to mend it
+doctor: ## Check this machine, and print a fix for each problem
 	@tools/run registry doctor
 
-show: ## What a dataset is, and its versions: make show DS=emotion
+show: ## Show a dataset and its versions: make show DS=emotion
 	@tools/run registry show
 
-diff: ## Two versions, to the row: make diff DS=emotion A=1.0.0 B=1.1.0
+diff: ## Compare versions: make diff DS=emotion A=1.0.0 B=1.1.0
 	@tools/run registry diff
 
-explain: ## What a model learnt from: make explain MODEL=wine-regressor/3
+explain: ## Training data of a model: make explain MODEL=wine-regressor/1
 	@tools/run registry explain
 
-whohas: ## Releases and models with a sample: make whohas SAMPLE="a text"
+whohas: ## Find a sample in all releases: make whohas SAMPLE="a text"
 	@tools/run registry whohas
 
 catalog: ## Write the catalogue, a web site of all datasets
 	@tools/run catalog build
 
-catalog-serve: ## Serve it to browsers on this machine [PORT=8080]
+catalog-serve: ## Serve it on this machine: make catalog-serve [PORT=8080]
 	@tools/run catalog serve
 
-cards: # Write the generated part of the cards, README.md [DS=emotion]
+cards: # Write the front matter of the READMEs: make cards [DS=emotion]
 	@tools/run registry cards
 
 load: # Load an index into the database: make load [VERSION=1.0.0]
 	@tools/run registry load
 
-switch: # Let readers see a release of it: make switch [VERSION=1.0.0]
+switch: # Point readers at a release of it: make switch [VERSION=1.0.0]
 	@tools/run registry switch
 
-rollback: # Let them see the one before again
+rollback: # Point them back at the previous one
 	@tools/run registry rollback
 
 search: ## Search the index: make search Q="how do I deploy with Argo"
 	@tools/run registry search
 
-evaluate: # Measure how well it answers the questions that it should
+evaluate: # Measure the search results: make evaluate [VERSION=1.0.0]
 	@tools/run registry evaluate
 
-push: ## Send its data to the remote: make push DS=... [ENV=docker]
+push: # Send data to a remote: ENV=docker make push DS=wine-quality
 	@tools/run registry push
 
-pull: ## Fetch it from there, and verify every byte
+pull: # Fetch it, verified: ENV=docker make pull DS=wine-quality
 	@tools/run registry pull
 
-images: ## Build the tools' container images
+images: # Build the container images of the tools
 	@tools/run registry images
 
-minikube-apply: # Install it in minikube (KUBE_CONTEXT=... another cluster)
+minikube-apply: # Install everything in minikube [KUBE_CONTEXT=...]
 	@tools/run cluster minikube apply
 
 minikube-forward: # Forward ports of this machine to its services
 	@tools/run cluster minikube forward
 
-minikube-smoke: # Run a pipeline in the cluster, and read its release back
+minikube-smoke: # Run a pipeline there, and verify its release
 	@tools/run cluster minikube smoke
 
-workflows: # Write the datasets' Argo workflows from their DVC stages
+workflows: # Write the Argo workflows of the datasets
 	@tools/run cluster workflow all
 
-test: ## Tests, some of every kind (8 minutes on two cores)
+test: ## Run tests of every kind (8 minutes on two cores)
 	@tools/run tests pytest tests -m "not extended and not slow" $(WORKERS)
 
-test-all: # All other tests (up to 25 minutes) [PART=tests/e2e]
+test-all: # Run all other tests (25 minutes) [PART=tests/e2e]
 	@tools/run tests pytest $(or $(PART),tests) -m "extended and not slow" $(WORKERS)
 
-lint: ## Style and types
+lint: # Check style and types
 	@tools/run tests pytest tests/repo/test_style.py
 
-faults: # Every fault: kills, full disks, fuzz (up to 40 minutes)
+faults: # Run the slow tests: kills, full disks, fuzz (up to 40 minutes)
 	@tools/run tests pytest tests -m "slow" $(WORKERS)
 
-bench: # Speed and memory against the obvious way, as ratios
+bench: # Measure speed and memory, as ratios to a simple implementation
 	@tools/run tests python tests/bench
 
 prompts: # Register prompts in MLflow: make prompts [PIN=name/version]

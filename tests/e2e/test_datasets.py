@@ -72,7 +72,7 @@ def test_the_second_time_nothing_runs(built) -> None:
     clone, known, command, _ = built
     again = subprocess.run(command, cwd=clone, env=known, text=True, capture_output=True)
     assert again.returncode == 0 and "Running stage" not in again.stderr
-    assert again.stdout.count("nothing to do") == len(list(clone.glob("data/*/sources.csv")))
+    assert again.stdout.count("nothing: all stages are current") == len(list(clone.glob("data/*/sources.csv")))
 
 
 def test_leaks_are_reported_with_their_ids(built) -> None:

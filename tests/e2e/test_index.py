@@ -114,7 +114,7 @@ def test_the_readme_has_these_commands_in_this_order(root: Path) -> None:
 def test_without_its_release_nothing_is_made(world: World) -> None:
     assert world.refused.returncode != 0
     assert (
-        "error: opencloudhub-readmes-v1.0.0: is not released; fix: make release DS=opencloudhub-readmes VERSION=1.0.0"
+        "error: opencloudhub-readmes-v1.0.0: not released; fix: make release DS=opencloudhub-readmes VERSION=1.0.0"
         in world.refused.stderr
     )
 
@@ -123,7 +123,7 @@ def test_it_is_built_once_from_the_release_that_it_names(world: World) -> None:
     stages = r" [0-9.]+ s, ".join(("registry", "chunk-embed", "pgloader", "stats"))
     assert re.search(rf"^  built     {stages} [0-9.]+ s$", world.built, re.MULTILINE)
     assert "data      from opencloudhub-readmes-v1.0.0" in world.built and "chunks of 14 documents" in world.built
-    assert "nothing to do" in world.again
+    assert "nothing: all stages are current" in world.again
     metadata = json.loads((world.folder / "metadata.json").read_text())
     (parent,) = metadata["provenance"]["parents"]
     readmes = json.loads((world.clone.folder / "data" / READMES / "metadata.json").read_text())

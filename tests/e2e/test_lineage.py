@@ -191,7 +191,7 @@ def test_explain_names_the_training_samples(world: World, trained: Any, wines: l
         table = list(csv.DictReader(file))
     assert [(each["sample_id"], int(each["row"])) for each in table] == [(wines[row], row) for row in chosen]
     shown = run(world.asker, "explain", trained["model"])
-    assert "5197 of the 6497 samples of wine-quality-v1.0.0, named by rows" in shown
+    assert "5197 of 6497 samples of wine-quality-v1.0.0, selected by rows" in shown
 
 
 def test_whohas_tells_who_was_given_a_sample(world: World, trained: Any, wines: list[str]) -> None:

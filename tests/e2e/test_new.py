@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import environ, git, make_clone
-from registry.build.new import LIKE
+from registry.build.new import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def make(clone: Path, root: Path, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=clone, env=environ(root, RUNTIME="host"), text=True, capture_output=True)
 
 
-KINDS = sorted({*LIKE} - {"index"})  # of a release: test_index.py
+KINDS = sorted({*EXAMPLES} - {"index"})  # of a release: test_index.py
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ KINDS = sorted({*LIKE} - {"index"})  # of a release: test_index.py
 )
 def test_a_new_folder_builds_as_it_is(kind: str, clone: Path, root: Path) -> None:
     made = make(clone, root, "new", f"DS=my-{kind}", f"KIND={kind}")
-    assert made.returncode == 0 and f"data/my-{kind} is there" in made.stdout, made.stderr
+    assert made.returncode == 0 and f"data/my-{kind}: created" in made.stdout, made.stderr
     folder = clone / "data" / f"my-{kind}"
     params = yaml.safe_load((folder / "params.yaml").read_text())
     assert params["dataset"]["name"] == f"my-{kind}" and params["dataset"]["source"] == "to be filled in"
     assert "upstream" not in params and params["parquetizer"]
     assert params["card"]["tasks"] and params["card"].keys() <= {"tasks", "languages"}
-    assert (folder / "dvc.yaml").read_bytes() == (root / "data" / LIKE[kind] / "dvc.yaml").read_bytes()
+    assert (folder / "dvc.yaml").read_bytes() == (root / "data" / EXAMPLES[kind] / "dvc.yaml").read_bytes()
     built = make(clone, root, "dataset", f"DS=my-{kind}")
     assert built.returncode == 0, built.stderr
     assert json.loads((folder / "metadata.json").read_text())["dataset"]["name"] == f"my-{kind}"
@@ -48,9 +48,9 @@ def test_a_new_folder_builds_as_it_is(kind: str, clone: Path, root: Path) -> Non
 
 def test_it_takes_no_name_twice_and_no_other_kind(clone: Path, root: Path) -> None:
     for arguments, message in (
-        (["DS=wine-quality"], "error: DS: data/wine-quality is there already; fix: choose another name"),
-        (["DS=../x"], "error: DS: '../x' is no name of a dataset; fix: use small letters, digits and -, as my-data"),
-        (["DS=x", "KIND=video"], f"error: KIND: no kind 'video'; fix: use one of: {', '.join(LIKE)}"),
+        (["DS=wine-quality"], "error: DS: data/wine-quality already exists; fix: choose another name"),
+        (["DS=../x"], "error: DS: invalid name '../x'; fix: use a-z, 0-9 and -, as my-data"),
+        (["DS=x", "KIND=video"], f"error: KIND: unknown kind 'video'; fix: use one of: {', '.join(EXAMPLES)}"),
     ):
         refused = make(clone, root, "new", *arguments)
         assert refused.returncode == 2 and message in refused.stderr

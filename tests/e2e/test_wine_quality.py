@@ -72,7 +72,11 @@ def test_again_nothing_executes(built) -> None:
     clone, known, _ = built
     before = {name: (clone / DATASET / name).stat().st_mtime_ns for name in OUTPUTS}
     again = subprocess.run(["make", "dataset", "DS=wine-quality"], cwd=clone, env=known, text=True, capture_output=True)
-    assert again.returncode == 0 and "nothing to do" in again.stdout and "Running stage" not in again.stderr
+    assert (
+        again.returncode == 0
+        and "nothing: all stages are current" in again.stdout
+        and "Running stage" not in again.stderr
+    )
     assert before == {name: (clone / DATASET / name).stat().st_mtime_ns for name in OUTPUTS}
 
 

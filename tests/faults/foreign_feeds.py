@@ -26,8 +26,8 @@ from data_registry.training.sample_files import read_table
 from data_registry.training.selection import IDS, Selection, digest, read_selection, write_selection
 from faults.foreign_documents import COLUMNS, HASH, METADATA
 from registry.compare.drift import drift
-from registry.lineage.show import Shown, as_text
-from registry.lineage.sought import Sought, names_in
+from registry.lineage.query import Query, names_in
+from registry.lineage.show import Description, as_text
 
 MANIFEST = Manifest(Path("m"), 1, COLUMNS, ["text"], {"a.parquet": HASH})
 
@@ -51,7 +51,7 @@ def metadata(content: bytes) -> None:
     """Read metadata.json, and all that the catalogue, show and diff make of it."""
     found = read_metadata(content, "metadata.json", VerificationFailed, "x")
     facts.check(found, "metadata.json")
-    as_text(Shown("x", "1.0.0", found, [], []))
+    as_text(Description("x", "1.0.0", found, [], []))
     list(drift(METADATA, found))
     json.dumps(found, ensure_ascii=False).encode()
 
@@ -63,7 +63,7 @@ def readme(content: bytes) -> None:
 
 
 def sought(content: bytes) -> None:
-    names_in(Sought.parse("row:" + content.decode(errors="surrogateescape")), MANIFEST)
+    names_in(Query.parse("row:" + content.decode(errors="surrogateescape")), MANIFEST)
 
 
 def selection(content: bytes) -> None:

@@ -64,7 +64,7 @@ def corrupted(registry: Registry, count: int) -> dict[str, int]:
         named = {f"{release.tag} {_shown(f'data/{name}/{path}')}: object {md5} is {what} on local" for path in paths}
         counts["named"] += {str(problem) for problem in problems} == named
         done = repair(release, registry.root, registry.store, build=False)
-        assert {each.path for each in done.mended} == paths and not done.left
+        assert {each.path for each in done.repaired} == paths and not done.left
         counts["mended"] += there.read_bytes() == good and verify(release, registry.store) == []
     return counts
 
@@ -132,5 +132,5 @@ def test_many_at_once_are_mended_from_wherever_a_copy_is(tmp_path: Path, copies:
         for md5 in spoilt:
             spoil(made.object(md5), chance.choice(KINDS), chance)
         done = repair(release, made.root, made.store)
-        assert {each.md5 for each in done.mended} == set(spoilt) and not done.left
+        assert {each.md5 for each in done.repaired} == set(spoilt) and not done.left
         assert verify(release, made.store) == []

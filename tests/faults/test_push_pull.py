@@ -212,7 +212,7 @@ def test_lost_object_of_a_folder_is_sent_again(author: Clone, reader: Clone, sta
     assert plain.returncode == 0 and "up to date" in plain.stdout
     assert name not in names(stack, published)
     pushed = author.registry("push", "many")
-    assert pushed.stdout == "many: 1 of 63 objects sent to docker, all are there\n"
+    assert pushed.stdout == "many: 63 of 63 objects on docker, 1 sent\n"
     assert name in names(stack, published)
     assert reader.registry("pull", "many").returncode == 0
     assert tree(reader.folder / "data/many/files") == tree(author.folder / "data/many/files")
@@ -262,7 +262,7 @@ def test_rotten_object_is_named_and_not_let_in(
         if damage == "cut":
             author.point(stack.environ["AWS_ENDPOINT_URL"], published)
             pushed = author.registry("push", "pair")
-            assert pushed.stdout == "pair: 1 of 3 objects sent to docker, all are there\n", pushed.stderr
+            assert pushed.stdout == "pair: 3 of 3 objects on docker, 1 sent\n", pushed.stderr
     finally:
         if damage != "cut":
             put(stack, published, digest, good)

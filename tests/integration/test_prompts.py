@@ -50,7 +50,7 @@ def test_every_version_of_every_prompt_is_registered(stack: Stack, root: Path) -
     assert {"radiology-vlm-prompt", "readme-rag-prompt"} <= {prompt.name for prompt in prompts}
     for prompt in prompts:
         assert texts(stack, prompt.name) == dict(enumerate(prompt.texts, 1))
-        said = f"{prompt.name}: {len(prompt.texts)} of {len(prompt.texts)} versions registered, all are there"
+        said = f"{prompt.name}: {len(prompt.texts)} of {len(prompt.texts)} versions in "
         assert said in stack.compose("logs", "prompts").stdout
 
 
@@ -65,7 +65,7 @@ def test_registering_again_changes_nothing_in_compose_and_on_the_host(stack: Sta
     stack.up()
     ran = registry(stack, "prompts")
     assert ran.returncode == 0, ran.stderr
-    assert f"radiology-vlm-prompt: 0 of 3 versions registered in {stack.mlflow}, all are there\n" in ran.stdout
+    assert f"radiology-vlm-prompt: 3 of 3 versions in {stack.mlflow}, 0 registered\n" in ran.stdout
     assert {prompt.name: texts(stack, prompt.name) for prompt in find_prompts(root)} == before
 
 
@@ -76,8 +76,8 @@ def test_where_mlflow_has_another_text_the_stack_comes_up_and_says_so(stack: Sta
     said = docker_log(stack.container("prompts")).splitlines()[-1]
     assert said == (
         "error: prompts:/readme-rag-prompt/1: http://mlflow:5000 has another text than "
-        "data/opencloudhub-readmes-rag-evaluation/prompts/readme-rag-prompt/1.txt, so nothing of this prompt was "
-        "registered; fix: ENV=docker make prompts PIN=readme-rag-prompt/1 takes that text; yours becomes a new version"
+        "data/opencloudhub-readmes-rag-evaluation/prompts/readme-rag-prompt/1.txt; no version of this prompt was "
+        "registered; fix: ENV=docker make prompts PIN=readme-rag-prompt/1 copies that text; add yours as a new version"
     )
     assert texts(stack, another_text) == {1: "Registered by a consumer."}
     ran = registry(stack, "prompts")
@@ -88,6 +88,6 @@ def test_a_version_that_the_stack_lacks_is_named(stack: Stack) -> None:
     ran = registry(stack, "prompts", "--pin", "radiology-vlm-prompt/9")
     assert ran.returncode == 10
     assert ran.stderr == (
-        f"error: prompts:/radiology-vlm-prompt/9: {stack.mlflow} has no such version; "
+        f"error: prompts:/radiology-vlm-prompt/9: version not found in {stack.mlflow}; "
         "fix: pin one that it has: 1, 2, 3\n"
     )

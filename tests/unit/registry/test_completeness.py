@@ -52,9 +52,9 @@ def run(*arguments: str) -> Result:
 def test_whohas_in_a_clone_without_tags_is_incomplete(shallow: Path) -> None:
     done = run("whohas", "hello")
     assert done.exit_code == 45
-    assert "none of those that could be read has it" in done.stdout
+    assert "not found in those that could be read" in done.stdout
     assert MISSING in " ".join(done.stdout.split()) and "git fetch origin --tags" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: whohas: the answer is incomplete: not in this clone: 3 ")
+    assert done.stderr.splitlines()[-1].startswith("error: whohas: the list is incomplete: not in this clone: 3 ")
     git(shallow, "fetch", "-q", "origin", "--tags")
     done = run("whohas", "hello", "--json")
     found = json.loads(done.stdout)

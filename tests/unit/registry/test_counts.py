@@ -52,7 +52,7 @@ def test_objects_sent_are_some_of_those_there_are(lost: str, world: Path, monkey
     monkeypatch.setenv("REGISTRY_ROOT", str(clone))
     told = CliRunner().invoke(cli, ["release", "greetings", "--version", "1.0.0"])
     assert told.output == (
-        f"greetings-v1.0.0: already released; 0 of {len(there)} objects sent to local, all read back\n"
+        f"greetings-v1.0.0: already released; {len(there)} of {len(there)} objects on local, 0 sent, all read back\n"
     )
 
 

@@ -49,7 +49,7 @@ def test_other_names_are_refused_with_the_known_ones(tree: Path, name: str) -> N
     with pytest.raises(UsageError) as refused:
         find_datasets(tree, name)
     assert refused.value.fix == "use one of: apples, pears, all"
-    assert refused.value.what == (f"no dataset {name!r}" if name else "is missing")
+    assert refused.value.what == (f"unknown dataset {name!r}" if name else "not set")
 
 
 def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
@@ -58,15 +58,17 @@ def test_summary_is_short_and_marks_the_sample(tree: Path) -> None:
     assert said.splitlines() == [
         "apples",
         "  built     stats 1.2 s",
-        "  data      from its pinned sources",
+        "  data      from sources.csv",
         "  samples   3 rows, 2 features",
-        "  checks    nothing to report",
+        "  checks    none failed",
         "  files     data/apples/raw  1.5 kB",
         f"            data/apples/metadata.json  {size(apples.folder / 'metadata.json')}",
         "  identity  0123456789abcdef (logical hash)",
         "  next      make release DS=apples VERSION=1.0.0",
     ]
-    assert "SYNTHETIC SAMPLE" in summary(pears, {}, tree) and "nothing to do" in summary(pears, {}, tree)
+    assert "SYNTHETIC SAMPLE" in summary(pears, {}, tree) and "nothing: all stages are current" in summary(
+        pears, {}, tree
+    )
 
 
 def test_the_next_step_is_one_that_has_something_to_say(tree: Path) -> None:
@@ -95,7 +97,7 @@ def test_cut_lock_is_refused(tree: Path) -> None:
     (apples,) = find_datasets(tree, "apples")
     apples.check_lock()
     (apples.folder / "dvc.lock").write_text(yaml.safe_dump({"stages": {"fetcher": STAGES["fetcher"]}}))
-    with pytest.raises(ReleaseRefused, match="stage stats is missing; fix: make dataset DS=apples"):
+    with pytest.raises(ReleaseRefused, match="stage stats not found; fix: make dataset DS=apples"):
         apples.check_lock()
     for text in ("", "{}\n"):
         (apples.folder / "dvc.lock").write_text(text)

@@ -14,14 +14,18 @@ from data_registry.store.manifests import fetch_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry.cli import cli
-from registry.compare.diff import Diff, bump_between, bump_of, compare, diff_versions
+from registry.compare.diff import bump_between, bump_of, diff_of, sides
 from registry.compare.drift import Change
-from registry.compare.matching import same
+from registry.compare.matching import Diff, compare, match
 from registry.datasets import Dataset, find_datasets
 from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, wines
 
 SCHEMA = pa.schema([("key", pa.int64()), ("value", pa.int64())])
 CHANGED = [("hello", "joy"), ("oh", "sadness"), ("new one", "joy"), ("hello", "love"), ("no", "anger")]
+
+
+def diff_versions(*versions: Any) -> Diff:
+    return diff_of(*sides(*versions))
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def ids(table: pa.Table) -> list[str]:
 def two_versions(world: World) -> Diff:
     world.release("greetings", "1.0.0", greetings())
     world.release("greetings", "1.1.0", greetings(CHANGED, VAL[:1]))
-    return diff_versions(dataset(world), world.root, "1.0.0", "1.1.0", "")[2]
+    return diff_versions(dataset(world), world.root, "1.0.0", "1.1.0", "")
 
 
 def places(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -123,7 +127,7 @@ def test_ids_that_differ_in_one_byte_are_others(flip: int) -> None:
     other = block[::-1].copy()
     other[:10, flip] ^= 0xFF
     one, two = (each.view("S16").ravel() for each in (block, other))
-    in_one, in_two = same(one, two)
+    in_one, in_two = match(one, two)
     expected = {(i, j) for i in range(100) for j in range(100) if (block[i] == other[j]).all()}
     assert set(zip(in_one.tolist(), in_two.tolist(), strict=True)) == expected
 
@@ -160,12 +164,12 @@ def test_a_class_more_is_another_schema(world: World) -> None:
 
     world.release("greetings", "1.0.0", greetings(), schema=schema("joy", "anger"))
     world.build("greetings", greetings(), schema=schema("joy", "anger", "love"))
-    found = diff_versions(dataset(world), world.root, "1.0.0", "", "")[2]
+    found = diff_versions(dataset(world), world.root, "1.0.0", "", "")
     change = Change("schema.features.label.classes", ["joy", "anger"], ["joy", "anger", "love"])
     assert found.schema == (change,) and bump_between(found) == "major"
     world.build("greetings", greetings(), schema={"features": {"label": {**schema("joy")["features"]["label"]}}})
     world.build("greetings", greetings(), schema=schema("joy", "anger") | {"title": "another"})
-    assert bump_between(diff_versions(dataset(world), world.root, "1.0.0", "", "")[2]) == "patch"
+    assert bump_between(diff_versions(dataset(world), world.root, "1.0.0", "", "")) == "patch"
 
 
 def test_columns_are_compared_by_name_type_and_order(world: World) -> None:
@@ -183,7 +187,7 @@ def test_columns_are_compared_by_name_type_and_order(world: World) -> None:
     }.items():
         world.release("wines", version, made)
     found = {
-        version: diff_versions(dataset(world, "wines"), world.root, "1.0.0", version, "")[2].schema
+        version: diff_versions(dataset(world, "wines"), world.root, "1.0.0", version, "").schema
         for version in ("2.0.0", "3.0.0", "4.0.0")
     }
     assert found == {
@@ -196,7 +200,7 @@ def test_columns_are_compared_by_name_type_and_order(world: World) -> None:
 def test_without_a_key_another_value_is_another_sample(world: World) -> None:
     world.release("wines", "1.0.0", wines())
     world.build("wines", wines([(9.4, 4), (9.8, 6), (10.5, 7), (9.4, 5), (11.0, 8)]))
-    found = diff_versions(dataset(world, "wines"), world.root, "", "", "")[2]
+    found = diff_versions(dataset(world, "wines"), world.root, "", "", "")
     assert [len(each) for each in (found.added, found.removed, found.changed)] == [1, 1, 0]
 
 
@@ -222,20 +226,19 @@ def test_table_fits_a_terminal_and_names_the_first(world: World) -> None:
     result = run("greetings", "1.0.0", "1.1.0")
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert lines[0] == "greetings 1.0.0 -> 1.1.0" and max(map(len, lines)) <= 80
+    assert lines[0] == "greetings 1.0.0 → 1.1.0" and max(map(len, lines)) <= 80
     assert "  added     1" in lines and lines[-1] == "  version   minor (samples differ)"
-    assert [line for line in lines if "val row 1 -> train row 4" in line]
-    assert [line.split() for line in lines if "sadness" in line] == [
-        ["splits.train.label_distribution.sadness", "-", "1"]
-    ]
+    assert [line for line in lines if "val row 1 → train row 4" in line]
+    assert "      label: joy → sadness" in lines, "values of the changed row"
+    assert "    splits.train.label_distribution.sadness                     -              1" in lines
 
 
 def test_table_of_many_says_where_the_rest_is(world: World) -> None:
     world.release("greetings", "1.0.0", greetings())
     world.build("greetings", greetings([(f"text {number}", "joy") for number in range(200)]))
     result = run("greetings")
-    assert result.output.splitlines()[0] == "greetings 1.0.0 -> working copy"
-    assert "    and 195 more: --format json has all" in result.output
+    assert result.output.splitlines()[0] == "greetings 1.0.0 → working copy"
+    assert "    and 195 more (FORMAT=json lists all)" in result.output
 
 
 def test_json_has_every_id(world: World) -> None:
@@ -249,8 +252,8 @@ def test_json_has_every_id(world: World) -> None:
 def test_markdown_is_for_a_pull_request(world: World) -> None:
     found = two_versions(world)
     text = run("greetings", "1.0.0", "1.1.0", "--format", "markdown").output
-    assert text.startswith("### greetings 1.0.0 -> 1.1.0\n\n| samples | |\n|---|---:|\n")
-    assert f"- `{ids(found.moved)[0]}` val row 1 -\\> train row 4" in text
+    assert text.startswith("### greetings 1.0.0 → 1.1.0\n\n| samples | |\n|---|---:|\n")
+    assert f"- `{ids(found.moved)[0]}` val row 1 → train row 4" in text
     assert "| splits.train.label\\_distribution.sadness | - | 1 |" in text
 
 
@@ -259,10 +262,10 @@ def test_what_is_not_there_is_said(world: World, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"greetings 2.0.0 not found; fix: use one of: 1.0.0, latest"):
         diff_versions(dataset(world), world.root, "2.0.0", "", "")
     (world.root / "data" / "greetings" / "samples.parquet").unlink()
-    with pytest.raises(InputMissing, match=r"data/greetings: is not built here; fix: make dataset DS=greetings"):
+    with pytest.raises(InputMissing, match=r"data/greetings: not built; fix: make dataset DS=greetings"):
         diff_versions(dataset(world), world.root, "1.0.0", "", "")
     (tmp_path / "no.parquet").write_bytes(b"no")
-    with pytest.raises(CorruptFile, match=r"no\.parquet: is no sample manifest"):
+    with pytest.raises(CorruptFile, match=r"no\.parquet: invalid sample manifest"):
         compare(tmp_path / "no.parquet", tmp_path / "no.parquet", {}, {})
     for wrong in ("$(touch x)", "../greetings", "all"):
         assert run(wrong).exit_code == 2

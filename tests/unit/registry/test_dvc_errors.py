@@ -58,7 +58,7 @@ STAGES: dict[str, tuple[dict[str, object], int, str]] = {
     "missing dependency": (
         {"cmd": "true", "deps": ["questions.json"]},
         10,
-        "greetings stage make: dependency 'data/greetings/questions.json' does not exist; fix: make the file",
+        "greetings stage make: dependency 'data/greetings/questions.json' does not exist; fix: create the file",
     ),
     "no command": ({"outs": ["a"]}, 2, "required key not provided @ data['stages']['make']['cmd']"),
     "unknown key": ({"cmd": "true", "inputs": ["a"]}, 2, "extra keys not allowed @ data['stages']['make']['inputs']"),
@@ -171,7 +171,7 @@ def other(clone: Path) -> Iterator[Callable[[], None]]:
 def test_a_lock_that_another_dvc_holds_is_named(clone: Path, other: Callable[[], None]) -> None:
     other()
     said = refused(31, "busy", lambda: build_it(clone))
-    assert said.endswith("fix: wait until the other DVC has ended, then run again")
+    assert said.endswith("fix: wait for the other DVC process, then run again")
 
 
 def test_a_cache_whose_disk_is_full_is_exit_50(clone: Path) -> None:

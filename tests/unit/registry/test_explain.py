@@ -72,13 +72,13 @@ def test_the_selection_that_was_logged(world: World, client: MlflowClient, tmp_p
     for line in (
         "regressor/1",
         f"  run        {found.run_id}",
-        "  release    wines-v1.0.0 (its run's tag dvc_data_version)",
-        "  training   2 of the 5 samples of wines-v1.0.0, named by rows",
-        "  validation 1 of the 5 samples of wines-v1.0.0, named by rows",
+        "  release    wines-v1.0.0 (tag dvc_data_version of its run)",
+        "  training   2 of 5 samples of wines-v1.0.0, selected by rows",
+        "  validation 1 of 5 samples of wines-v1.0.0, selected by rows",
         f"  identity   {release.logical_hash}",
     ):
         assert result.output.splitlines().count(line) == 1
-    assert "  samples    3 samples written to /" in result.output and "IDS=FILE" not in result.output
+    assert "  samples    3 written to /" in result.output and "IDS=FILE" not in result.output
     with (tmp_path / "ids.csv").open() as file:
         table = [row for row in csv.DictReader(file) if row["context"] == "training"]
     assert [(row["sample_id"], row["file"], row["row"]) for row in table] == [
@@ -98,8 +98,8 @@ def test_without_a_selection_all_of_it_with_a_note(where: str, world: World, cli
     assert ids(found) == [("training", samples(release))]
     assert found.said_in == where.removesuffix("s")
     text = run("classifier/1").output
-    assert "its run has logged no selection, so any of the 6 samples of" in text
-    assert text.endswith("\n  samples   IDS=FILE writes every one, with its file and row\n")
+    assert "no selection logged (log_dataset does that), so any of the 6 samples of" in " ".join(text.split())
+    assert text.endswith("\n  samples   IDS=FILE lists them all, with file and row\n")
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -143,17 +143,17 @@ def failure(client: MlflowClient, world: World, model: str) -> StageError:
 
 def test_what_is_not_there_is_said_with_what_is(world: World, client: MlflowClient) -> None:
     assert str(failure(client, world, "nope/1")) == (
-        "models:/nope: MLflow has no such model; fix: there are no models there yet"
+        "models:/nope: model not found in MLflow; fix: there are no models yet"
     )
     world.release("wines", "1.0.0", wines())
     version = train(client, "regressor", {"name": "wines", "version": "1.0.0"})
     client.set_registered_model_alias("regressor", "champion", version)
     client.register_prompt("ask", "Ask {what}.")
     expected = {
-        "nope/1": "models:/nope: MLflow has no such model; fix: use one of the models: regressor",
-        "nope@champion": "models:/nope: MLflow has no such model; fix: use one of the models: regressor",
-        "regressor/2": "models:/regressor: has no 2; fix: use one of the versions: 1, @champion",
-        "regressor@nope": "models:/regressor: has no @nope; fix: use one of the versions: 1, @champion",
+        "nope/1": "models:/nope: model not found in MLflow; fix: use one of the models: regressor",
+        "nope@champion": "models:/nope: model not found in MLflow; fix: use one of the models: regressor",
+        "regressor/2": "models:/regressor: version 2 not found; fix: use one of the versions: 1, @champion",
+        "regressor@nope": "models:/regressor: version @nope not found; fix: use one of the versions: 1, @champion",
     }
     found = {model: failure(client, world, model) for model in expected}
     assert {model: str(error) for model, error in found.items()} == expected
@@ -167,14 +167,14 @@ def test_a_run_that_does_not_say_gets_a_cure(world: World, client: MlflowClient)
     train(client, "mute")
     error = failure(client, world, "mute/1")
     assert error.what.endswith("has no tag or param dvc_data_version")
-    assert error.fix.startswith("call registry.log_dataset in the training, or set that tag on the run")
+    assert error.fix.startswith("call log_dataset in the training, or set that tag on the run")
     train(client, "odd", tags={"dvc_data_version": "main"})
-    assert "its run's dvc_data_version is 'main', which is no tag of a release" in str(failure(client, world, "odd/1"))
+    assert "invalid dvc_data_version 'main' in its run: expected a release tag" in str(failure(client, world, "odd/1"))
     client.create_model_version("odd", "file:///nowhere")
-    assert "has no run, so nothing says what it was trained on" in str(failure(client, world, "odd/2"))
+    assert "has no run, so its training data is unknown" in str(failure(client, world, "odd/2"))
     train(client, "old", tags={"dvc_data_version": "gone-v1.0.0"})
     error = failure(client, world, "old/1")
-    assert str(error) == "gone-v1.0.0: is no release that this clone knows; fix: git fetch --tags, then run again"
+    assert str(error) == "gone-v1.0.0: release not found in this clone; fix: git fetch --tags, then run again"
     assert isinstance(error, InputMissing)
 
 
@@ -184,4 +184,4 @@ def test_a_tag_that_has_moved_is_found_out(world: World, client: MlflowClient) -
     git(world.root, "tag", "-d", "greetings-v1.0.0")
     world.release("greetings", "1.0.0", greetings(TRAIN[:2]))
     error = failure(client, world, "classifier/1")
-    assert isinstance(error, VerificationFailed) and "a tag has moved" in str(error)
+    assert isinstance(error, VerificationFailed) and "differs from the run's" in str(error)

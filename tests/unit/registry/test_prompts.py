@@ -28,8 +28,7 @@ from data_registry.stage.errors import (
     VerificationFailed,
 )
 from registry.cli import cli
-from registry.services.pin import pin, with_hash
-from registry.services.prompts import Registered, find_prompts, register
+from registry.services.prompts import Registered, find_prompts, pin_prompt, register, with_hash
 from registry.services.tracking import connected, tracking_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
@@ -111,14 +110,14 @@ def test_another_text_is_left_alone_the_rest_registered_and_pinning_it_ends_the_
     with pytest.raises(TagExists) as refused:
         register(root, uri)
     assert str(refused.value) == (
-        f"prompts:/ask/1: {uri} has another text than data/pears/prompts/ask/1.txt, so nothing of this prompt was "
-        "registered; fix: make prompts PIN=ask/1 takes that text; yours becomes a new version"
+        f"prompts:/ask/1: {uri} has another text than data/pears/prompts/ask/1.txt; no version of this prompt was "
+        "registered; fix: make prompts PIN=ask/1 copies that text; add yours as a new version"
     )
     assert f"error: prompts:/say/2: {uri} has another text than data/apples/prompts/say/2.txt" in caplog.text
     assert versions(uri, "say") == {1: TEXTS[0], 2: "Said before."}
     assert versions(uri, "tell") == {1: "Tell."}
     for wanted in ("ask/1", "say/2"):
-        pin(root, uri, wanted)
+        pin_prompt(root, uri, wanted)
     assert register(root, uri) == [Registered("say", 3, 1), Registered("ask", 1, 0), Registered("tell", 1, 0)]
     assert versions(uri, "say") == {1: TEXTS[0], 2: "Said before.", 3: TEXTS[2]}
 
@@ -128,7 +127,7 @@ def test_a_changed_file_is_another_text(root: Path, uri: str, monkeypatch: pytes
     file = root / "data/apples/prompts/say/3.txt"
     file.write_text(TEXTS[2] + "\n")
     monkeypatch.setenv("ENV", "docker")
-    with pytest.raises(TagExists, match="ENV=docker make prompts PIN=say/3 takes that text"):
+    with pytest.raises(TagExists, match="ENV=docker make prompts PIN=say/3 copies that text"):
         register(root, uri)
     file.write_text(TEXTS[2])
     assert register(root, uri)[0].new == 0
@@ -140,7 +139,7 @@ def test_versions_that_mlflow_has_beyond_the_files_are_told_of(
     add(uri, "say", *TEXTS, "The fourth.")
     caplog.set_level("INFO")
     register(root, uri)
-    assert "say: MLflow also has version 4; make prompts PIN=say/4 takes its text" in caplog.text
+    assert "say: MLflow also has version 4; make prompts PIN=say/4 copies it" in caplog.text
 
 
 def test_a_number_that_mlflow_has_given_and_deleted_is_not_filled_by_others(root: Path, uri: str) -> None:
@@ -150,7 +149,7 @@ def test_a_number_that_mlflow_has_given_and_deleted_is_not_filled_by_others(root
     with pytest.raises(TagExists) as refused:
         register(root, uri)
     assert str(refused.value) == (
-        f"prompts:/say/2: {uri} has deleted it, and gives no number twice, so nothing of this prompt was registered; "
+        f"prompts:/say/2: deleted in {uri}, which never reuses a number; no version of this prompt was registered; "
         "fix: delete the whole prompt there, then run again"
     )
     assert sorted(versions(uri, "say")) == [1, 3]
@@ -164,8 +163,8 @@ def test_another_number_than_asked_for_ends_the_prompt_and_never_grows_again(roo
     with pytest.raises(VerificationFailed) as failed:
         register(root, uri)
     assert str(failed.value) == (
-        f"data/apples/prompts/say/2.txt: {uri} made it version 3: another run was at work too, or deleted versions; "
-        "fix: make prompts PIN=say/3 if that may stay, or delete the whole prompt and run again"
+        f"data/apples/prompts/say/2.txt: expected version 2 in {uri}, got 3: another run changed it; "
+        "fix: make prompts PIN=say/3 to keep it, or delete the whole prompt and run again"
     )
     for _ in range(2):
         with pytest.raises(TagExists):
@@ -178,7 +177,7 @@ def test_runs_at_the_same_time_wait_for_each_other(root: Path, uri: str) -> None
         "import sys, pathlib, registry.services.prompts as p; print(p.register(pathlib.Path(sys.argv[1]), sys.argv[2]))"
     )
     folder = repository() / "tools"
-    environ = {**os.environ, "PYTHONPATH": f"{folder / 'stage'}:{folder / 'registry'}"}
+    environ = {**os.environ, "PYTHONPATH": f"{folder / 'client'}:{folder / 'registry'}"}
     command = [sys.executable, "-c", code, str(root), uri]
     descriptor = os.open(root / "data", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -196,10 +195,10 @@ def test_runs_at_the_same_time_wait_for_each_other(root: Path, uri: str) -> None
 @pytest.mark.parametrize(
     ("file", "text", "error", "message"),
     [
-        ("5.txt", "x", UsageError, "data/apples/prompts/say: has 5.txt but no 4.txt; fix: write it, or {pin}"),
-        ("04.txt", "x", UsageError, "{folder}/04.txt: is named for no version; fix: name it 1.txt, 2.txt…"),
-        ("4.txt", "\udcff", CorruptFile, "{folder}/4.txt: is not UTF-8 at byte 0; fix: save it as UTF-8"),
-        ("4.txt", "", CorruptFile, "{folder}/4.txt: is empty; fix: write the prompt"),
+        ("5.txt", "x", UsageError, "data/apples/prompts/say: 4.txt not found, but 5.txt; fix: write it, or {pin}"),
+        ("04.txt", "x", UsageError, "{folder}/04.txt: invalid name: expected a version; fix: name it 1.txt, 2.txt…"),
+        ("4.txt", "\udcff", CorruptFile, "{folder}/4.txt: not UTF-8 at byte 0; fix: save it as UTF-8"),
+        ("4.txt", "", CorruptFile, "{folder}/4.txt: empty file; fix: write the prompt"),
     ],
 )
 def test_files_that_are_no_versions_are_refused_before_mlflow_is_asked(
@@ -216,7 +215,9 @@ def test_a_name_belongs_to_one_dataset(root: Path) -> None:
     write(root, "plums", "say", "x")
     with pytest.raises(UsageError) as refused:
         find_prompts(root)
-    assert str(refused.value) == ("data/plums/prompts/say: data/apples/prompts/say has that name; fix: rename one")
+    assert str(refused.value) == (
+        "data/plums/prompts/say: duplicate name, also of data/apples/prompts/say; fix: rename one"
+    )
 
 
 # Pinning
@@ -227,11 +228,11 @@ def test_pin_writes_the_text_and_its_hash(root: Path, uri: str) -> None:
     params = root / "data/apples/params.yaml"
     params.write_text(PARAMS.format(digest="0" * 64))
     file = root / "data/apples/prompts/say/2.txt"
-    assert pin(root, uri, "say/2") == [file, params]
+    assert pin_prompt(root, uri, "say/2") == [file, params]
     assert file.read_bytes() == "two\r\nä".encode()
     assert params.read_text() == PARAMS.format(digest=hashlib.sha256(file.read_bytes()).hexdigest())
-    assert pin(root, uri, "say/2") == [file]
-    assert pin(root, uri, "say/1") == [root / "data/apples/prompts/say/1.txt"]  # params.yaml names version 2
+    assert pin_prompt(root, uri, "say/2") == [file]
+    assert pin_prompt(root, uri, "say/1") == [root / "data/apples/prompts/say/1.txt"]  # params.yaml names version 2
 
 
 def test_hash_is_set_in_other_layouts_and_left_alone_elsewhere() -> None:
@@ -245,36 +246,36 @@ def test_hash_is_set_in_other_layouts_and_left_alone_elsewhere() -> None:
 def test_pin_names_a_version_that_mlflow_lacks(root: Path, uri: str) -> None:
     before = (root / "data/apples/prompts/say/2.txt").read_bytes()
     with pytest.raises(InputMissing) as missing:
-        pin(root, uri, "say/2")
-    assert str(missing.value) == f"prompts:/say/2: {uri} has no such version; fix: make prompts registers ours"
+        pin_prompt(root, uri, "say/2")
+    assert str(missing.value) == f"prompts:/say/2: version not found in {uri}; fix: make prompts"
     add(uri, "say", "one")
     with pytest.raises(InputMissing) as missing:
-        pin(root, uri, "say/2")
-    assert str(missing.value) == f"prompts:/say/2: {uri} has no such version; fix: pin one that it has: 1"
+        pin_prompt(root, uri, "say/2")
+    assert str(missing.value) == f"prompts:/say/2: version not found in {uri}; fix: use one of: 1"
     assert (root / "data/apples/prompts/say/2.txt").read_bytes() == before
 
 
 @pytest.mark.parametrize("wanted", ["say", "say/", "say/0", "say/x", "say/01", "/1", "../say/1", "say/1\n"])
 def test_pin_wants_a_name_and_a_version(root: Path, wanted: str) -> None:
     with pytest.raises(UsageError) as refused:
-        pin(root, "http://localhost:1", wanted)
-    assert refused.value.fix == "write it like PIN=radiology-vlm-prompt/3"
+        pin_prompt(root, "http://localhost:1", wanted)
+    assert refused.value.fix == "PIN=radiology-vlm-prompt/3"
 
 
 @pytest.mark.parametrize("name", ["tell", "..", "."])
 def test_pin_wants_a_dataset_that_has_the_prompt(root: Path, name: str) -> None:
     with pytest.raises(UsageError) as refused:
-        pin(root, "http://localhost:1", f"{name}/1")
+        pin_prompt(root, "http://localhost:1", f"{name}/1")
     assert str(refused.value) == (
-        f"PIN={name}/1: 0 datasets have that prompt; fix: make one folder data/<dataset>/prompts/{name}"
+        f"PIN: 0 datasets have prompt {name!r}; fix: create one folder data/<dataset>/prompts/{name}"
     )
 
 
 def test_pin_takes_texts_alone(root: Path, uri: str) -> None:
     add(uri, "say", [{"role": "user", "content": "Hello"}])
     with pytest.raises(SourceRefused) as refused:
-        pin(root, uri, "say/1")
-    assert str(refused.value) == "prompts:/say/1: is a chat of several messages; fix: register it as one text"
+        pin_prompt(root, uri, "say/1")
+    assert str(refused.value) == "prompts:/say/1: unsupported: a chat of several messages; fix: register it as one text"
     with pytest.raises(TagExists):
         register(root, uri)
 
@@ -320,7 +321,7 @@ def test_no_server_is_said_at_once_and_without_the_password(root: Path) -> None:
         register(root, f"http://user:secret@{address}")
     assert time.monotonic() - started < 5
     assert str(failed.value) == (
-        f"http://{address}: MLflow does not answer (ConnectionError); "
+        f"http://{address}: no answer from MLflow (ConnectionError); "
         "fix: docker compose up infra, or correct MLFLOW_TRACKING_URI, then run again"
     )
 
@@ -346,8 +347,8 @@ def test_a_file_that_is_no_database_is_named(root: Path, tmp_path: Path) -> None
     with pytest.raises(DatabaseRefused) as refused:
         register(root, uri)
     assert str(refused.value) == (
-        f"{uri}: MLflow cannot use it: (sqlite3.DatabaseError) file is not a database; "
-        "fix: move that file away, then run again"
+        f"{uri}: invalid MLflow database: (sqlite3.DatabaseError) file is not a database; "
+        "fix: move the file away, then run again"
     )
 
 
@@ -356,7 +357,7 @@ def test_other_addresses_are_refused(root: Path, uri: str) -> None:
     with pytest.raises(UsageError) as refused:
         register(root, uri)
     assert str(refused.value) == (
-        f"MLFLOW_TRACKING_URI: {uri!r} is no address; fix: use http://…, https://… or sqlite:///…"
+        f"MLFLOW_TRACKING_URI: unsupported URI {uri!r}; fix: use http://…, https://… or sqlite:///…"
     )
 
 
@@ -377,8 +378,7 @@ def test_command_prints_a_line_each_and_ends_with_the_code(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     ran = CliRunner().invoke(cli, ["prompts", "-q"])
     assert ran.exit_code == 0 and ran.stdout == (
-        f"say: 3 of 3 versions registered in {uri}, all are there\n"
-        f"ask: 1 of 1 versions registered in {uri}, all are there\n"
+        f"say: 3 of 3 versions in {uri}, 3 registered\nask: 1 of 1 versions in {uri}, 1 registered\n"
     )
     (root / "data/pears/prompts/ask/1.txt").write_text("Changed.")
     ran = CliRunner().invoke(cli, ["prompts", "-q"])

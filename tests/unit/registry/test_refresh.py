@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import environ
+from conftest import environ, git
 from launcher.images import refresh_images
 from registry.cli import cli
 
@@ -22,6 +22,7 @@ def tree(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     refresh_images(tmp_path)
     (tmp_path / "data/apples/dvc.yaml").write_text("stages: {}\n")
     (tmp_path / "data/apples/params.yaml").write_text("dataset:\n  name: apples\n")
+    git(tmp_path, "init", "-q")
     for name, value in environ(root, RUNTIME="host", REGISTRY_ROOT=str(tmp_path)).items():
         monkeypatch.setenv(name, value)
     return tmp_path
@@ -47,11 +48,15 @@ def state(tree: Path) -> dict[str, bytes]:
 def test_changes_are_told_and_only_sources_are_written(tree: Path) -> None:
     offer(tree, "kept.csv", "other.csv", "gone.csv")
     before = state(tree)
-    assert refresh("apples").output.splitlines() == [
+    lines = refresh("apples").output.splitlines()
+    assert lines[:4] == [
         "apples: 3 files upstream",
         "  added     kept.csv, other.csv, gone.csv",
-        "review with: git diff data/apples/sources.csv",
+        "data/apples/sources.csv is not in git yet; its change:",
+        "+name,url,sha256,bytes",
     ]
+    assert len(lines) == 7 and lines[4].startswith("+kept.csv,file:upstream/kept.csv,") and len(lines[4]) <= 80
+    git(tree, "add", "data/apples/sources.csv")
     after = state(tree)
     assert set(after) - set(before) == {"data/apples/sources.csv"} and after.items() > before.items()
     offer(tree, "new.csv", "kept.csv", "other.csv")
@@ -64,15 +69,21 @@ def test_changes_are_told_and_only_sources_are_written(tree: Path) -> None:
         "review with: git diff data/apples/sources.csv",
     ]
     before = state(tree)
-    assert refresh("apples").output == "apples: nothing has changed upstream (3 files)\n"
+    assert refresh("apples").output == "apples: no change upstream (3 files)\n"
     assert state(tree) == before
 
 
 def test_many_names_fit_a_terminal(tree: Path) -> None:
+    offer(tree, "measurements.csv")
+    refresh("apples")
+    git(tree, "add", "data/apples/sources.csv")
     offer(tree, *(f"measurements-of-apples-{number:02}.csv" for number in range(23)))
     told = refresh("apples").output
     assert all(len(line) <= 80 for line in told.splitlines())
-    assert "measurements-of-apples-19.csv and 3 more review with" in " ".join(told.split()) and "apples-20" not in told
+    assert (
+        "measurements-of-apples-19.csv and 3 more removed measurements.csv review with" in " ".join(told.split())
+        and "apples-20" not in told
+    )
 
 
 def test_failure_keeps_its_code_and_the_file(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -91,12 +102,12 @@ def test_dataset_without_upstream_is_usage_unless_all_are_asked(tree: Path) -> N
     done = refresh("apples")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
-        f"error: {tree}/data/apples/params.yaml: there is no section upstream; fix: add upstream: with kind: urls, "
+        f"error: {tree}/data/apples/params.yaml: section upstream not found; fix: add upstream: with kind: urls, "
         "huggingface or github-readmes (see tools/fetcher/README.md)\n"
     )
     done = refresh("all")
-    assert (done.exit_code, done.output) == (0, "apples: its params.yaml names no upstream\n")
+    assert (done.exit_code, done.output) == (0, "apples: no upstream in params.yaml\n")
 
 
 def test_unknown_dataset_is_usage(tree: Path) -> None:
-    assert refresh("pears").stderr == "error: DS: no dataset 'pears'; fix: use one of: apples, all\n"
+    assert refresh("pears").stderr == "error: DS: unknown dataset 'pears'; fix: use one of: apples, all\n"

@@ -57,7 +57,7 @@ def test_long_work_says_how_far_it_is(
         "verifying greetings",
     ):
         assert f"{label}: 100 % of " in caplog.text
-    assert "greetings: fetching what is not here from local" in caplog.text
+    assert "greetings: fetching missing objects from local" in caplog.text
 
 
 def test_a_large_object_is_told_of_as_it_goes(
@@ -195,10 +195,10 @@ def test_dry_run_says_what_and_does_nothing(world: Path, clone: Path, caplog: py
         ("v1", "VERSION: invalid version 'v1'; fix: write three numbers, as 1.1.0"),
         ("1.0", "invalid version '1.0'"),
         ("01.0.0", "invalid version '01.0.0'"),
-        ("1.0.0-rc1", "is no version"),
-        ("$(touch pwn)", "is no version"),
-        ("--upload-pack=x", "is no version"),
-        ("", "VERSION: one of VERSION and BUMP is needed"),
+        ("1.0.0-rc1", "invalid version"),
+        ("$(touch pwn)", "invalid version"),
+        ("--upload-pack=x", "invalid version"),
+        ("", "VERSION or BUMP: exactly one of them is needed"),
     ],
 )
 def test_versions_that_are_none_are_usage(clone: Path, version: str, message: str) -> None:
@@ -209,7 +209,11 @@ def test_versions_that_are_none_are_usage(clone: Path, version: str, message: st
 def test_versions_go_up(clone: Path) -> None:
     make(clone, "1.1.0")
     build(clone, "greetings", MORE)
-    refused(2, "VERSION: 1.0.9 is not above 1.1.0, the last of greetings; fix: use 1.1.1", lambda: make(clone, "1.0.9"))
+    refused(
+        2,
+        "VERSION: 1.0.9 is not above 1.1.0, the last release of greetings; fix: use 1.1.1",
+        lambda: make(clone, "1.0.9"),
+    )
     assert make(clone, "2.0.0").tag == "greetings-v2.0.0"
 
 
@@ -221,7 +225,7 @@ def test_nothing_changed_is_nothing_to_release(clone: Path) -> None:
 def test_the_same_samples_are_a_patch(clone: Path) -> None:
     make(clone, "1.0.0")
     build(clone, "greetings", ROWS, note="described better")
-    refused(40, "greetings: its samples are those of 1.0.0 (logical hash ", lambda: make(clone, "1.1.0"))
+    refused(40, "greetings: same samples as 1.0.0 (logical hash ", lambda: make(clone, "1.1.0"))
     assert make(clone, "1.0.1").outcome == "released"
 
 
@@ -237,26 +241,26 @@ def test_an_automatic_version_goes_by_what_has_changed(clone: Path) -> None:
     build(clone, "greetings", ROWS)
     refused(40, "the schema has changed since 2.0.0", lambda: make(clone, bump="patch"))
     assert make(clone, bump="major").tag == "greetings-v3.0.0"
-    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, "4.0.0", bump="major"))
-    refused(2, "VERSION: one of VERSION and BUMP", lambda: make(clone, bump="huge"))
+    refused(2, "VERSION or BUMP: exactly one of them", lambda: make(clone, "4.0.0", bump="major"))
+    refused(2, "VERSION or BUMP: exactly one of them", lambda: make(clone, bump="huge"))
 
 
 def test_a_version_with_other_content_is_never_released_again(world: Path, clone: Path) -> None:
     make(clone, "1.0.0")
     before = tags(world / "origin.git")
     build(clone, "greetings", MORE)
-    said = refused(43, "greetings-v1.0.0: is released with another dvc.lock", lambda: make(clone, "1.0.0"))
+    said = refused(43, "greetings-v1.0.0: already released with another dvc.lock", lambda: make(clone, "1.0.0"))
     assert said.endswith("choose the next version: a tag never moves")
     assert tags(world / "origin.git") == before
 
 
 def test_tags_that_are_only_here_elsewhere_other_or_lightweight(world: Path, clone: Path) -> None:
     git(clone, "tag", "-a", "-m", "mine", "greetings-v1.0.0")
-    refused(43, "greetings-v1.0.0: is a tag here, and not on origin", lambda: make(clone, "1.0.0"))
+    refused(43, "greetings-v1.0.0: exists in this clone, not on origin", lambda: make(clone, "1.0.0"))
     git(clone, "push", "-q", "origin", "greetings-v1.0.0")
     git(clone, "tag", "-d", "greetings-v1.0.0")
     git(clone, "tag", "-a", "-m", "another", "greetings-v1.0.0")
-    refused(43, "another here than on origin", lambda: make(clone, "1.0.0"))
+    refused(43, "a tag differs from the one on origin", lambda: make(clone, "1.0.0"))
     git(clone, "tag", "-d", "greetings-v1.0.0")
     git(clone, "tag", "numbers-v1.0.0")
     git(clone, "push", "-q", "origin", "numbers-v1.0.0")
@@ -279,7 +283,7 @@ def test_but_for_that_in_a_scratch_copy(tmp_path: Path, folder: str, is_one: boo
 def test_local_data_does_not_go_with_a_public_tag(clone: Path) -> None:
     git(clone, "remote", "set-url", "origin", "https://user:secret@git.example.org/data_registry.git")
     said = refused(40, "ENV=local: the data would stay on this machine", lambda: make(clone, "1.0.0"))
-    assert said.endswith("fix: ENV=docker or ENV=minikube") and "secret" not in said
+    assert said.endswith("fix: use ENV=docker or ENV=minikube") and "secret" not in said
 
 
 def _write(clone: Path, path: str, text: str = "x") -> None:
@@ -308,11 +312,11 @@ def _other_bytes(clone: Path) -> None:
 CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "changed file": (
         lambda c: _write(c, "tools/run"),
-        "tools/run: is changed, and is not of this dataset; fix: commit",
+        "tools/run: uncommitted change outside this dataset; fix: commit",
     ),
-    "staged file": (_staged, "other: is changed, and is not of this"),
-    "untracked file": (lambda c: _write(c, "notes.txt"), "notes.txt: is changed, and is not of this dataset"),
-    "untracked output": (lambda c: _write(c, "data/greetings/big.bin"), "data/greetings/big.bin: is not known to git"),
+    "staged file": (_staged, "other: uncommitted change outside this dataset"),
+    "untracked file": (lambda c: _write(c, "notes.txt"), "notes.txt: uncommitted change outside this dataset"),
+    "untracked output": (lambda c: _write(c, "data/greetings/big.bin"), "data/greetings/big.bin: untracked file"),
     "detached": (lambda c: git(c, "checkout", "-q", "--detach"), "HEAD is detached; fix: git switch main"),
     "no upstream": (lambda c: git(c, "branch", "--unset-upstream"), "branch main: has no upstream; fix: git push -u"),
     "other branch": (
@@ -326,10 +330,10 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         "git: empty ident name (for <tester@localhost>) not allowed; fix: ",
     ),
     "shallow": (lambda c: _write(c, ".git/shallow", git(c, "rev-parse", "HEAD")), "is shallow; fix: git fetch --unsh"),
-    "stale": (_stale, "greetings: stage make is not current; fix: make dataset DS=greetings"),
-    "cut lock": (_cut_lock, "stage make is missing; fix: make dataset DS=greetings"),
-    "never built": (lambda c: (c / "data/greetings/metadata.json").unlink(), "greetings: is not built"),
-    "other lock": (_other_bytes, "greetings: stage make is not current"),
+    "stale": (_stale, "greetings: stage make is out of date; fix: make dataset DS=greetings"),
+    "cut lock": (_cut_lock, "stage make not found; fix: make dataset DS=greetings"),
+    "never built": (lambda c: (c / "data/greetings/metadata.json").unlink(), "greetings: not built"),
+    "other lock": (_other_bytes, "greetings: stage make is out of date"),
 }
 
 
@@ -349,7 +353,7 @@ def test_a_file_that_is_not_what_metadata_says_is_noticed(clone: Path, world: Pa
     found["files"]["processed/data.csv"]["sha256"] = "0" * 64
     path.write_text(json.dumps(found))
     commit(clone, "greetings")
-    refused(11, "processed/data.csv: is not what metadata.json says", lambda: make(clone, "1.0.0"))
+    refused(11, "processed/data.csv: differs from metadata.json", lambda: make(clone, "1.0.0"))
 
 
 def test_a_damaged_cache_is_not_pushed(clone: Path, world: Path) -> None:
@@ -370,7 +374,7 @@ def test_a_hook_that_refuses_leaves_neither_commit_nor_tag(world: Path, clone: P
     build(clone, "greetings", MORE)
     before = git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")
     hook(world / "origin.git", "pre-receive", "echo 'not on a Friday' >&2; exit 1")
-    refused(40, "a hook or rule refused it: not on a Friday", lambda: make(clone, "1.1.0"))
+    refused(40, "a hook or rule rejected it: not on a Friday", lambda: make(clone, "1.1.0"))
     assert (git(world / "origin.git", "rev-parse", "main"), tags(world / "origin.git")) == before
     (world / "origin.git" / "hooks" / "pre-receive").unlink()
     assert make(clone, "1.1.0").outcome == "released"
@@ -415,7 +419,7 @@ def test_branches_that_went_their_own_ways(world: Path, clone: Path) -> None:
         git(folder, "add", "-A")
         git(folder, "commit", "-q", "-m", name)
     git(other, "push", "-q")
-    refused(40, "it and origin have gone their own ways; fix: git pull --rebase", lambda: make(clone, "1.0.0"))
+    refused(40, "has diverged from origin; fix: git pull --rebase", lambda: make(clone, "1.0.0"))
 
 
 def test_commits_of_ones_own_go_along(world: Path, clone: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from registry.build.new import LIKE, make_dataset_folder
+from registry.build.new import EXAMPLES, make_dataset_folder
 from registry.datasets import Dataset
 from unit.registry.release_world import dataset, make, refused
 from unit.registry.tiny import ROWS, SCHEMA, build, make_registry, tags
@@ -51,7 +51,7 @@ def test_a_schema_needs_a_major_version(clone: Path) -> None:
 def test_the_same_samples_are_a_patch_and_no_more(clone: Path) -> None:
     build(clone, "greetings", ROWS, note="described better")
     for said in ({"bump": "minor"}, {"bump": "major"}, {"version": "1.1.0"}, {"version": "2.0.0"}):
-        told = refused(40, "greetings: its samples are those of 1.0.0", partial(make, clone, **said))
+        told = refused(40, "greetings: same samples as 1.0.0", partial(make, clone, **said))
         assert told.endswith(fix("patch", "1.0.1"))
 
 
@@ -78,7 +78,7 @@ def test_a_last_release_that_cannot_be_read_is_compared_by_its_metadata(
 def test_what_is_to_be_filled_in_is_never_released(clone: Path) -> None:
     for key in ("title", "description", "source", "citation", "licence"):
         (clone / "data/greetings/params.yaml").write_text(f"dataset: {{name: greetings, {key}: To be filled in.}}\n")
-        place = f"data/greetings/params.yaml, dataset.{key}: is to be filled in; fix: describe the data"
+        place = f"data/greetings/params.yaml, dataset.{key}: not filled in yet; fix: describe the data"
         refused(40, place, lambda: make(clone, "1.1.0"))
     assert tags(clone.parent / "origin.git").keys() == {"greetings-v1.0.0"}
 
@@ -96,9 +96,9 @@ def test_nor_is_a_readme_with_the_lines_of_a_new_one(clone: Path) -> None:
 def test_a_new_dataset_is_one_that_is_to_be_filled_in(kind: str, root: Path, tmp_path: Path) -> None:
     from registry.build.new import left_to_fill_in
 
-    example = root / "data" / LIKE[kind]
+    example = root / "data" / EXAMPLES[kind]
     ignored = shutil.ignore_patterns("raw", "processed", "*.parquet")
-    shutil.copytree(example, tmp_path / "data" / LIKE[kind], ignore=ignored)
+    shutil.copytree(example, tmp_path / "data" / EXAMPLES[kind], ignore=ignored)
     made = Dataset("mine", make_dataset_folder(tmp_path, "mine", kind))
     assert left_to_fill_in(made) == "params.yaml, dataset.title"
     text = (made.folder / "params.yaml").read_text().replace("to be filled in", "a word")
@@ -106,5 +106,5 @@ def test_a_new_dataset_is_one_that_is_to_be_filled_in(kind: str, root: Path, tmp
     assert left_to_fill_in(made).startswith("README.md, ")
     (made.folder / "README.md").write_text("# Mine\n\nThe words of mine.\n")
     assert left_to_fill_in(made) == ""
-    assert left_to_fill_in(Dataset(LIKE[kind], example)) == "", "our own are described"
+    assert left_to_fill_in(Dataset(EXAMPLES[kind], example)) == "", "our own are described"
     assert dataset(tmp_path, "mine").params()["dataset"]["title"] == "a word"

@@ -63,9 +63,9 @@ def work_tree_origin(world: Path) -> None:
 
 REJECTIONS: dict[str, tuple[str, str, int, str]] = {
     "rule": ("pre-receive", "echo 'GH006: Protected branch update failed' >&2; exit 1", 40, "GH006: Protected branch"),
-    "update hook": ("update", "echo 'not on a Friday' >&2; exit 1", 40, "a hook or rule refused it: not on a Friday"),
+    "update hook": ("update", "echo 'not on a Friday' >&2; exit 1", 40, "a hook or rule rejected it: not on a Friday"),
     "words of a race": ("pre-receive", "echo 'error: ticket already exists' >&2; exit 1", 40, "ticket already exists"),
-    "silent hook": ("pre-receive", "exit 1", 40, "a hook or rule refused it: pre-receive hook declined"),
+    "silent hook": ("pre-receive", "exit 1", 40, "a hook or rule rejected it: pre-receive hook declined"),
     "refs": (
         "reference-transaction",
         "test $1 != prepared || { echo 'disk quota' >&2; exit 1; }",

@@ -113,11 +113,11 @@ def check_line(done: Result, code: int, message: str) -> None:
 CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "ignored lock": (lambda c: ignore(c, "dvc.lock"), 40, f"{FOLDER}/dvc.lock: is ignored by git"),
     "ignored metadata": (lambda c: ignore(c, "metadata.json"), 40, f"{FOLDER}/metadata.json: is ignored by git"),
-    "sparse": (lambda c: sparse(c, FOLDER), 40, "is not checked out: this clone is sparse; fix: git sparse-checkout"),
+    "sparse": (lambda c: sparse(c, FOLDER), 40, "not checked out: this clone is sparse; fix: git sparse-checkout"),
     "sparse in it": (
         lambda c: sparse(c, "--no-cone", "/*", f"!/{FOLDER}/params.yaml"),
         40,
-        f"{FOLDER}/params.yaml: is not checked out: this clone is sparse",
+        f"{FOLDER}/params.yaml: not checked out: this clone is sparse",
     ),
     "no configuration of DVC": (no_config, 2, "unknown remote 'local'"),
     "no commit": (empty, 40, "branch main: has no commit; fix: git add -A"),

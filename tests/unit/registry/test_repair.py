@@ -40,7 +40,7 @@ def forget_tree(registry: Registry) -> None:
 
 
 def test_whole_release_needs_no_repair(registry: Registry) -> None:
-    assert mended(registry) == ["pictures-v1.0.0: 0 mended on local, all is as released"]
+    assert mended(registry) == ["pictures-v1.0.0: 0 objects replaced on local, all as released"]
 
 
 def test_copies_come_from_the_cache(registry: Registry) -> None:
@@ -49,11 +49,11 @@ def test_copies_come_from_the_cache(registry: Registry) -> None:
     forget_tree(registry)
     start = "pictures-v1.0.0: data/pictures"
     assert mended(registry) == [
-        f"{start}/processed/train was missing: mended from the cache",
-        f"{start}/{IMAGE} was missing: mended from the cache",
-        f"{start}/raw was damaged: mended from the cache",
-        f"{start}/samples.parquet was damaged: mended from the cache",
-        "pictures-v1.0.0: 4 mended on local, all is as released",
+        f"{start}/processed/train was missing: replaced from the cache",
+        f"{start}/{IMAGE} was missing: replaced from the cache",
+        f"{start}/raw was damaged: replaced from the cache",
+        f"{start}/samples.parquet was damaged: replaced from the cache",
+        "pictures-v1.0.0: 4 objects replaced on local, all as released",
     ]
 
 
@@ -65,7 +65,7 @@ def test_damaged_cache_is_not_passed_on(registry: Registry) -> None:
     cached.write_bytes(b"rotten")
     cached.chmod(0o444)
     spoil(registry, IMAGE)
-    assert mended(registry)[0].endswith("was missing: mended from the working tree")
+    assert mended(registry)[0].endswith("was missing: replaced from the working tree")
 
 
 def test_copies_come_from_the_working_tree(registry: Registry) -> None:
@@ -73,7 +73,7 @@ def test_copies_come_from_the_working_tree(registry: Registry) -> None:
     spoil(registry, IMAGE, "samples.parquet", "processed/train/images/line\nbreak.jpg", "raw", "processed/train")
     forget_cache(registry)
     lines = mended(registry)
-    assert len(lines) == 6 and all(line.endswith("mended from the working tree") for line in lines[:-1])
+    assert len(lines) == 6 and all(line.endswith("replaced from the working tree") for line in lines[:-1])
     assert "'data/pictures/processed/train/images/line\\nbreak.jpg' was missing" in "\n".join(lines)
 
 
@@ -82,13 +82,13 @@ def test_copies_come_from_a_new_build(registry: Registry) -> None:
     forget_cache(registry)
     forget_tree(registry)
     lines = mended(registry)
-    assert len(lines) == 4 and all(line.endswith("mended from a new build") for line in lines[:-1])
+    assert len(lines) == 4 and all(line.endswith("replaced from a rebuild") for line in lines[:-1])
 
 
 def test_empty_remote_is_filled_again(registry: Registry) -> None:
     count = sum(len(paths) for paths in registry.objects("pictures").values())
     shutil.rmtree(registry.remote)
-    assert mended(registry)[-1] == f"pictures-v1.0.0: {count} mended on local, all is as released"
+    assert mended(registry)[-1] == f"pictures-v1.0.0: {count} objects replaced on local, all as released"
 
 
 def test_old_release_is_mended_though_newer_data_is_here(registry: Registry) -> None:
@@ -97,7 +97,7 @@ def test_old_release_is_mended_though_newer_data_is_here(registry: Registry) -> 
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x")
     image = registry.root / "data/pictures" / IMAGE
     image.write_bytes(b"newer")
-    assert mended(registry)[0].endswith(f"{IMAGE} was missing: mended from a new build")
+    assert mended(registry)[0].endswith(f"{IMAGE} was missing: replaced from a rebuild")
     assert image.read_bytes() == b"newer"
 
 
@@ -112,7 +112,7 @@ def test_what_nobody_has_is_named_and_the_rest_is_mended(registry: Registry) -> 
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "tag", "-a", "-m", message, "pictures-v1.0.1")
     done = registry.run("repair", "pictures")
     assert done.returncode == 42
-    assert "samples.parquet was damaged: mended from the cache" in done.stdout
+    assert "samples.parquet was damaged: replaced from the cache" in done.stdout
     lines = done.stderr.splitlines()
     assert "pictures-v1.0.1: building it again failed with exit 13" in lines
     assert lines[-1] == (

@@ -40,7 +40,7 @@ def test_a_version_with_all_that_it_is_made_of(world: World) -> None:
         "  splits    train, 4 samples",
         "            val, 2 samples",
         "  columns   text: string",
-        "  checks    nothing to report",
+        "  checks    none failed",
         "  sources   raw.txt, 7 bytes, sha256 abababababababab…",
         "  params    fetcher.jobs = 8",
         '            parquetizer.key = ["text"]',
@@ -57,9 +57,11 @@ def test_a_version_with_all_that_it_is_made_of(world: World) -> None:
 
 def test_the_working_copy_says_which_version_it_is(world: World) -> None:
     world.build("greetings", greetings())
-    assert run("greetings").output.endswith("  versions  none is released\n")
+    assert run("greetings").output.endswith(
+        "  versions  none released\n  next      make release DS=greetings VERSION=1.0.0\n"
+    )
     world.release("greetings", "1.0.0", greetings())
-    assert "\n  state     as 1.0.0\n" in run("greetings").output
+    assert "\n  state     same as 1.0.0\n" in run("greetings").output
     world.release("greetings", "1.1.0", greetings(TRAIN[:3]))
     world.build("greetings", greetings(TRAIN[:2]))
     result = run(DS="greetings").output
@@ -82,7 +84,10 @@ def test_what_is_not_there_is_said(world: World) -> None:
     (world.root / "data" / "greetings" / "metadata.json").unlink()
     result = run("greetings")
     assert result.exit_code == 10
-    assert result.output == "error: data/greetings: is not built here; fix: make dataset DS=greetings\n"
+    assert (
+        result.output
+        == "error: data/greetings: not built; fix: make dataset DS=greetings, or make show DS=greetings VERSION=1.0.0\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["emotion", "wine-quality", "roco-radiology", "opencloudhub-readmes", "fashion-mnist"])

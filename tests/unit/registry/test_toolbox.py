@@ -124,4 +124,4 @@ def test_images_are_named_before_they_are_built(tree: Path, tmp_path: Path) -> N
     done = subprocess.run(command, env=known, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     built = done.stdout.splitlines()
-    assert done.stderr == f"building {', '.join(built)}; new ones take minutes\nat work\n" and len(built) == 6
+    assert done.stderr == f"building {', '.join(built)}; the first build takes minutes\nat work\n" and len(built) == 6

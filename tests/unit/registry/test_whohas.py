@@ -14,7 +14,7 @@ from data_registry.stage.errors import InputMissing, UsageError
 from data_registry.store.manifests import fetch_manifest
 from mlflow import MlflowClient
 from registry.cli import cli
-from registry.lineage.whohas import Found, whohas
+from registry.lineage.whohas import Occurrences, whohas
 from unit.registry.lineage_records import records, train
 from unit.registry.lineage_world import TRAIN, World, greetings, make_world, notes, wines, xrays
 
@@ -41,7 +41,7 @@ def run(*arguments: str, **environ: str) -> Result:
     return CliRunner().invoke(cli, ["whohas", *arguments], env=environ)
 
 
-def places(found: Found) -> list[tuple[str, str, int]]:
+def places(found: Occurrences) -> list[tuple[str, str, int]]:
     return sorted((each.tag, each.split, each.row) for each in found.releases)
 
 
@@ -107,7 +107,7 @@ def test_by_id_with_its_copies(all_of_them: dict[str, Release], client: MlflowCl
     assert {each.sample_id: each.equal for each in found.releases}[wanted] == "id"
 
 
-def statuses(found: Found) -> dict[str, tuple[str, str, list[str]]]:
+def statuses(found: Occurrences) -> dict[str, tuple[str, str, list[str]]]:
     return {f"{each.model}/{each.version}": (each.tag, each.status, each.contexts) for each in found.models}
 
 
@@ -147,12 +147,12 @@ def test_as_people_and_programs_read_it(all_of_them: dict[str, Release], client:
     lines = result.output.splitlines()
     assert lines[0] == "row:[10.5,7]" and max(map(len, lines)) <= 80
     assert "  model     regressor/1: was given it for training (wines-v1.0.0)" in lines
-    assert "  unknown   nothing says what these were trained on: mute/1" in lines
+    assert "  unknown   models whose training data is unknown: mute/1" in lines
     shown = json.loads(run("--json", SAMPLE="row:[10.5,7]").output)
     (place,) = shown["releases"]
     assert place["sample_id"] == ids(all_of_them["wines-v1.0.0"])[2] and place["file"] == "processed/wines.csv"
     assert shown["models"][0]["status"] == "selected" and shown["silent"] == ["mute/1"]
-    assert "  releases  none has it, as it is written here\n" in run("unheard of").output
+    assert "  releases  not found\n" in run("unheard of").output
 
 
 def test_a_release_without_a_manifest_is_named(
@@ -166,7 +166,7 @@ def test_a_release_without_a_manifest_is_named(
     found = whohas(client, world.root, "row:[10.5,7]")
     assert places(found) == [("wines-v1.0.0", "all", 2)]
     assert (found.unsearched, found.silent) == (["wines-v2.0.0"], ["regressor/1 (wines-v2.0.0)"])
-    assert "  not seen  these have no manifest: wines-v2.0.0\n" in run("unheard of").output
+    assert "  not seen  releases without a manifest: wines-v2.0.0\n" in run("unheard of").output
 
 
 @pytest.mark.parametrize("sample", ["", "row:", "row:{", "row:7", 'row:"text"'])
@@ -177,5 +177,5 @@ def test_what_is_no_sample_is_refused(sample: str, client: MlflowClient, world: 
 
 
 def test_a_file_that_is_not_there_is_missing_input(client: MlflowClient, world: World) -> None:
-    with pytest.raises(InputMissing, match=r"nope\.jpg: no such file"):
+    with pytest.raises(InputMissing, match=r"nope\.jpg: file not found"):
         whohas(client, world.root, "file:nope.jpg")

@@ -9,9 +9,9 @@ from data_registry.releases.release import Release
 from data_registry.samples import read_manifest
 from data_registry.stage.errors import StageError
 from data_registry.store.manifests import fetch_manifest
-from registry.compare.diff import compare
-from registry.compare.diff_report import KINDS, first, place
+from registry.compare.diff import KINDS, first, place
 from registry.compare.drift import Change as ValueChange
+from registry.compare.matching import compare
 
 from catalog.sample_values import Location, Values, values_of_release
 

@@ -57,7 +57,7 @@ def read_uses(root: Path) -> Uses:
 
 def _uses(client: "MlflowClient", model_version: Trained) -> Iterator[tuple[str, Use]]:
     name, version = model_version.model, model_version.version
-    logged_tag, _ = model_version.said
+    logged_tag, _ = model_version.release
     try:
         selections = [selection for selection, _ in read_selections(client, model_version)]
     except (CorruptFile, SourceRefused) as error:

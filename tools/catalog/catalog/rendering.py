@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from registry.compare.diff_report import shown_value
+from registry.compare.diff import one_line
 from registry.compare.drift import Change
 from registry.terminal import amount
 
@@ -53,7 +53,7 @@ def sides(change: Change) -> tuple[str, str]:
 
 def _value_text(value: Any, digits: int) -> str:
     is_fraction = isinstance(value, float) and math.isfinite(value)
-    return exact(value, digits) if is_fraction else shown_value(value)
+    return exact(value, digits) if is_fraction else one_line(value)
 
 
 TEXT.filters.update(literal=literal)

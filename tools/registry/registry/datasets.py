@@ -1,6 +1,7 @@
-"""The datasets of the repository: folders of data/ that have a dvc.yaml."""
+"""The datasets of the repository: folders of data/ with a dvc.yaml."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from data_registry.stage.foreign import read_bytes, read_yaml
 from data_registry.store.manifests import NAME as MANIFEST
 from data_registry.store.manifests import check
 
-WORKSPACE = "workspace"  # instead of the tag of a parent: its working copy, for trying things out
+WORKSPACE = "workspace"  # instead of the tag of a parent: its working copy, for trials
 PARAMS = {"registry?": {"dataset?": str, "version?": (str, float)}, "dataset?": (dict, None), str: object}
 
 
@@ -34,11 +35,11 @@ class Dataset:
 
     @property
     def parent(self) -> str:
-        """The tag of the release that the dataset is made from, or ``workspace``; empty where it has sources."""
+        """The tag of the release that the dataset is made from, or ``workspace``; empty for one with sources."""
         return str(self.params().get("registry", {}).get("version", ""))
 
     def params(self) -> dict[str, Any]:
-        """Return params.yaml; nothing where there is none. Raises UsageError for one that is invalid."""
+        """Return params.yaml; empty if it is missing. Raises UsageError for an invalid one."""
         path = self.folder / "params.yaml"
         if not path.exists():
             return {}
@@ -46,19 +47,19 @@ class Dataset:
         return read_yaml(content, path, (PARAMS, None), UsageError, "correct the file") or {}
 
     def metadata(self, *sections: str) -> dict[str, Any]:
-        """Return what stats has found. Raises CorruptFile for an invalid file, and one that lacks a section."""
+        """Return metadata.json. Raises CorruptFile for an invalid file, or one without these sections."""
         path = self.folder / "metadata.json"
         fix = f"make dataset DS={self.name}"
-        found = read_metadata(read_bytes(path), str(path), CorruptFile, fix)
-        missing = [each for each in sections if each not in found]
-        if "provenance" in sections and "sample" not in found.get("provenance", {}):
+        metadata = read_metadata(read_bytes(path), str(path), CorruptFile, fix)
+        missing = [section for section in sections if section not in metadata]
+        if "provenance" in sections and "sample" not in metadata.get("provenance", {}):
             missing.append("provenance.sample")
         if missing:
-            raise CorruptFile(path, f"invalid: {missing[0]} is missing", fix)
-        return found
+            raise CorruptFile(path, f"{missing[0]} not found", fix)
+        return metadata
 
     def locked(self, error: type[StageError] = CorruptFile) -> dict[str, list[Locked]]:
-        """Return what dvc.lock says that each stage has made; nothing where there is none or an empty one.
+        """Return the outputs of each stage by dvc.lock; empty if the file is missing or empty.
 
         Raises ``error`` for an invalid file.
         """
@@ -67,7 +68,7 @@ class Dataset:
         return read_lock(content, str(path), error, f"make dataset DS={self.name}") if content else {}
 
     def outputs(self) -> list[Path]:
-        """Return the paths that dvc.lock says the stages have made, in order. Raises CorruptFile."""
+        """Return the paths of the outputs by dvc.lock, in order. Raises CorruptFile."""
         return [self.folder / output.path for outputs in self.locked().values() for output in outputs]
 
     def stages(self) -> list[str]:
@@ -76,44 +77,51 @@ class Dataset:
         return read_stages(content, str(self.pipeline), UsageError, "correct the file")
 
     def check_lock(self) -> None:
-        """Raise ReleaseRefused unless dvc.lock has every stage of dvc.yaml: a cut file is still valid YAML."""
+        """Raise ReleaseRefused unless dvc.lock has every stage of dvc.yaml: a truncated file is still valid YAML."""
         lock = self.folder / "dvc.lock"
         if missing := sorted(set(self.stages()) - set(self.locked(ReleaseRefused))):
-            raise ReleaseRefused(lock, f"stage {missing[0]} is missing", f"make dataset DS={self.name}")
+            raise ReleaseRefused(lock, f"stage {missing[0]} not found", f"make dataset DS={self.name}")
 
 
 def find_datasets(root: Path, name: str, all_of_them: bool = True) -> list[Dataset]:
-    """Return the dataset of that name, or every one for ``all``, where that makes sense: parents first.
+    """Return the named dataset, or with ``all`` every one (if ``all_of_them``), parents first.
 
-    Raises UsageError for a name that is none.
+    Raises UsageError for an unknown name.
     """
     known = {path.parent.name: Dataset(path.parent.name, path.parent) for path in sorted(root.glob("data/*/dvc.yaml"))}
     if name == "all" and all_of_them:
         return sorted(known.values(), key=_has_parent)
     if not NAME.fullmatch(name) or name not in known:
-        what = f"no dataset {name!r}" if name else "is missing"
+        what = f"unknown dataset {name!r:.70}" if name else "not set"
         raise UsageError("DS", what, f"use one of: {', '.join(known)}{', all' * all_of_them}")
     return [known[name]]
 
 
 def _has_parent(dataset: Dataset) -> tuple[bool, str]:
-    """Say where a dataset is among all: one whose params.yaml is invalid is last, and says so when it is built."""
+    """Return a sort key: datasets with a parent, or an invalid params.yaml, come last."""
     try:
         return bool(dataset.parent), dataset.name
     except UsageError:
         return True, dataset.name
 
 
+def features_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns in the schema of metadata.json, the target last."""
+    schema = metadata.get("schema", {})
+    target = schema.get("target")
+    return {**schema.get("features", {}), **({target["name"]: target} if target else {})}
+
+
 def waiting_for(dataset: Dataset, git: Git) -> str:
-    """Return the tag of the release that a dataset is made from, where this clone does not have it; or nothing."""
+    """Return the tag of a dataset's parent if this clone does not have it, else nothing."""
     tag = dataset.parent
     return "" if tag in {"", WORKSPACE} or git.resolve(f"refs/tags/{tag}") else tag
 
 
 def built_manifest(dataset: Dataset) -> Path:
-    """Return the manifest of the working copy. Raises InputMissing where it is not built, CorruptFile where damaged."""
+    """Return the manifest of the working copy. Raises InputMissing if it is not built, CorruptFile if it is damaged."""
     path = dataset.folder / MANIFEST
     if not path.is_file() or not (dataset.folder / "metadata.json").is_file():
-        raise InputMissing(f"data/{dataset.name}", "is not built here", f"make dataset DS={dataset.name}, or make pull")
+        raise InputMissing(f"data/{dataset.name}", "not built", f"make dataset DS={dataset.name}, or make pull")
     check(path, CorruptFile, f"data/{dataset.name}/{MANIFEST}", f"remove it, then make dataset DS={dataset.name}")
     return path

@@ -1,4 +1,4 @@
-"""Lines for a terminal of 80 columns: a label, and its texts in a column of their own; and whether in colour."""
+"""Text for a terminal of 80 columns: labelled lines, amounts, and whether to use colour."""
 
 import os
 import textwrap
@@ -12,7 +12,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def row(label: str, text: str, indent: int = INDENT) -> list[str]:
-    """Return a text behind its label, wrapped; none where there is no text. Control characters become spaces."""
+    """Return a label and its text, wrapped; no lines for an empty text. Control characters become spaces."""
     return textwrap.wrap(
         printable(text),
         WIDTH,
@@ -23,21 +23,21 @@ def row(label: str, text: str, indent: int = INDENT) -> list[str]:
 
 
 def rows(label: str, texts: Iterable[str], indent: int = INDENT) -> list[str]:
-    """Return a line or more for each text, the label before the first."""
-    found: list[str] = []
+    """Return the lines of several texts, the label before the first."""
+    lines: list[str] = []
     for text in texts:
-        found += row("" if found else label, text, indent)
-    return found
+        lines += row("" if lines else label, text, indent)
+    return lines
 
 
 def printable(text: str) -> str:
-    """Return a text without what would move the cursor or turn its direction, and without passwords of addresses."""
+    """Return a text without characters that move the cursor or change direction, and without passwords in URLs."""
     text = redacted(text) if len(text) <= LIMIT else text
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def amount(size: int) -> str:
-    """Return a number of bytes, as people write it."""
+    """Return a number of bytes with a unit, as 1.5 MB."""
     number, unit = float(size), 0
     while number >= 1000 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1
@@ -45,8 +45,5 @@ def amount(size: int) -> str:
 
 
 def colour() -> bool | None:
-    """Return click's setting for escape codes: never where the environment says so, or else on terminals alone.
-
-    https://no-color.org; a dumb terminal shows them as they are.
-    """
+    """Return click's setting for colour: never with NO_COLOR (https://no-color.org) or on a dumb terminal."""
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 from .redaction import one_line
@@ -11,7 +12,7 @@ DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 class StageError(Exception):
-    """A failure a person can mend: where it is, what it is, how to fix it."""
+    """A failure with an exit code: where it is, what is wrong, how to fix it."""
 
     code = 1
 
@@ -44,28 +45,42 @@ class OutOfMemory(StageError): code = 51
 # fmt: on
 
 
+class ChildFailed(StageError):
+    """A child process failed; its exit code is passed on, 128 + the number of a signal."""
+
+    def __init__(self, where: object, child: str, returncode: int) -> None:
+        """``child`` names it in the message; ``returncode`` is that of subprocess, negative for a signal."""
+        self.code = returncode if returncode > 0 else 128 - returncode
+        what, fix = f"{child} failed with exit {self.code}", "see its error line above"
+        if (number := self.code - 128) in set(signal.Signals):
+            what, fix = f"{child} was ended by {signal.Signals(number).name} (exit {self.code})", "run again"
+        if number == signal.SIGKILL:
+            fix = "free some memory or raise its limit (dmesg says whether that was it), then run again"
+        super().__init__(where, what, fix)
+
+
 def translated(error: OSError | MemoryError) -> StageError | None:
-    """Return the stage error that an operating system error means, or None if it is a bug."""
+    """Return the StageError for an operating system error, or None if it is a bug."""
     if isinstance(error, MemoryError):
-        return OutOfMemory("memory", "not enough memory to go on", "raise the memory limit, or use a smaller batch")
+        return OutOfMemory("memory", "out of memory", "raise the memory limit, or use a smaller batch")
     where = error.filename or "output"
     if error.errno in DISK:
         reason = "no space left" if error.errno != errno.EIO else "input/output error"
-        cure = "free some disk space (df -h) or mend the disk, then run again"
-        return DiskFull(where, f"cannot write: {reason}", cure)
+        fix = "free some disk space (df -h) or repair the disk, then run again"
+        return DiskFull(where, f"cannot write: {reason}", fix)
     if error.errno in UNWRITABLE:
         return UsageError(where, "permission denied", f"run as the owner of {_owned(where)}, or change its mode")
     if error.errno == errno.ENOENT and error.filename:
-        return InputMissing(where, "no such file or folder", "check the path, or run the stage that makes it")
+        return InputMissing(where, "no such file or folder", "check the path, or run the stage that writes it")
     if error.errno == errno.ELOOP:
-        return UsageError(where, "is a symbolic link that leads to itself", "replace it by a file")
+        return UsageError(where, "is a symbolic link that leads to itself", "replace it with a file")
     if error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}:
         return UsageError(where, (error.strerror or "wrong kind of file").lower(), "check the path")
     return None
 
 
 def _owned(where: str | bytes | int) -> str:
-    """Return what it takes rights to: the file, or the folder in which it is not there, or cannot be seen."""
+    """Return what the user lacks permission for: the file, or the nearest folder if the file does not exist."""
     path = Path(os.fsdecode(where)) if isinstance(where, str | bytes) else Path()
     if os.path.lexists(path):
         return "this file"

@@ -14,8 +14,8 @@ from data_registry.releases.release import Release
 from data_registry.releases.versions import released
 from data_registry.stage.errors import StageError
 from data_registry.store.manifests import NAME
-from registry.compare.diff import compare
-from registry.compare.diff_report import as_markdown
+from registry.compare.diff import as_markdown
+from registry.compare.matching import compare
 from registry.datasets import Dataset, built_manifest, find_datasets
 from registry.repair.rebuild import rebuilt
 

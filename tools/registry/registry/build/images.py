@@ -1,24 +1,17 @@
-"""The tools' images, built by the registry's commands."""
+"""Build the tools' container images."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from data_registry.stage.errors import StageError
 from launcher import containers
 from launcher.failure import CannotRun
 
-
-class ImagesFailed(StageError):
-    """Images were not built; the code says why."""
-
-    def __init__(self, error: CannotRun) -> None:
-        self.code = error.code
-        super().__init__(error.where, error.what, error.fix)
+from registry.batches import Failed
 
 
 def build_images(root: Path, images: Mapping[str, str]) -> None:
-    """Build the images of the named tools, under the names given. Raises ImagesFailed."""
+    """Build the images of tools, by tool name. Raises Failed with the launcher's exit code."""
     try:
         containers.build_images(root, images)
     except CannotRun as error:
-        raise ImagesFailed(error) from error
+        raise Failed(error.code, error.where, error.what, error.fix) from error

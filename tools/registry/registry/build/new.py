@@ -1,4 +1,4 @@
-"""Make the folder of a new dataset: one of ours of the same kind, with its bundled sample for a source."""
+"""Create the folder of a new dataset: a copy of ours of the same kind, with its bundled sample as the source."""
 
 import re
 import shutil
@@ -7,10 +7,10 @@ from pathlib import Path
 from data_registry.releases.versions import NAME
 from data_registry.stage.errors import UsageError
 
-from registry.build.evaluation import start_evaluation
+from registry.build.pipeline import start_evaluation
 from registry.datasets import Dataset, find_datasets
 
-LIKE = {  # what a folder of each kind is copied from; a dataset is its best example
+EXAMPLES = {  # the dataset that a folder of each kind is copied from
     "table": "wine-quality",
     "idx": "fashion-mnist",
     "text": "emotion",
@@ -21,44 +21,44 @@ LIKE = {  # what a folder of each kind is copied from; a dataset is its best exa
 COPIED = ("dvc.yaml", "sample", "prompts")
 TO_FILL_IN = "to be filled in"
 DESCRIBED = ("title", "description", "source", "citation", "licence")
-DROPPED = ("tags", "authors", "organisation")  # of the card: what is true of the example alone
+DROPPED = ("tags", "authors", "organisation")  # of the card: true of the example alone
 
 HEADER = """\
-# Made by `make new` from {like}, whose bundled sample it builds as it stands. To make it yours: describe the data,
-# put what upstream sends into sources.csv, change columns and settings to match, and remove sample/.
+# Created by `make new` from {like}; it builds the bundled sample of that. Next: describe the data, put your files
+# into sources.csv, change columns and settings to match, and remove sample/.
 """
 
 INDEX_HEADER = """\
-# Made by `make new` from {like}: an index of the release that is named below. To make it yours: describe it, name a
-# release of yours, and the dataset whose questions measure the index.
+# Created by `make new` from {like}: an index of the release that is named below. Next: describe it, name your
+# release, and the dataset whose questions measure the index.
 """
 
 README = """\
 # {name}
 
-What the data is, in a sentence or two.
+What the data is, in one or two sentences.
 
 - **Source:** where it comes from
-- **Licence:** what its users may do with it
-- **Cite:** whom they have to thank
+- **Licence:** what it may be used for
+- **Cite:** how to cite it
 
     make dataset DS={name}
 """
 
 
 def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
-    """Write ``data/<name>``, which builds as it is, from the dataset that is the example of ``kind``; return it.
+    """Create ``data/<name>`` from the example of ``kind``, ready to build; return the folder.
 
-    Raises UsageError for an unknown kind, and for a name that is taken or none.
+    Raises UsageError for an unknown kind, an invalid name, and a folder that exists.
     """
-    if kind not in LIKE:
-        raise UsageError("KIND", f"no kind {kind!r}", f"use one of: {', '.join(LIKE)}")
+    if kind not in EXAMPLES:
+        raise UsageError("KIND", f"unknown kind {kind!r}", f"use one of: {', '.join(EXAMPLES)}")
     folder = root / "data" / name
     if not NAME.fullmatch(name) or name == "all":
-        raise UsageError("DS", f"{name!r} is no name of a dataset", "use small letters, digits and -, as my-data")
+        raise UsageError("DS", f"invalid name {name!r}", "use a-z, 0-9 and -, as my-data")
     if folder.exists():
-        raise UsageError("DS", f"{folder.relative_to(root)} is there already", "choose another name")
-    (example,) = find_datasets(root, LIKE[kind])
+        raise UsageError("DS", f"{folder.relative_to(root)} already exists", "choose another name")
+    (example,) = find_datasets(root, EXAMPLES[kind])
     folder.mkdir()
     for part in COPIED:
         path = example.folder / part
@@ -75,7 +75,7 @@ def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
 
 
 def left_to_fill_in(dataset: Dataset) -> str:
-    """Return where the dataset's description is still what ``make_dataset_folder`` wrote, or nothing."""
+    """Return the first part of the description that is still as ``make_dataset_folder`` wrote it, or nothing."""
     for key, value in (dataset.params().get("dataset") or {}).items():
         if isinstance(value, str) and value.strip().strip(".").casefold() == TO_FILL_IN:
             return f"params.yaml, dataset.{key}"
@@ -88,7 +88,7 @@ def left_to_fill_in(dataset: Dataset) -> str:
 
 
 def _params(example: Dataset, name: str) -> str:
-    """Return the example's params.yaml with another name, its description to be filled in, and no upstream."""
+    """Return the example's params.yaml with the new name, a description to be filled in, and no upstream."""
     text = (example.folder / "params.yaml").read_text(encoding="utf-8")
     header = INDEX_HEADER if example.parent else HEADER
     text = re.sub(r"\A#.*\n", header.format(like=example.name), text)
@@ -102,6 +102,6 @@ def _params(example: Dataset, name: str) -> str:
 
 
 def _relation(name: str) -> str:
-    """Return what readers call the index, as pgloader allows: another one than the example's."""
+    """Return the name of the view of an index, valid for pgloader and unlike the example's."""
     plain = name.replace("-", "_")
     return (plain if plain[0].isalpha() and not plain.startswith(("registry_", "pg_")) else f"index_{plain}")[:50]

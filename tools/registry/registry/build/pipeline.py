@@ -1,7 +1,6 @@
-"""Build datasets with DVC."""
+"""Run the stages of datasets with DVC."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import pwd
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from data_registry.git_settings import neutral_process
 from data_registry.stage.errors import CorruptFile
+from data_registry.stage.locks import locked
+from data_registry.stage.output import replacing
 
-from registry.build.dvc_errors import LOCK, meaning_of, with_place
-from registry.build.evaluation import start_evaluation
+from registry.build.dvc_errors import LOCK, translate, with_place
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EVALUATION = "evaluation.json"  # the measures of a vector index, which exist only once it is built
+
 
 def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, float]:
-    """Run the stages of a dataset whose inputs have changed (``force``: all of them), and return the seconds of each.
+    """Run the stages of a dataset whose inputs have changed (``force``: all of them); return the seconds of each.
 
-    Raises StageFailed where one fails, and what dvc_repository does.
+    Raises ChildFailed where one fails, and what ``dvc_repository`` raises.
     """
     start_evaluation(dataset)
     with _timed(dataset) as started, dvc_repository(root, dataset) as repo:
@@ -38,14 +40,13 @@ def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, fl
         stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
         ends = [*started.values(), time.monotonic()][1:]
     dataset.check_lock()
-    took = {stage: end - begun for (stage, begun), end in zip(started.items(), ends, strict=True)}
-    # Those that did not run are ones that DVC has taken from its cache, as it had made them before.
-    return {stage.name: 0.0 for stage in stages} | took
+    seconds = {stage: end - start for (stage, start), end in zip(started.items(), ends, strict=True)}
+    return {stage.name: 0.0 for stage in stages} | seconds  # DVC takes the others from its cache of runs
 
 
 @contextlib.contextmanager
 def _timed(dataset: Dataset) -> Iterator[dict[str, float]]:
-    """Let DVC say in a short line which stage it runs, and yield when each began."""
+    """Let DVC log one short line per stage, and yield the start time of each."""
     started: dict[str, float] = {}
 
     def shortened(record: logging.LogRecord) -> bool:
@@ -65,23 +66,25 @@ def _timed(dataset: Dataset) -> Iterator[dict[str, float]]:
 
 @contextlib.contextmanager
 def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo]":
-    """Open the clone in DVC, alone; what DVC and the stages print on stdout is shown on stderr by -v alone.
+    """Open the clone in DVC, under its lock; stdout of DVC and the stages goes to stderr with -v, else nowhere.
 
-    Raises, for what DVC raises here and within, the StageError that it means.
+    Raises the StageError for what DVC raises here and within.
     """
-    # Before DVC is imported: its index of hashes holds pickles, so nobody else may write it.
-    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_private(_made(root) / f"site-{os.getuid()}")))
-    _name_the_user()
-    from dvc.exceptions import DvcException
+    # Before DVC is imported: its index of hashes holds pickles, so other users must not write it.
+    site = _temporary_folder(root) / f"site-{os.getuid()}"
+    site.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(site))
+    _set_user()
+    from dvc.exceptions import DvcException  # lazy: DVC takes seconds to load
     from dvc.repo import Repo
 
     _quieten()
     _check_files(root)
     try:
-        with neutral_process(), exclusive(root), _stdout_elsewhere(), Repo(str(root)) as repo:
+        with neutral_process(), exclusive(root), _redirected_stdout(), Repo(str(root)) as repo:
             yield repo
     except (DvcException, sqlite3.Error) as error:
-        raise meaning_of(error, dataset.name if dataset else "DVC", dataset) from error
+        raise translate(error, dataset.name if dataset else "DVC", dataset) from error
     except OSError as error:
         if (placed := with_place(error, dataset.name if dataset else root / ".dvc")) is not error:
             raise placed from error
@@ -89,7 +92,7 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
 
 
 def _check_files(root: Path) -> None:
-    """Read what DVC is about to read of every dataset: it does not look at depth, size and shape.
+    """Check size, depth and shape of the files that DVC reads, of every dataset.
 
     Raises UsageError or CorruptFile for an invalid file.
     """
@@ -104,22 +107,22 @@ def _check_files(root: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """Hold the clone's lock: DVC is not made for two writers in one clone."""
-    # Opened to read, so that a lock which another user of the clone has made is theirs too.
-    lock = os.open(_made(root) / "registry.lock", os.O_RDONLY | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another run in %s", root)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold the clone's lock: DVC does not support two writers in one clone."""
+    path = _temporary_folder(root) / "registry.lock"
+    with locked(path, lambda: log.info("waiting for another run in %s", root)):
         yield
-    finally:
-        os.close(lock)
+
+
+def start_evaluation(dataset: Dataset) -> None:
+    """Write an empty evaluation.json where a stage reads it and the index has never been measured."""
+    path = dataset.folder / EVALUATION
+    if not path.exists() and EVALUATION in dataset.pipeline.read_text(encoding="utf-8", errors="replace"):
+        with replacing(path) as (temporary,):
+            temporary.write_text("{}\n", encoding="utf-8")
 
 
 def _quieten() -> None:
-    """Let DVC say only which stages it runs, once; our summary says the rest."""
+    """Let DVC log only the stages that it runs; the summary has the rest."""
     logging.getLogger("dvc").handlers.clear()
     for name in ("aiobotocore", "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -129,35 +132,30 @@ def _quieten() -> None:
 
 
 @contextlib.contextmanager
-def _stdout_elsewhere() -> Iterator[None]:
-    """Keep stdout for the summary, which says to people what the stages say to programs."""
+def _redirected_stdout() -> Iterator[None]:
+    """Keep stdout for the summary: stages print JSON there."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    stdout = os.dup(1)
     with open(os.devnull, "w") as nothing:
         os.dup2(2 if log.isEnabledFor(logging.DEBUG) else nothing.fileno(), 1)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
-def _name_the_user() -> None:
-    """Give a user whom the system has no name for, as in a container under any uid, the one that DVC asks for."""
+def _set_user() -> None:
+    """Set USER, which DVC needs, for a uid without a name, as in a container under any uid."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
         os.environ.setdefault("USER", f"uid-{os.getuid()}")
 
 
-def _made(root: Path) -> Path:
-    """Return the folder that DVC and all users of the clone share, made where it is missing."""
+def _temporary_folder(root: Path) -> Path:
+    """Return the folder that DVC and all users of the clone share, created if missing."""
     folder = root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _private(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

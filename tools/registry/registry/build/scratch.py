@@ -1,4 +1,4 @@
-"""A scratch copy of the repository below ``.demo/``, where sample data is built and nothing else is touched."""
+"""Scratch copies of the repository in ``.demo/``, for sample data and the demo."""
 
 import os
 import re
@@ -13,10 +13,10 @@ from launcher.virtualenvs import environments
 
 from registry.datasets import find_datasets
 
-WORLD = Path(".demo")  # the demo's
-SAMPLE = WORLD / "sample"  # beside its repo: that of samples built alone
+WORLD = Path(".demo")  # of the demo
+SAMPLE = WORLD / "sample"  # of samples that are built without the demo
 
-# What is said to this run, and not to those in the scratch world.
+# Variables that would lead a command in the scratch copy out of it.
 LEADS_OUT = re.compile(
     "(FETCH_MIRROR|REGISTRY_ROOT|DS|VERSION|BUMP|REPO|DVC_REPO|DVC_REPO_URL|DVC_REMOTE|DVC_DATA_VERSION)$"
     "|(MAKEFLAGS|MAKELEVEL|MFLAGS|GNUMAKEFLAGS)$|PGVECTOR_|MLFLOW_|AWS_"
@@ -25,10 +25,9 @@ IDENTITY = {"user.name": "demo", "user.email": "demo@localhost", "commit.gpgsign
 
 
 def make_scratch(root: Path, world: Path) -> Path:
-    """Make the folder ``world`` anew, and return the clone in it, ``repo``.
+    """Create the folder ``world`` anew: a bare origin, a folder remote and a clone, ``repo``, which is returned.
 
-    It holds a bare origin, a folder remote and a clone of the working tree as it stands, whose datasets take the
-    bundled samples for their sources.
+    The clone is a copy of the working tree whose datasets have the bundled samples as their sources.
     """
     shutil.rmtree(world, ignore_errors=True)
     clone = world / "repo"
@@ -38,12 +37,12 @@ def make_scratch(root: Path, world: Path) -> Path:
             shutil.copy2(dataset.sample_sources, dataset.folder / "sources.csv")
             for built in ("dvc.lock", "metadata.json", "processed/process_stats.json"):
                 (dataset.folder / built).unlink(missing_ok=True)
-    # What commands use without a word: the remote `local`, at an address that holds for clones of it too.
-    config = ConfigObj(str(clone / ".dvc" / "config"), encoding="utf-8")  # which quotes as DVC reads
+    # The remote `local` is the default, at an absolute path, so that clones of the clone find it too.
+    config = ConfigObj(str(clone / ".dvc" / "config"), encoding="utf-8")  # quotes in the way that DVC reads
     config["core"]["remote"] = "local"
     config['remote "local"']["url"] = str(world / "remote")
     config.write()
-    (clone / ".venvs").symlink_to(environments(root))  # its tools have the same locks
+    (clone / ".venvs").symlink_to(environments(root))  # the tools' locks are the same
     Git(world)("init", "-q", "--bare", "-b", "main", "origin.git")
     git = Git(clone)
     git("init", "-q", "-b", "main")
@@ -55,7 +54,7 @@ def make_scratch(root: Path, world: Path) -> Path:
 
 
 def is_scratch(root: Path) -> bool:
-    """Say whether a repository is a scratch copy, whose samples may be released."""
+    """Say whether a repository is a scratch copy: only there may sample data be released."""
     return WORLD.name in {folder.name for folder in root.parents[:2]}
 
 
@@ -77,15 +76,10 @@ def commit(clone: Path, message: str) -> None:
 
 
 def run_in(folder: Path, *command: str, **variables: str) -> None:
-    """Run a command in the scratch world, without a mirror, for its sources are here.
+    """Run a command in a scratch copy, without the variables that name services, mirrors or another registry.
 
-    Nothing that leads out of it reaches the command: neither services nor another registry.
     Raises CalledProcessError where it fails.
     """
     environ = {name: value for name, value in elsewhere(os.environ).items() if not LEADS_OUT.match(name)}
-    environ |= {
-        "ENV": "local",
-        "SOURCE": "upstream",
-        **variables,
-    }
+    environ |= {"ENV": "local", "SOURCE": "upstream", **variables}
     subprocess.run(command, cwd=folder, env=environ, check=True)

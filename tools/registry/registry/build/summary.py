@@ -1,4 +1,4 @@
-"""What a person wants to know after a build."""
+"""The summary of a build."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,23 +11,23 @@ from registry.terminal import amount
 
 
 def summary(dataset: Dataset, stages: dict[str, float], root: Path) -> str:
-    """Return the summary of a build, whose stages took so many seconds, for a terminal of 80 columns."""
-    found = dataset.metadata("checks", "provenance")
+    """Return the summary of a build for a terminal of 80 columns; ``stages`` has the seconds of each stage that ran."""
+    metadata = dataset.metadata("checks", "provenance")
     built = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items())
     lines = [
-        ("built", built or "nothing to do, all stages are current"),
-        ("data", _origin(found["provenance"])),
-        ("samples", _samples(found)),
-        *(("checks", warning) for warning in found["checks"]["warnings"] or ["nothing to report"]),
+        ("built", built or "nothing: all stages are current"),
+        ("data", _origin(metadata["provenance"])),
+        ("samples", _samples(metadata)),
+        *(("checks", warning) for warning in metadata["checks"]["warnings"] or ["none failed"]),
         *(("files", f"{path.relative_to(root)}  {size(path)}") for path in dataset.outputs()),
-        ("identity", f"{found['logical_hash'][:16]} (logical hash)"),
+        ("identity", f"{metadata['logical_hash'][:16]} (logical hash)"),
         ("next", next_step(dataset, root)),
     ]
     return "\n".join([dataset.name, *_aligned(lines)])
 
 
 def next_step(dataset: Dataset, root: Path) -> str:
-    """Return the command that has most to say after a build."""
+    """Return the command to run next."""
     git, folder = Git(root), f"data/{dataset.name}"
     if git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--", folder):
         return f"git diff {folder}"
@@ -35,7 +35,7 @@ def next_step(dataset: Dataset, root: Path) -> str:
 
 
 def size(path: Path) -> str:
-    """Return the size of a file or folder, as people write it."""
+    """Return the size of a file or folder, with a unit."""
     files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
     return amount(sum(entry.stat().st_size for entry in files))
 
@@ -43,22 +43,22 @@ def size(path: Path) -> str:
 def _origin(provenance: dict) -> str:  # type: ignore[type-arg]
     if provenance["sample"]:
         return "SYNTHETIC SAMPLE, not the real data"
-    return "from " + (", ".join(each["version"] for each in provenance.get("parents", [])) or "its pinned sources")
+    return f"from {', '.join(parent['version'] for parent in provenance.get('parents', [])) or 'sources.csv'}"
 
 
-def _samples(found: dict) -> str:  # type: ignore[type-arg]  # metadata.json, as read
-    if "splits" in found:
-        return ", ".join(f"{split['num_samples']} {name}" for name, split in found["splits"].items())
-    counts = found["summary"]
-    if "total_chunks" in found.get("statistics", {}):
-        return f"{counts['num_samples']} chunks of {found['statistics']['total_files']} documents"
+def _samples(metadata: dict) -> str:  # type: ignore[type-arg]  # metadata.json, as read
+    if "splits" in metadata:
+        return ", ".join(f"{split['num_samples']} {name}" for name, split in metadata["splits"].items())
+    counts = metadata["summary"]
+    if "total_chunks" in metadata.get("statistics", {}):
+        return f"{counts['num_samples']} chunks of {metadata['statistics']['total_files']} documents"
     if "num_features" not in counts:
         return f"{counts['num_samples']} documents"
     return f"{counts['num_samples']} rows, {counts['num_features']} features"
 
 
 def _aligned(lines: list[tuple[str, str]]) -> Iterator[str]:
-    before = ""
+    previous = ""
     for label, text in lines:
-        yield f"  {'' if label == before else label:<10}{text}"
-        before = label
+        yield f"  {'' if label == previous else label:<10}{text}"
+        previous = label

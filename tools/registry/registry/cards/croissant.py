@@ -1,6 +1,6 @@
-"""croissant.json: a release in the words of MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/docs).
+"""Describe a release as MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/docs): croissant.json.
 
-It stands in the dataset's folder, and its paths begin there: whoever has got a release can read records with it.
+Its paths are relative to the dataset's folder, as ``make get`` writes it.
 """
 
 import json
@@ -9,62 +9,80 @@ from typing import Any
 
 from data_registry.releases.versions import Version
 
-from registry.cards.context import CONTEXT
 from registry.cards.description import Description, File, describe, is_url
 from registry.cards.licences import spdx_url
 from registry.cards.records import Ids, Records
 from registry.datasets import Dataset
 
 FORMATS = {".csv": "text/csv", ".json": "application/json", ".parquet": "application/x-parquet"}
-OTHER = "text/plain"  # Markdown too: mlcroissant reads no text/markdown
+OTHER = "text/plain"  # also for Markdown: mlcroissant does not read text/markdown
+# The JSON-LD context of the specification; these words keep their names.
+WORDS = (
+    *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format"),
+    *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references"),
+    *("regex", "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
+)
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{word: f"cr:{word}" for word in WORDS},
+}
 
 
 def croissant_of(dataset: Dataset, version: Version) -> bytes:
-    """Return the croissant.json of a version; made from what git has, the same on every machine.
+    """Return the croissant.json of a version, from files in git alone: the same on every machine.
 
-    Raises UsageError for a params.yaml that cannot be read.
+    Raises UsageError for an invalid params.yaml.
     """
-    found, ids = describe(dataset), Ids()
-    files = {file.path: ids(file.path) for file in found.files}
-    sets = {folder: ids(folder) for folder in _folders(found)}
+    about, ids = describe(dataset), Ids()
+    files = {file.path: ids(file.path) for file in about.files}
+    sets = {folder: ids(folder) for folder in _folders(about)}
     document = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": found.title,
-        "description": found.text,
-        "license": _licence(found.licence),
-        "url": found.source if is_url(found.source) else "",
-        "creator": _creators(found),
-        "citeAs": found.citation or _citation(found, version),
-        "inLanguage": list(found.card.languages),
-        "keywords": [*found.card.tasks, *found.card.tags],
+        "name": about.title,
+        "description": about.text,
+        "license": _licence(about.licence),
+        "url": about.source if is_url(about.source) else "",
+        "creator": _creators(about),
+        "citeAs": about.citation or _citation(about, version),
+        "inLanguage": list(about.card.languages),
+        "keywords": [*about.card.tasks, *about.card.tags],
         "version": str(version),
         "distribution": [
-            *(_file(file, files[file.path]) for file in found.files),
-            *(_set(found, folder, name) for folder, name in sets.items()),
+            *(_file(file, files[file.path]) for file in about.files),
+            *(_set(about, folder, name) for folder, name in sets.items()),
         ],
-        "recordSet": _records(found, ids, {**files, **sets}),
+        "recordSet": _records(about, ids, {**files, **sets}),
     }
-    kept = {key: value for key, value in document.items() if value}
-    return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
+    document = {key: value for key, value in document.items() if value}
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _licence(words: str) -> str | dict[str, str]:
-    """Return the page of a licence, or for other words a work of that name: schema.org takes no text there."""
-    page = spdx_url(words)
-    return page if not page or is_url(page) else {"@type": "sc:CreativeWork", "name": words}
+def _licence(licence: str) -> str | dict[str, str]:
+    """Return the URL of a licence, or a creative work of that name: schema.org does not allow a plain text."""
+    page = spdx_url(licence)
+    return page if not page or is_url(page) else {"@type": "sc:CreativeWork", "name": licence}
 
 
-def _creators(found: Description) -> list[dict[str, str]]:
-    people = [{"@type": "sc:Person", "name": name} for name in found.card.authors]
-    return [*people, *({"@type": "sc:Organization", "name": name} for name in [found.card.organisation] if name)]
+def _creators(about: Description) -> list[dict[str, str]]:
+    people = [{"@type": "sc:Person", "name": name} for name in about.card.authors]
+    return [*people, *({"@type": "sc:Organization", "name": name} for name in [about.card.organisation] if name)]
 
 
-def _citation(found: Description, version: Version) -> str:
-    """Return how to cite data that nobody has written about."""
-    creators = ", ".join([*found.card.authors, *([found.card.organisation] if found.card.organisation else [])])
-    parts = (creators.rstrip("."), f"{found.title}, version {version}", found.source)
+def _citation(about: Description, version: Version) -> str:
+    """Return a citation for a dataset without one."""
+    creators = ", ".join([*about.card.authors, *([about.card.organisation] if about.card.organisation else [])])
+    parts = (creators.rstrip("."), f"{about.title}, version {version}", about.source)
     return ". ".join(part for part in parts if part)
 
 
@@ -80,29 +98,29 @@ def _file(file: File, name: str) -> dict[str, Any]:
     }
 
 
-def _folders(found: Description) -> list[str]:
-    """Return the folders of the sets of files that records are read from."""
-    return ["raw"] if found.are_documents else [_images(file) for file in found.files if _is_annotations(file)]
+def _folders(about: Description) -> list[str]:
+    """Return the folders that records are read from."""
+    return ["raw"] if about.are_documents else [_images(file) for file in about.files if _is_annotations(file)]
 
 
-def _set(found: Description, folder: str, name: str) -> dict[str, Any]:
+def _set(about: Description, folder: str, name: str) -> dict[str, Any]:
     includes, kind = [f"{folder}/*"], "image/jpeg"
-    if found.are_documents:
-        endings = sorted({PurePosixPath(file.path).suffix for file in found.files})
-        # A * of mlcroissant goes into folders, and its ** is one at least; other readers need both for the same files.
+    if about.are_documents:
+        endings = sorted({PurePosixPath(file.path).suffix for file in about.files})
+        # In mlcroissant * matches subfolders too, and ** at least one; other readers need both patterns.
         includes = [f"{folder}/{part}{ending}" for ending in endings for part in ("*", "**/*")]
-        kind = _format(found.files[0].path)
+        kind = _format(about.files[0].path)
     return {"@type": "cr:FileSet", "@id": name, "name": folder, "encodingFormat": kind, "includes": includes}
 
 
-def _records(found: Description, ids: Ids, files: dict[str, str]) -> list[dict[str, Any]]:
+def _records(about: Description, ids: Ids, files: dict[str, str]) -> list[dict[str, Any]]:
     records = Records(ids)
-    if found.are_documents:
-        return [records.documents(ids("samples"), "raw", files["raw"], found.columns)]
-    names = {file.path: ids(file.split or "samples") for file in found.files}  # before others take one
-    sets = [records.splits(list(found.counts))] if "" not in found.counts else []
-    for file in found.files:
-        sets.append(records.file(names[file.path], file.path, files[file.path], found.columns))
+    if about.are_documents:
+        return [records.documents(ids("samples"), "raw", files["raw"], about.columns)]
+    names = {file.path: ids(file.split or "samples") for file in about.files}  # before other ids take the name
+    sets = [records.splits(list(about.counts))] if "" not in about.counts else []
+    for file in about.files:
+        sets.append(records.file(names[file.path], file.path, files[file.path], about.columns))
         if _is_annotations(file):
             folder = _images(file)
             sets.append(records.images(ids(f"{names[file.path]}-images"), folder, files[folder]))
@@ -110,7 +128,7 @@ def _records(found: Description, ids: Ids, files: dict[str, str]) -> list[dict[s
 
 
 def _images(annotations: File) -> str:
-    """Return the folder of the images that annotations are of."""
+    """Return the folder of the annotated images."""
     return f"{PurePosixPath(annotations.path).parent}/images"
 
 

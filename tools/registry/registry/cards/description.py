@@ -1,23 +1,24 @@
-"""What is known of a dataset from the files that git has of it, ``params.yaml`` and ``metadata.json``."""
+"""Describe a dataset from its files in git alone: ``params.yaml`` and ``metadata.json``."""
 
 import dataclasses
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+from data_registry.samples import columns as samples
 from data_registry.stage.errors import UsageError
 from data_registry.stage.params import build, section
 from data_registry.training.arrow_types import parse_type
 
-from registry.datasets import Dataset
+from registry.datasets import Dataset, features_of
 
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """The section ``card``, which no stage reads: what people say of the dataset beside what it is made of."""
+    """The section ``card`` of params.yaml, which no stage reads."""
 
-    tasks: tuple[str, ...] = ()  # as the Hugging Face Hub calls them, text-classification
+    tasks: tuple[str, ...] = ()  # of the Hugging Face Hub, as text-classification
     languages: tuple[str, ...] = ()  # ISO 639: en
     tags: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
@@ -26,30 +27,19 @@ class Card:
 
 @dataclasses.dataclass(frozen=True)
 class _Declared:
-    """A column, as ``dataset.columns`` has it."""
-
-    name: str
-    type: str
-    description: str = ""
-    shape: tuple[int, ...] = ()
-    classes: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Told:
-    """What the section ``dataset`` says of the dataset; it has more, for the stages, which check it."""
+    """The keys of the section ``dataset`` that describe it; stages check the rest."""
 
     title: str = ""
     description: str = ""
     source: str = ""
     citation: str = ""
     licence: str = ""
-    columns: tuple[_Declared, ...] = ()
+    columns: tuple[samples.Column, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of the samples."""
+    """A column of the samples, declared or measured: its Arrow type may be any."""
 
     name: str
     type: pa.DataType
@@ -69,7 +59,7 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A dataset; nothing is known of ``files``, ``counts`` and perhaps ``columns`` before it is built."""
+    """A dataset; before it is built ``files``, ``counts`` and perhaps ``columns`` are empty."""
 
     title: str
     text: str
@@ -78,23 +68,25 @@ class Description:
     licence: str
     card: Card
     columns: tuple[Column, ...]
-    counts: dict[str, int]  # samples of each split, of "" where there is none
+    counts: dict[str, int]  # samples by split, "" without splits
     files: tuple[File, ...]  # in the order of the splits
 
     @property
     def are_documents(self) -> bool:
-        """Whether each file is a sample of its own, as it was fetched."""
+        """Whether each file is a sample, as it was fetched."""
         return bool(self.files) and all(file.path.startswith("raw/") for file in self.files)
 
 
 def describe(dataset: Dataset) -> Description:
-    """Return what the dataset's files say. Raises UsageError for a params.yaml that says something else."""
-    told = _told(dataset)
-    columns = [_declared(column, f"{dataset.folder / 'params.yaml'} dataset.columns") for column in told.columns]
-    found = dataset.metadata() if (dataset.folder / "metadata.json").exists() else {}
-    known = {**vars(told), **found.get("dataset", {})}
-    is_sample = found.get("provenance", {}).get("sample", False)
-    counts = {split: each["num_samples"] for split, each in found.get("splits", {}).items()}
+    """Describe a dataset. Raises UsageError for an invalid params.yaml."""
+    params = dataset.folder / "params.yaml"
+    names = {field.name for field in dataclasses.fields(_Declared)}
+    given = {key: value for key, value in section(params, "dataset").items() if key in names}
+    declared = build(_Declared, given, f"{params} dataset")
+    metadata = dataset.metadata() if (dataset.folder / "metadata.json").exists() else {}
+    known = {**vars(declared), **metadata.get("dataset", {})}
+    is_sample = metadata.get("provenance", {}).get("sample", False)
+    counts = {split: figures["num_samples"] for split, figures in metadata.get("splits", {}).items()}
     return Description(
         f"{known['title'] or dataset.name}{' (synthetic sample)' * is_sample}",
         known["description"],
@@ -102,58 +94,45 @@ def describe(dataset: Dataset) -> Description:
         known["citation"],
         known["licence"],
         read_card(dataset),
-        tuple(columns or _columns(found.get("schema", {}))),
-        counts or ({"": found["summary"]["num_samples"]} if "summary" in found else {}),
-        tuple(_files(found.get("files", {}), list(counts))),
+        tuple(_declared_columns(declared, params) or (_measured(*pair) for pair in features_of(metadata).items())),
+        counts or ({"": metadata["summary"]["num_samples"]} if "summary" in metadata else {}),
+        tuple(_files(metadata.get("files", {}), list(counts))),
     )
 
 
 def is_url(text: str) -> bool:
-    """Say whether a text is an address, and nothing else."""
+    """Say whether a text is a URL."""
     return bool(re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", text, re.IGNORECASE))
 
 
 def read_card(dataset: Dataset) -> Card:
-    """Return what people say of a dataset. Raises UsageError for a params.yaml that says something else."""
+    """Return the section ``card`` of a dataset. Raises UsageError for an invalid one."""
     params = dataset.folder / "params.yaml"
     return build(Card, section(params, "card"), f"{params} card")
 
 
-def _told(dataset: Dataset) -> _Told:
-    params = dataset.folder / "params.yaml"
-    names = {field.name for field in dataclasses.fields(_Told)}
-    given = {key: value for key, value in section(params, "dataset").items() if key in names}
-    return build(_Told, given, f"{params} dataset")
-
-
-def _columns(schema: dict[str, Any]) -> list[Column]:
-    """Return the columns as metadata.json has found them."""
-    features = {**schema.get("features", {})}
-    if "target" in schema:
-        features[schema["target"]["name"]] = schema["target"]
-    return [_found(name, feature) for name, feature in features.items()]
-
-
-def _declared(column: _Declared, where: str) -> Column:
+def _declared_columns(declared: _Declared, params: Path) -> list[Column]:
+    """Return the columns that params.yaml declares. Raises UsageError for an unknown type."""
     try:
-        kind = pa.type_for_alias(column.type)
+        kinds = [column.arrow for column in declared.columns]
     except ValueError as error:
-        raise UsageError(where, str(error), "correct the type") from error
-    for _ in column.shape:
-        kind = pa.list_(kind)
-    return Column(column.name, kind, column.description, column.classes if pa.types.is_integer(kind) else ())
+        raise UsageError(f"{params} dataset.columns", str(error), "correct the type") from error
+    return [
+        Column(column.name, kind, column.description, column.classes if pa.types.is_integer(kind) else ())
+        for column, kind in zip(declared.columns, kinds, strict=True)
+    ]
 
 
-def _found(name: str, feature: dict[str, Any]) -> Column:
+def _measured(name: str, feature: dict[str, Any]) -> Column:
     try:
         kind = parse_type(feature["dtype"])
     except ValueError:
-        kind = pa.string()  # of jpeg: such a value is a file of its own, and here is its name
+        kind = pa.string()  # jpeg: the value is the name of a file
     return Column(name, kind, feature.get("description", ""), ())
 
 
-def _files(found: dict[str, Any], splits: list[str]) -> list[File]:
-    files = [File(path, each["sha256"], each["bytes"], _split(path, splits)) for path, each in found.items()]
+def _files(entries: dict[str, Any], splits: list[str]) -> list[File]:
+    files = [File(path, entry["sha256"], entry["bytes"], _split(path, splits)) for path, entry in entries.items()]
     return sorted(files, key=lambda file: ([*splits, ""].index(file.split), file.path))
 
 

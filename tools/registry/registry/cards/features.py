@@ -1,4 +1,4 @@
-"""Types of columns, as Hugging Face datasets and Croissant call them."""
+"""Types of columns in the terms of Hugging Face datasets and Croissant."""
 
 from typing import Any
 
@@ -6,15 +6,14 @@ import pyarrow as pa
 
 from registry.cards.description import Column
 
-# Where the text of Arrow's type is not the name that datasets has for it.
+# Types that datasets names differently than Arrow does.
 NAMES = {"halffloat": "float16", "float": "float32", "double": "float64", "date32[day]": "date32"}
 
 
 def feature(column: Column) -> dict[str, Any]:
-    """Return a column as ``dataset_info`` of a card has it.
+    """Return a column for ``dataset_info`` of a card: ``datasets.Features`` in the simplified form of cards.
 
-    The format: ``datasets.Features``, in the simplified form that cards use. An integer with named classes becomes a
-    ``class_label``.
+    An integer with named classes becomes a ``class_label``.
     """
     if column.classes:
         names = {str(number): name for number, name in enumerate(column.classes)}
@@ -26,15 +25,15 @@ def _shape(kind: pa.DataType) -> dict[str, Any]:
     if is_list(kind):
         inner = _shape(kind.value_type)
         only = {"dtype", "struct"} & inner.keys() if len(inner) == 1 else set()
-        found: dict[str, Any] = {"list": inner[only.pop()] if only else inner}
-        return {**found, "length": kind.list_size} if pa.types.is_fixed_size_list(kind) else found
+        shape: dict[str, Any] = {"list": inner[only.pop()] if only else inner}
+        return {**shape, "length": kind.list_size} if pa.types.is_fixed_size_list(kind) else shape
     if pa.types.is_struct(kind):
         return {"struct": [{"name": field.name, **_shape(field.type)} for field in kind]}
     return {"dtype": NAMES.get(str(kind), str(kind))}
 
 
 def data_type(kind: pa.DataType) -> str:
-    """Return the Croissant data type of a column's values, of the innermost ones for lists."""
+    """Return the Croissant data type of a column, of the innermost values for lists."""
     while is_list(kind):
         kind = kind.value_type
     if pa.types.is_boolean(kind):
@@ -45,5 +44,5 @@ def data_type(kind: pa.DataType) -> str:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Say whether values are lists, of a fixed length or not."""
+    """Say whether a type is a list, of fixed length or not."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

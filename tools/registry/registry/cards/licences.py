@@ -1,6 +1,6 @@
-"""Licences, as SPDX and the Hugging Face Hub call them (https://huggingface.co/docs/hub/repositories-licenses)."""
+"""Licences of SPDX and the Hugging Face Hub (https://huggingface.co/docs/hub/repositories-licenses)."""
 
-# Those that the Hub writes as SPDX does, in small letters.
+# The Hub writes these in lower case.
 SAME = (
     *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-Clear", "MPL-2.0", "Unlicense", "CC0-1.0"),
     *("CC-BY-2.0", "CC-BY-2.5", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0"),
@@ -20,11 +20,11 @@ HUB = {
 
 
 def spdx_id(licence: str) -> str:
-    """Return the SPDX identifier that a licence is written as, or nothing where the Hub does not know it."""
+    """Return the SPDX identifier of a licence, or nothing if the Hub does not know it."""
     return next((name for name in HUB if name.lower() == licence.lower()), "")
 
 
 def spdx_url(licence: str) -> str:
-    """Return the page of a licence, or its words where the Hub does not know it."""
+    """Return the URL of a licence, or its text if the Hub does not know it."""
     known = spdx_id(licence)
     return f"https://spdx.org/licenses/{known}.html" if known else licence

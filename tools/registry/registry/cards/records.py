@@ -1,7 +1,7 @@
 """Record sets of a croissant.json: how samples are read from the files of a release.
 
-No field has ``references``, to its split or its classes: mlcroissant 1.1 gives the records of a set with such a field
-once, and none, without a word, to whoever asks again.
+No field has ``references`` to its split or classes: with them, mlcroissant 1.1 yields the records of a set once, and
+none the second time, without an error.
 """
 
 import re
@@ -23,18 +23,18 @@ Json = dict[str, Any]
 
 
 class Ids:
-    """Makes ``@id``s of names, no two alike, and without white space: mlcroissant allows none."""
+    """Makes unique ``@id``s of names, without white space, which mlcroissant does not allow."""
 
     def __init__(self) -> None:
-        self._made: set[str] = set()
+        self._ids: set[str] = set()
 
     def __call__(self, name: str) -> str:
         """Return the next ``@id``."""
-        made = re.sub(r"\s", "_", name)
-        while made in self._made:
-            made += "_"
-        self._made.add(made)
-        return made
+        new = re.sub(r"\s", "_", name)
+        while new in self._ids:
+            new += "_"
+        self._ids.add(new)
+        return new
 
 
 class Records:
@@ -44,15 +44,15 @@ class Records:
         self._ids = ids
 
     def splits(self, names: Sequence[str]) -> Json:
-        """Return the list of the splits; each has a record set of its name."""
+        """Return the record set of the splits; each split has a record set of its name."""
         record = self._ids("splits")
         fields = [self._field(record, "name", "name of the split, and of its record set", "sc:Text")]
         if SPLITS.keys() & set(names):
             fields.append(self._field(record, "url", "what it is for", "sc:URL"))
         ids = [field["@id"] for field in fields]
         data = [dict(zip(ids, (name, SPLITS.get(name, "")), strict=False)) for name in names]
-        found = _record_set(record, fields, "the splits")
-        return {**found, "dataType": "cr:Split", "key": {"@id": ids[0]}, "data": data}
+        splits = _record_set(record, fields, "the splits")
+        return {**splits, "dataType": "cr:Split", "key": {"@id": ids[0]}, "data": data}
 
     def file(self, record: str, path: str, file: str, columns: Sequence[Column]) -> Json:
         """Return the samples of a Parquet or CSV file, or of a JSON file that is an array of them."""
@@ -84,7 +84,7 @@ class Records:
         field = self._field(record, column.name, description, data_type(column.type), where, extract)
         inner = column.type.value_type if is_list(column.type) else column.type
         if pa.types.is_struct(inner):
-            del field["dataType"]  # its source stays: mlcroissant looks no deeper for what it has to read
+            del field["dataType"]  # its source stays: mlcroissant does not read those of subfields
             field["subField"] = [self._part(field["@id"], part, where, extract) for part in inner]
         return {**field, "repeated": True} if is_list(column.type) else field
 

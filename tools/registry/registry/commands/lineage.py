@@ -1,4 +1,4 @@
-"""The commands that say what is in a version, and where a sample went."""
+"""The commands that show and compare versions, and trace samples and models."""
 
 import dataclasses
 import json
@@ -9,10 +9,9 @@ from data_registry.clone import repository
 from data_registry.stage.options import talk
 
 from registry.datasets import find_datasets
-from registry.options import REMOTE
+from registry.options import DATASET, JSON, REMOTE, option, require
 
-DATASET = click.argument("name", metavar="DATASET", envvar="DS", default="")
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+FORMATS = ["table", "json", "markdown"]
 
 
 @click.command("show")
@@ -21,81 +20,77 @@ JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for progra
 @JSON
 @talk
 def show_command(name: str, version: str, as_json: bool) -> None:
-    """Show a VERSION of DATASET, or what is built here: provenance, params, sources, splits, checks, versions."""
-    from registry.lineage.show import as_text, show
+    """Show a VERSION of DATASET, or its working copy: sources, splits, columns, checks, parameters; and all versions.
+
+    Example: make show DS=emotion
+    """
+    from registry.lineage.show import as_text, show  # lazy, as in all of these commands: loads pyarrow
 
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
-    shown = show(dataset, root, version)
+    description = show(dataset, root, version)
     if as_json:
-        versions = [vars(each) for each in shown.versions]
-        click.echo(json.dumps({**vars(shown), "versions": versions}, ensure_ascii=False))
+        versions = [vars(listed) for listed in description.versions]
+        click.echo(json.dumps({**vars(description), "versions": versions}, ensure_ascii=False))
     else:
-        click.echo(as_text(shown))
+        click.echo(as_text(description))
 
 
 @click.command("diff")
 @DATASET
 @click.argument("before", metavar="A", envvar="A", default="latest")
 @click.argument("after", metavar="[B]", envvar="B", default="")
-@click.option(
-    "--format",
-    "style",
-    envvar="FORMAT",
-    show_envvar=True,
-    type=click.Choice(["table", "json", "markdown"]),
-    default="table",
-    show_default=True,
-    help="json names every sample; markdown is for a pull request.",
+@option(
+    "--format style", "FORMAT", "json lists every sample.", "table", type=click.Choice(["table", "json", "markdown"])
 )
 @REMOTE
 @talk
 def diff_command(name: str, before: str, after: str, style: str, remote: str) -> None:
-    """Compare version A of DATASET with version B, or with what is built here: samples, schema, labels, metrics.
+    """Compare version A of DATASET (default: latest) with version B, or with the working copy.
 
-    A sample is the same where its key is: changed means another content, moved another split.
+    Samples are matched by their key: a changed sample has other content, a moved one another split.
+
+    Example: make diff DS=emotion A=1.0.0 B=1.1.0
     """
-    from registry.compare.diff import diff_versions
-    from registry.compare.diff_report import as_json, as_markdown, as_table
+    from registry.compare.diff import KINDS, as_json, as_markdown, as_table, diff_of, first, sides
+    from registry.compare.values import values_of
 
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
-    first, second, diff = diff_versions(dataset, root, before, after, remote)
+    old, new = sides(dataset, root, before, after, remote)
+    diff = diff_of(old, new)
     if style == "json":
-        click.echo(as_json(first, second, diff))
+        click.echo(as_json(old.name, new.name, diff))
     else:
+        values = values_of(old, new, {kind: first(getattr(diff, kind)) for kind in KINDS}, remote)
         write = as_markdown if style == "markdown" else as_table
-        click.echo(write(f"{dataset.name} {first} -> {second}", diff))
+        click.echo(write(f"{dataset.name} {old.name} → {new.name}", diff, values))
 
 
 @click.command("explain")
 @click.argument("model", metavar="MODEL", envvar="MODEL", default="")
-@click.option(
-    "--ids",
-    envvar="IDS",
-    show_envvar=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write every sample to this CSV file.",
-)
+@option("--ids", "IDS", "Write every sample to this CSV file.", metavar="FILE")
 @JSON
 @REMOTE
 @talk
-def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) -> None:
-    """Explain which samples MODEL, name/version or name@alias in MLflow, was trained on.
+def explain_command(model: str, ids: str, as_json: bool, remote: str) -> None:
+    """Show the samples that MODEL, name/version or name@alias in MLflow, was trained on.
 
-    By its run, the release that this names, and the selection that it has logged.
+    They come from its run: the release, and the selection that the training logged.
+
+    Example: make explain MODEL=wine-regressor/3 IDS=samples.csv
     """
-    from registry.lineage.explain import explain
-    from registry.lineage.explain_report import as_json as document
-    from registry.lineage.explain_report import as_text, write_ids
+    from registry.lineage.explain import as_json as document
+    from registry.lineage.explain import as_text, explain, write_ids
     from registry.services.tracking import connected, recorded
 
+    require("make explain MODEL=wine-regressor/1", MODEL=model)
     root = repository()
     with recorded(root) as uri, connected(uri) as client:
-        found = explain(client, root, model, remote)
+        explanation = explain(client, root, model, remote)
     if ids:
-        write_ids(found, ids)
-    click.echo(json.dumps(document(found), ensure_ascii=False) if as_json else as_text(found, ids))
+        write_ids(explanation, Path(ids))
+    click.echo(json.dumps(document(explanation), ensure_ascii=False) if as_json else as_text(explanation, ids))
 
 
 @click.command("whohas")
@@ -104,19 +99,21 @@ def explain_command(model: str, ids: Path | None, as_json: bool, remote: str) ->
 @REMOTE
 @talk
 def whohas_command(sample: str, as_json: bool, remote: str) -> None:
-    """List every release and every registered model that has SAMPLE: whence it must be taken down.
-
-    Where not every release of origin could be searched, it says which, and exits with 45.
+    """List every release and every registered model that has SAMPLE, so that it can be removed.
 
     SAMPLE is an id of 32 hex digits, file:PATH (an image or a document), row:JSON (an array or object of the columns,
-    or of those that identify a sample), or a text.
+    or of the key alone), or a text.
+
+    Exits with 45 and names the releases that could not be searched, if there are any.
+
+    Example: make whohas SAMPLE="i didnt feel humiliated"
     """
-    from registry.lineage.whohas import whohas
-    from registry.lineage.whohas_report import as_text
+    from registry.lineage.whohas import as_text, whohas
     from registry.services.tracking import connected, recorded
 
+    require('make whohas SAMPLE="a text" (or an id, file:PATH, row:JSON)', SAMPLE=sample)
     root = repository()
     with recorded(root) as uri, connected(uri) as client:
-        found = whohas(client, root, sample, remote)
-    click.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False) if as_json else as_text(sample, found))
-    found.check()
+        result = whohas(client, root, sample, remote)
+    click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False) if as_json else as_text(sample, result))
+    result.check()

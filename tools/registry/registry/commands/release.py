@@ -1,61 +1,224 @@
-"""The commands that release datasets."""
+"""The commands that make releases, read them back, repair them, and fetch their data."""
+
+import dataclasses
+import logging
+from pathlib import Path
 
 import click
 from data_registry.clone import repository
+from data_registry.git import Git
+from data_registry.releases.completeness import ask_origin, find_gaps, report_gaps
+from data_registry.releases.release import Release
+from data_registry.releases.versions import chosen, released
+from data_registry.stage.errors import UsageError, VerificationFailed
 from data_registry.stage.options import talk
+from data_registry.stage.progress import progress
+from data_registry.store.objects import shown
+from data_registry.store.remote import open_store
+from data_registry.store.verify import Problem, check_origin, size_of
 from launcher.images import refresh_images
 
+from registry.batches import Failures
 from registry.datasets import find_datasets
-from registry.options import REMOTE
+from registry.options import ALL, DATASET, REMOTE, VERSION, flag, option, require
+from registry.terminal import amount
+
+log = logging.getLogger(__name__)
+
+NO_COPY = "make push where it was built, or put a copy of the object there by hand"
 
 
 @click.command()
-@click.argument("name", metavar="DATASET", envvar="DS", default="")
-@click.option("--version", envvar="VERSION", show_envvar=True, default="", help="The version, as 1.1.0.")
-@click.option(
-    "--bump",
-    envvar="BUMP",
-    show_envvar=True,
-    default="",
-    help="major, minor or patch; auto: by what has changed, schema, samples or the rest.",
-)
-@click.option("--dry-run", envvar="DRY_RUN", show_envvar=True, is_flag=True, help="Only say what would be done.")
+@DATASET
+@option("--version", "VERSION", "The new version, as 1.1.0.")
+@option("--bump", "BUMP", "major, minor, patch; auto: major if the schema changed, minor if samples did, else patch.")
+@flag("--dry-run", "DRY_RUN", "Only print what would be done.")
 @REMOTE
 @talk
 def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> None:
-    """Release DATASET as it is built here: its data to the remote, read back, then commit and tag in one step.
+    """Release DATASET: push its data, read every byte back, then commit and tag in one step.
 
-    Run again after whatever went wrong, it finishes what is left, or says that it is done. A tag never moves.
+    Run it again after a failure: it completes the release, or reports that it is complete. Tags never move.
+
+    Example: make release DS=emotion VERSION=1.1.0
     """
-    from registry.release.release import release as library
+    from registry.release.release import release as library  # lazy: loads DVC's part of a release
 
+    require("make release DS=emotion BUMP=auto", **{"DS": name, "VERSION (or BUMP)": version or bump})
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
     done = library(dataset, root, remote, version, bump, dry_run)
     if dry_run and done.outcome == "planned":
         click.echo(f"{done.tag}: planned; {done.objects} outputs to push to {done.remote}, nothing done")
         return
-    click.echo(
-        f"{done.tag}: {done.outcome}; {done.sent} of {done.objects} objects sent to {done.remote}, all read back"
-    )
+    count = f"{done.objects} of {done.objects} objects on {done.remote}"
+    click.echo(f"{done.tag}: {done.outcome}; {count}, {done.sent} sent, all read back")
 
 
 @click.command()
-@click.option("--force", envvar="FORCE", show_envvar=True, is_flag=True, help="Build what is current again.")
-@click.option(
-    "--with-embeddings",
-    envvar="WITH_EMBEDDINGS",
-    show_envvar=True,
-    is_flag=True,
-    help="The embeddings too, at the end.",
-)
+@flag("--force", "FORCE", "Run stages that are current, too.")
+@flag("--with-embeddings", "WITH_EMBEDDINGS", "Build the embeddings, too.")
 @REMOTE
 @talk
 def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
-    """Build every dataset and release it as 1.0.0; what is released already stays."""
-    from registry.release.bootstrap import bootstrap as library
+    """Build every dataset and release it as 1.0.0; existing releases stay.
+
+    Example: ENV=docker make bootstrap
+    """
+    from registry.release.bootstrap import bootstrap as library  # lazy: as for release
 
     root = repository()
     refresh_images(root)
     for done in library(root, remote, force, with_embeddings):
-        click.echo(f"{done.tag}: {done.outcome}; {done.sent} of {done.objects} objects sent to {done.remote}")
+        count = f"{done.objects} of {done.objects} objects on {done.remote}"
+        click.echo(f"{done.tag}: {done.outcome}; {count}, {done.sent} sent")
+
+
+@click.command()
+@DATASET
+@VERSION
+@ALL
+@flag("--rebuild", "REBUILD", "Also build it again from its sources with its own tools, and compare.")
+@REMOTE
+@talk
+def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str) -> None:
+    """Read a release of DATASET back from the remote, every byte, and name what is missing or damaged.
+
+    Example: make verify DS=emotion VERSION=1.1.0
+    """
+    from data_registry.store.verify import verify as library
+
+    require("make verify DS=emotion, or make verify ALL=1", DS=name or everything)
+    root = repository()
+    releases, failures = _releases(root, name, version, everything), Failures()
+    of = "" if everything and not name else releases[0].name
+    origin = ask_origin(Git(root), of)
+    if origin.unasked:
+        log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
+    for line in dataclasses.replace(find_gaps(Git(root), of, origin), moved=(), unasked="").lines:
+        log.warning("%s", line)
+    for release in releases:
+        with failures.collected(release.tag * everything):
+            problems = check_origin(release, origin)
+            store, size = open_store(release.git, "HEAD", remote), size_of(release)
+            with progress(f"reading {release.tag} back", size, "bytes") as advance:
+                problems += library(release, store, advance)
+            rebuilt = ""
+            if rebuild:
+                more, rebuilt = _rebuild(release, root, remote)
+                problems += more
+            _report(problems, failures)
+            if not problems:
+                click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{rebuilt}")
+    failures.end()
+
+
+def _rebuild(release: Release, root: Path, remote: str) -> tuple[list[Problem], str]:
+    """Build a release again; return what differs, and how the report of an equal build ends."""
+    from registry.repair.rebuild import compare, rebuilt  # lazy: most runs do not need it
+
+    with rebuilt(release, root) as clone:
+        comparison = compare(release, clone, remote)
+    text = "; the rebuild is identical"
+    if comparison.distance is not None:
+        text += f" but for vectors, which differ by at most {comparison.distance:.1e} (1e-6 is allowed)"
+    return comparison.problems, text
+
+
+@click.command()
+@DATASET
+@VERSION
+@ALL
+@REMOTE
+@talk
+def repair(name: str, version: str, everything: bool, remote: str) -> None:
+    """Replace the missing or damaged objects of a release on the remote, then verify it.
+
+    Copies come from the cache or the working copy; where neither has one, the release is built again.
+
+    Example: make repair DS=emotion VERSION=1.1.0
+    """
+    from data_registry.store.verify import verify as check
+
+    from registry.repair.repair import repair as library  # lazy: loads what a rebuild needs
+
+    require("make repair DS=emotion, or make repair ALL=1", DS=name or everything)
+    root = repository()
+    failures = Failures()
+    for release in _releases(root, name, version, everything):
+        with failures.collected(release.tag * everything):
+            store, size = open_store(release.git, "HEAD", remote), size_of(release)
+            with progress(f"reading {release.tag} back", size, "bytes") as advance:
+                done = library(release, root, store, advance)
+            for repaired in done.repaired:
+                path = shown(f"{release.folder}/{repaired.path}")
+                click.echo(f"{release.tag}: {path} was {repaired.what}: replaced from {repaired.source}")
+            with progress(f"verifying {release.tag}", size, "bytes") as advance:
+                problems = check(release, store, advance)
+            lost = {fault.md5 for fault in done.left}
+            problems = [
+                dataclasses.replace(problem, fix=NO_COPY) if lost & set(problem.what.split()) else problem
+                for problem in problems
+            ]
+            _report(problems, failures)
+            if not problems:
+                click.echo(f"{release.tag}: {len(done.repaired)} objects replaced on {remote}, all as released")
+    failures.end()
+
+
+@click.command()
+@DATASET
+@click.argument("version", envvar="VERSION", default="latest")
+@click.argument("out", envvar="OUT", required=False, type=click.Path(file_okay=False, path_type=Path))
+@option("--repo url", ["REPO", "DVC_REPO", "DVC_REPO_URL"], "URL of the git repository.  [default: this clone]")
+@option("--remote", "DVC_REMOTE", "Name of the DVC remote.  [default: local; with --repo, the default there]")
+@talk
+def get(name: str, version: str, out: Path | None, url: str, remote: str) -> None:
+    """Fetch the data of a release of DATASET (VERSION: as 1.1.0, or latest) into the folder OUT, verified.
+
+    Complete files are kept, partial ones resumed.
+
+    Example: make get DS=emotion VERSION=1.1.0 OUT=emotion
+    """
+    require("make get DS=emotion VERSION=latest OUT=emotion", DS=name, OUT=out)
+    out = out or Path()  # for mypy: it is set
+    if url:
+        from data_registry.releases.lookup import release_at
+
+        with release_at(url, name, version) as release:
+            _get(release, out, f"refs/tags/{release.tag}", remote)
+    else:
+        root = repository()
+        report_gaps(Git(root), name.partition("@")[0])  # the latest release may be missing here
+        _get(_releases(root, name, version, everything=False)[0], out, "HEAD", remote or "local")
+
+
+def _get(release: Release, out: Path, revision: str, remote: str) -> None:
+    from data_registry.store.get import chosen_outputs
+    from data_registry.store.get import get as library
+
+    store = open_store(release.git, revision, remote, release.source)
+    size = sum(output.size for output in chosen_outputs(release))
+    with progress(f"getting {release.tag}", size, "bytes") as advance:
+        got = library(release, store, out, advance)
+    click.echo(f"{got.tag}: {got.files} of {got.files} files ({amount(size)}) in {out} verified, {got.fetched} fetched")
+
+
+def _releases(root: Path, name: str, version: str, everything: bool) -> list[Release]:
+    """Return the chosen releases: one by ``emotion`` and a version, or ``emotion@1.1.0``; or all."""
+    git = Git(root)
+    if not everything:
+        name, _, number = name.partition("@")
+        return [Release(git, name, chosen(git, name, number or version))]
+    releases = [Release(git, other, number) for other, numbers in released(git, name).items() for number in numbers]
+    if name and not releases:
+        chosen(git, name, version)  # raises with the known releases
+    if not releases:
+        raise UsageError("releases", "none in this clone", "git fetch --tags, or make release")
+    return releases
+
+
+def _report(problems: list[Problem], failures: Failures) -> None:
+    """Count each problem as a failure."""
+    for problem in problems:
+        failures.add(VerificationFailed(problem.where, problem.what, problem.fix))

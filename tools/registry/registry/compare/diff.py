@@ -1,47 +1,31 @@
-"""What differs between two versions of a dataset, to the row, from their manifests and ``metadata.json`` alone."""
+"""Compare two versions of a dataset: a table of 80 columns, Markdown for a pull request, or JSON."""
 
-import dataclasses
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from data_registry.git import Git
 from data_registry.releases.completeness import report_gaps
 from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
-from data_registry.samples import Manifest, read_manifest
-from data_registry.samples.ranges import fixed_width
-from data_registry.stage.errors import CorruptFile
 from data_registry.store.manifests import fetch_manifest
 
-from registry.compare.drift import Change, Metadata, drift, schema_changes
-from registry.compare.matching import Places, others, same
+from registry.compare.drift import Change
+from registry.compare.matching import Diff, compare
+from registry.compare.values import Side, Values
 from registry.datasets import Dataset, built_manifest
+from registry.terminal import WIDTH
 
-
-@dataclasses.dataclass(frozen=True)
-class Diff:
-    """What differs. The tables have ``sample_id``, ``split``, ``file`` and ``row``.
-
-    Of ``changed`` samples (another content) and ``moved`` ones (another split), which may be both, they say where each
-    is now, and with ``_before`` where it was. ``elsewhere`` counts samples that only stand in another row or file.
-    """
-
-    rows: tuple[int, int]
-    added: pa.Table
-    removed: pa.Table
-    changed: pa.Table
-    moved: pa.Table
-    elsewhere: int
-    schema: tuple[Change, ...]
-    drift: tuple[Change, ...]
-    other_bytes: bool  # files or metadata
-
-    @property
-    def samples_differ(self) -> bool:
-        return any(len(table) for table in (self.added, self.removed, self.changed, self.moved))
+FIRST = 5  # samples of a kind in a table or Markdown
+MOST_CHANGES = 40  # of metadata.json, likewise
+KINDS = ("added", "removed", "changed", "moved")
+REASONS = {
+    "major": "the schema differs",
+    "minor": "samples differ",
+    "patch": "no sample differs, but files or metadata",
+}
 
 
 def bump_between(diff: Diff) -> str | None:
@@ -54,97 +38,172 @@ def bump_between(diff: Diff) -> str | None:
 
 
 def bump_of(release: Release, dataset: Dataset, remote: str = "") -> str | None:
-    """Return what the working copy's version is to go up by from a release, or None where nothing differs."""
-    return bump_between(
-        compare(fetch_manifest(release, remote), built_manifest(dataset), release.metadata, dataset.metadata())
-    )
+    """Return the part of the version that goes up from a release to the working copy, or None if they are equal."""
+    return bump_between(diff_of(_released(release, remote), _built(dataset)))
 
 
-def diff_versions(dataset: Dataset, root: Path, before: str, after: str, remote: str) -> tuple[str, str, Diff]:
-    """Compare two versions of a dataset, the later one the working copy where it is empty; return their names too.
+def sides(dataset: Dataset, root: Path, before: str, after: str, remote: str) -> tuple[Side, Side]:
+    """Find two versions of a dataset; the later one is the working copy where ``after`` is empty.
 
     Raises UsageError for a version that is not released, InputMissing where the working copy is not built.
     """
     git = Git(root)
     report_gaps(git, dataset.name)
-    old = find_release(git, dataset.name, before or "latest")
-    if not after:
-        found = compare(fetch_manifest(old, remote), built_manifest(dataset), old.metadata, dataset.metadata())
-        return str(old.version), "working copy", found
-    new = find_release(git, dataset.name, after)
-    found = compare(fetch_manifest(old, remote), fetch_manifest(new, remote), old.metadata, new.metadata)
-    return str(old.version), str(new.version), found
+    old = _released(find_release(git, dataset.name, before or "latest"), remote)
+    return old, _released(find_release(git, dataset.name, after), remote) if after else _built(dataset)
 
 
-def compare(before: Path, after: Path, metadata_before: Metadata, metadata_after: Metadata) -> Diff:
-    """Compare two versions by their manifests and metadata.
-
-    Where no key is declared, the whole sample is its key: another content is another sample, removed and added.
-    Raises CorruptFile for what is no manifest.
-    """
-    described = _described(before), _described(after)
-    old, new = _samples(before), _samples(after)
-    in_old, in_new = same(_bytes(old, "sample_id", 16), _bytes(new, "sample_id", 16))
-    changed = _bytes(old, "content_hash", 32)[in_old] != _bytes(new, "content_hash", 32)[in_new]
-    moved = _differ("split", old, in_old, new, in_new)
-    stays = ~(changed | moved)
-    rows = old["row"].to_numpy()[in_old] != new["row"].to_numpy()[in_new]
-    elsewhere = int((stays & (rows | _differ("file", old, in_old, new, in_new))).sum())
-    files = described[0].files != described[1].files
-    return Diff(
-        rows=(len(old), len(new)),
-        added=_taken(new, others(in_new, len(new))),
-        removed=_taken(old, others(in_old, len(old))),
-        changed=_both(old, in_old[changed], new, in_new[changed]),
-        moved=_both(old, in_old[moved], new, in_new[moved]),
-        elsewhere=elsewhere,
-        schema=tuple(schema_changes(*described, metadata_before, metadata_after)),
-        drift=tuple(drift(metadata_before, metadata_after)),
-        other_bytes=bool(elsewhere) or files or metadata_before != metadata_after,
-    )
+def diff_of(before: Side, after: Side) -> Diff:
+    """Compare two versions."""
+    return compare(before.manifest, after.manifest, before.metadata, after.metadata)
 
 
-def _described(path: Path) -> Manifest:
-    try:
-        return read_manifest(path)
-    except (ValueError, OSError) as error:  # ValueError: Arrow's own, and JSON's
-        raise CorruptFile(path, f"is no sample manifest: {error}", "make dataset builds it") from error
+def _released(release: Release, remote: str) -> Side:
+    return Side(release, fetch_manifest(release, remote), release.metadata)
 
 
-def _samples(path: Path) -> pa.Table:
-    columns = ["sample_id", "content_hash", "split", "file", "row"]
-    with pq.ParquetFile(
-        path, page_checksum_verification=True, pre_buffer=False, read_dictionary=["split", "file"]
-    ) as file:
-        return file.read(columns=columns).unify_dictionaries()
+def _built(dataset: Dataset) -> Side:
+    return Side(dataset, built_manifest(dataset), dataset.metadata())
 
 
-def _bytes(table: pa.Table, name: str, width: int) -> npt.NDArray[np.bytes_]:
-    return np.concatenate([np.empty(0, f"S{width}"), *(fixed_width(chunk, width) for chunk in table[name].chunks)])
+def as_table(title: str, diff: Diff, values: Values | None = None) -> str:
+    """Return a table for a terminal."""
+    lines = [title, *_row("rows", f"{diff.rows[0]} → {diff.rows[1]}")]
+    for kind in KINDS:
+        samples = getattr(diff, kind)
+        lines += _row(kind, str(len(samples)))
+        for sample in first(samples):
+            lines.append(_cut(f"    {sample['sample_id']}  {place(sample, kind)}"))
+            lines += [_cut(f"      {line}") for line in _value_lines(kind, sample, values)]
+        lines += [f"    and {len(samples) - FIRST} more (FORMAT=json lists all)"] if len(samples) > FIRST else []
+    lines += _row("elsewhere", f"{diff.elsewhere} in another row or file only") if diff.elsewhere else []
+    lines += _row("schema", "" if diff.schema else "no change")
+    lines += [line for change in diff.schema for line in _schema_lines(change)]
+    if diff.drift:
+        lines += ["  drift" + " " * 43 + f"{'before':>15}{'after':>15}"]
+        lines += [_figures(change) for change in diff.drift[:MOST_CHANGES]]
+        more = len(diff.drift) - MOST_CHANGES
+        lines += [f"    and {more} more (FORMAT=json lists all)"] if more > 0 else []
+    else:
+        lines += _row("drift", "none")
+    return "\n".join([*lines, *_row("version", _advice(diff))])
 
 
-def _differ(name: str, old: pa.Table, in_old: Places, new: pa.Table, in_new: Places) -> npt.NDArray[np.bool_]:
-    """Say of each pair whether the texts of a column differ."""
-    known: dict[str, int] = {}
-    codes = [_codes(table[name], known)[places] for table, places in ((old, in_old), (new, in_new))]
-    return np.not_equal(*codes)
+def as_markdown(title: str, diff: Diff, values: Values | None = None) -> str:
+    """Return a comment for a pull request."""
+    lines = [f"### {title}", "", "| samples | |", "|---|---:|", f"| before | {diff.rows[0]} |"]
+    lines += [f"| after | {diff.rows[1]} |", *(f"| {kind} | {len(getattr(diff, kind))} |" for kind in KINDS)]
+    lines += [f"| in another row or file only | {diff.elsewhere} |"] if diff.elsewhere else []
+    for kind in KINDS:
+        samples = getattr(diff, kind)
+        if len(samples):
+            lines += ["", f"**{kind}**" + (f", the first {FIRST}" if len(samples) > FIRST else ""), ""]
+            for sample in first(samples):
+                changes = "; ".join(_value_lines(kind, sample, values))
+                where = "; ".join(filter(None, (place(sample, kind), changes)))
+                lines.append(f"- `{sample['sample_id']}` {_escaped(where)}")
+    for heading, changes in (("schema", diff.schema), ("drift", diff.drift)):
+        if changes:
+            lines += ["", f"| {heading} | before | after |", "|---|---:|---:|"]
+            for change in changes[:MOST_CHANGES]:
+                cells = change.what, *rounded(change.before, change.after)
+                lines.append(f"| {' | '.join(map(_escaped, cells))} |")
+            more = len(changes) - MOST_CHANGES
+            lines += ["", f"and {more} more"] if more > 0 else []
+    return "\n".join([*lines, "", f"Version: {_advice(diff)}"])
 
 
-def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> npt.NDArray[np.int64]:
-    """Return a number for each text, the same for the same, in all columns that share ``known``."""
-    parts = [np.empty(0, np.int64)]
-    for chunk in column.chunks:
-        numbers = [known.setdefault(text, len(known)) for text in chunk.dictionary.to_pylist()]
-        parts.append(np.take(np.array(numbers, np.int64), chunk.indices.to_numpy()))
-    return np.concatenate(parts)
+def as_json(before: str, after: str, diff: Diff) -> str:
+    """Return the whole comparison, with every sample."""
+    document = {
+        "before": before,
+        "after": after,
+        "rows": list(diff.rows),
+        **{kind: _listed(getattr(diff, kind)) for kind in KINDS},
+        "elsewhere": diff.elsewhere,
+        **{name: [vars(change) for change in getattr(diff, name)] for name in ("schema", "drift")},
+        "bump": bump_between(diff),
+    }
+    return json.dumps(document, ensure_ascii=False)
 
 
-def _taken(table: pa.Table, places: Places) -> pa.Table:
-    return table.select(["sample_id", "split", "file", "row"]).take(pa.array(places))
+def _listed(samples: pa.Table) -> list[dict[str, Any]]:
+    return [{**sample, "sample_id": sample["sample_id"].hex()} for sample in samples.to_pylist()]
 
 
-def _both(old: pa.Table, in_old: Places, new: pa.Table, in_new: Places) -> pa.Table:
-    found = _taken(new, in_new)
-    for name, column in zip(("split", "file", "row"), _taken(old, in_old).columns[1:], strict=True):
-        found = found.append_column(f"{name}_before", column)
-    return found
+def first(samples: pa.Table) -> list[dict[str, Any]]:
+    """Return the first samples of a kind, their ids as hex digits."""
+    return _listed(samples.slice(0, FIRST))
+
+
+def place(sample: dict[str, Any], kind: str) -> str:
+    """Return the file and row of a sample; of a moved one, split and row before and after."""
+    if kind == "moved":
+        return f"{sample['split_before']} row {sample['row_before']} → {sample['split']} row {sample['row']}"
+    return f"{sample['file']} row {sample['row']}"
+
+
+def _value_lines(kind: str, sample: dict[str, Any], values: Values | None) -> Iterator[str]:
+    """Yield the values that identify a sample on one line, then a line for each that differs."""
+    columns = (values or {}).get((kind, sample["sample_id"]), ())
+    changes = [(name, before, after) for name, before, after in columns if before and after and before != after]
+    if others := [
+        f"{name}: {after or before}" for name, before, after in columns if (name, before, after) not in changes
+    ]:
+        yield ", ".join(others)
+    for name, before, after in changes:
+        room = (WIDTH - 12 - len(name)) // 2
+        yield f"{name}: {_shortened(before, room)} → {_shortened(after, room)}"
+
+
+def _advice(diff: Diff) -> str:
+    part = bump_between(diff)
+    return f"{part} ({REASONS[part]})" if part else "nothing differs"
+
+
+def _row(label: str, text: str) -> list[str]:
+    return [f"  {label:<10}{text}".rstrip()]
+
+
+def _schema_lines(change: Change) -> Iterator[str]:
+    """Yield a change whose values may be long."""
+    yield _cut(f"    {change.what}")
+    yield from (_cut(f"      {sign} {one_line(value)}") for sign, value in (("-", change.before), ("+", change.after)))
+
+
+def _figures(change: Change) -> str:
+    name = one_line(change.what)
+    name = name if len(name) <= 44 else f"…{name[-43:]}"
+    before, after = (_shortened(text, 14) for text in rounded(change.before, change.after))
+    return f"    {name:<46}{before:>15}{after:>15}".rstrip()
+
+
+def rounded(*values: Any) -> list[str]:
+    """Return values on one line each; floats with four digits, or as many as tell them apart."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        for digits in range(4, 17):
+            texts = [f"{value:.{digits}g}" if isinstance(value, float) else str(value) for value in values]
+            if len(set(texts)) == len(set(values)):
+                return texts
+    return [one_line(value) for value in values]
+
+
+def one_line(value: Any) -> str:
+    """Return a value on one line: texts as they are, the rest as JSON."""
+    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _cut(line: str) -> str:
+    return _shortened(one_line(line), WIDTH)
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _escaped(text: str) -> str:
+    text = one_line(text)
+    for character in "\\`|*_<>[]":
+        text = text.replace(character, f"\\{character}")
+    return text

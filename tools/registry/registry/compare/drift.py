@@ -1,4 +1,4 @@
-"""What differs between two descriptions of a dataset: its schema, and what was measured of its samples."""
+"""Compare two ``metadata.json``: the schema, and the statistics of the samples."""
 
 import dataclasses
 import json
@@ -10,13 +10,13 @@ from data_registry.training.arrow_types import same_type
 
 Metadata = Mapping[str, Any]
 
-MEASURED = ("splits", "summary", "statistics", "metrics")  # sections of metadata.json that describe the samples
-SHAPING = ("classes", "shape")  # what a schema promises beside columns and types
+MEASURED = ("splits", "summary", "statistics", "metrics")  # sections of metadata.json about the samples
+SHAPING = ("classes", "shape")  # keys of a schema beside columns and types; a change of them is major
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A value that is another, None where there is none."""
+    """A value that differs; None where one side has none."""
 
     what: str
     before: Any
@@ -24,8 +24,8 @@ class Change:
 
 
 def schema_changes(old: Manifest, new: Manifest, metadata_old: Metadata, metadata_new: Metadata) -> Iterator[Change]:
-    """Yield what of the schema differs: columns, their types and order, the key, classes and shapes."""
-    columns_old, columns_new = (dict(each.columns) for each in (old, new))
+    """Yield the changes of the schema: columns, their types and order, the key, classes and shapes."""
+    columns_old, columns_new = dict(old.columns), dict(new.columns)
     for name in dict.fromkeys([*columns_old, *columns_new]):
         before, after = columns_old.get(name), columns_new.get(name)
         if before is None or after is None or not same_type(before, after):
@@ -34,36 +34,36 @@ def schema_changes(old: Manifest, new: Manifest, metadata_old: Metadata, metadat
         yield Change("order of columns", list(columns_old), list(columns_new))
     if old.key != new.key:
         yield Change("key", old.key, new.key)
-    for change in drift(metadata_old, metadata_new, ("schema",), whole=SHAPING):
+    for change in drift(metadata_old, metadata_new, ("schema",), leaves=SHAPING):
         if change.what.rpartition(".")[2] in SHAPING and None not in (change.before, change.after):
             yield change
 
 
 def drift(
-    old: Metadata, new: Metadata, sections: tuple[str, ...] = MEASURED, whole: tuple[str, ...] = ()
+    old: Metadata, new: Metadata, sections: tuple[str, ...] = MEASURED, leaves: tuple[str, ...] = ()
 ) -> Iterator[Change]:
-    """Yield the values of sections that differ, by their path; those called as in ``whole`` are taken whole."""
+    """Yield the values of sections that differ, by path; keys named in ``leaves`` are compared as one value."""
     for section in sections:
-        before, after = (dict(_leaves(section, each.get(section, {}), whole)) for each in (old, new))
+        before, after = (dict(_leaves(section, metadata.get(section, {}), leaves)) for metadata in (old, new))
         for path in dict.fromkeys([*before, *after]):
             if json.dumps(before.get(path)) != json.dumps(after.get(path)):  # 1 is not 1.0, nor True
                 yield Change(_with_class(path, new, old), before.get(path), after.get(path))
 
 
-def _with_class(path: str, *known: Metadata) -> str:
-    """Return a path with the name of the class that it ends in the number of: ``class_distribution.0 (coat)``."""
+def _with_class(path: str, *versions: Metadata) -> str:
+    """Return a path that ends in the number of a class with the name of the class: ``class_distribution.0 (coat)``."""
     distribution, _, number = path.rpartition(".")
     if distribution.endswith(".class_distribution"):
-        for metadata in known:
+        for metadata in versions:
             for feature in metadata.get("schema", {}).get("features", {}).values():
                 if isinstance(classes := feature.get("classes"), dict) and number in classes:
                     return f"{path} ({classes[number]})"
     return path
 
 
-def _leaves(path: str, value: Any, whole: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and path.rpartition(".")[2] not in whole:
+def _leaves(path: str, value: Any, leaves: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and path.rpartition(".")[2] not in leaves:
         for name, item in value.items():
-            yield from _leaves(f"{path}.{name}", item, whole)
+            yield from _leaves(f"{path}.{name}", item, leaves)
     else:
         yield path, value

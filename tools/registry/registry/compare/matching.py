@@ -1,16 +1,122 @@
-"""Find the samples that two versions have in common, by their ids, a million in a second."""
+"""Compare two manifests: match their samples by id, a million in a second, and find what differs."""
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from data_registry.samples import Manifest, read_manifest
+from data_registry.samples.ranges import fixed_width
+from data_registry.stage.errors import CorruptFile
 
-Places = npt.NDArray[np.intp]
+from registry.compare.drift import Change, Metadata, drift, schema_changes
+
+Indices = npt.NDArray[np.intp]
 
 
-def same(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> tuple[Places, Places]:
-    """Return where the samples are that both have: places in either, in the order of the new."""
-    for width in (8, 16):  # the first half of an id is enough, unless two have it in common
+@dataclasses.dataclass(frozen=True)
+class Diff:
+    """The samples that differ, in tables with the columns ``sample_id``, ``split``, ``file`` and ``row``.
+
+    ``changed`` samples have other content, ``moved`` ones another split, and one may be both. Their tables also have
+    ``split_before``, ``file_before`` and ``row_before``. ``elsewhere`` counts samples that differ in row or file alone.
+    """
+
+    rows: tuple[int, int]
+    added: pa.Table
+    removed: pa.Table
+    changed: pa.Table
+    moved: pa.Table
+    elsewhere: int
+    schema: tuple[Change, ...]
+    drift: tuple[Change, ...]
+    other_bytes: bool  # of files or metadata
+
+    @property
+    def samples_differ(self) -> bool:
+        return any(len(table) for table in (self.added, self.removed, self.changed, self.moved))
+
+
+def compare(before: Path, after: Path, metadata_before: Metadata, metadata_after: Metadata) -> Diff:
+    """Compare two versions by their manifests and metadata.
+
+    Without a declared key the whole sample is its key, so a changed value is one sample removed and one added.
+    Raises CorruptFile for an invalid manifest.
+    """
+    footers = _footer(before), _footer(after)
+    old, new = _samples(before), _samples(after)
+    in_old, in_new = match(_bytes(old, "sample_id", 16), _bytes(new, "sample_id", 16))
+    changed = _bytes(old, "content_hash", 32)[in_old] != _bytes(new, "content_hash", 32)[in_new]
+    moved = _differ("split", old, in_old, new, in_new)
+    unchanged = ~(changed | moved)
+    rows = old["row"].to_numpy()[in_old] != new["row"].to_numpy()[in_new]
+    elsewhere = int((unchanged & (rows | _differ("file", old, in_old, new, in_new))).sum())
+    files = footers[0].files != footers[1].files
+    return Diff(
+        rows=(len(old), len(new)),
+        added=_rows(new, _others(in_new, len(new))),
+        removed=_rows(old, _others(in_old, len(old))),
+        changed=_pairs(old, in_old[changed], new, in_new[changed]),
+        moved=_pairs(old, in_old[moved], new, in_new[moved]),
+        elsewhere=elsewhere,
+        schema=tuple(schema_changes(*footers, metadata_before, metadata_after)),
+        drift=tuple(drift(metadata_before, metadata_after)),
+        other_bytes=bool(elsewhere) or files or metadata_before != metadata_after,
+    )
+
+
+def _footer(path: Path) -> Manifest:
+    try:
+        return read_manifest(path)
+    except (ValueError, OSError) as error:  # ValueError: Arrow's own, and JSON's
+        raise CorruptFile(path, f"invalid sample manifest: {error}", "build it again: make dataset") from error
+
+
+def _samples(path: Path) -> pa.Table:
+    columns = ["sample_id", "content_hash", "split", "file", "row"]
+    with pq.ParquetFile(
+        path, page_checksum_verification=True, pre_buffer=False, read_dictionary=["split", "file"]
+    ) as file:
+        return file.read(columns=columns).unify_dictionaries()
+
+
+def _bytes(table: pa.Table, name: str, width: int) -> npt.NDArray[np.bytes_]:
+    return np.concatenate([np.empty(0, f"S{width}"), *(fixed_width(chunk, width) for chunk in table[name].chunks)])
+
+
+def _differ(name: str, old: pa.Table, in_old: Indices, new: pa.Table, in_new: Indices) -> npt.NDArray[np.bool_]:
+    """Return for each pair of samples whether a column of texts differs."""
+    known: dict[str, int] = {}
+    codes = [_codes(table[name], known)[indices] for table, indices in ((old, in_old), (new, in_new))]
+    return np.not_equal(*codes)
+
+
+def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> npt.NDArray[np.int64]:
+    """Return an integer for each text; equal texts have equal ones, in all columns that share ``known``."""
+    parts = [np.empty(0, np.int64)]
+    for chunk in column.chunks:
+        numbers = [known.setdefault(text, len(known)) for text in chunk.dictionary.to_pylist()]
+        parts.append(np.take(np.array(numbers, np.int64), chunk.indices.to_numpy()))
+    return np.concatenate(parts)
+
+
+def _rows(table: pa.Table, indices: Indices) -> pa.Table:
+    return table.select(["sample_id", "split", "file", "row"]).take(pa.array(indices))
+
+
+def _pairs(old: pa.Table, in_old: Indices, new: pa.Table, in_new: Indices) -> pa.Table:
+    table = _rows(new, in_new)
+    for name, column in zip(("split", "file", "row"), _rows(old, in_old).columns[1:], strict=True):
+        table = table.append_column(f"{name}_before", column)
+    return table
+
+
+def match(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> tuple[Indices, Indices]:
+    """Return the indices in ``old`` and ``new`` of the ids that both have, in the order of ``new``."""
+    for width in (8, 16):  # half of an id is enough, unless two ids share it
         keys_old, keys_new = _keys(old, width), _keys(new, width)
         order, by_key = np.argsort(keys_old, kind="stable"), np.argsort(keys_new, kind="stable")
         keys_old, keys_new = keys_old[order], keys_new[by_key]
@@ -32,8 +138,8 @@ def _distinct(ordered: npt.NDArray[Any]) -> bool:
     return bool((ordered[1:] != ordered[:-1]).all())
 
 
-def others(places: Places, rows: int) -> Places:
-    """Return the places that are not among those given."""
-    left = np.ones(rows, bool)
-    left[places] = False
-    return np.flatnonzero(left)
+def _others(indices: Indices, rows: int) -> Indices:
+    """Return the indices below ``rows`` that are not in ``indices``."""
+    mask = np.ones(rows, bool)
+    mask[indices] = False
+    return np.flatnonzero(mask)

@@ -1,4 +1,4 @@
-"""Search the vector index, in the same ways as its readers."""
+"""Search the vector index, in the modes that its readers have."""
 
 import dataclasses
 import textwrap
@@ -12,14 +12,14 @@ from registry.datasets import Dataset
 from registry.index.running import PARAMS, run_tool
 from registry.terminal import WIDTH, printable
 
-MODES = ("vector", "text", "hybrid")
-SHOWN = 4  # lines of a hit
+MODES = ("hybrid", "vector", "text")
+LINES = 4  # of text for each hit
 SECTIONS = ("section_h1", "section_h2", "section_h3")
 
 
 @dataclasses.dataclass(frozen=True)
 class Hit:
-    """A chunk that was found, and how good it is for the question; more is better."""
+    """A chunk, and its score for the question; higher is better."""
 
     id: str
     score: float
@@ -28,28 +28,28 @@ class Hit:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
-    """What was found for each question, the best first, and in which table."""
+class Results:
+    """The hits for each question, best first, and the table that was searched."""
 
     table: str
     hits: list[list[Hit]]
 
 
 def embed(dataset: Dataset, root: Path, questions: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the questions with their vectors, as pgloader takes them.
+    """Return the questions with their vectors, in the form that pgloader reads.
 
-    Raises UsageError for an empty one, and what chunk-embed does.
+    Raises UsageError for an empty question, and ChildFailed.
     """
     if not all(question.strip() for question in questions):
-        raise UsageError("Q", "no question", 'make search Q="how do I deploy with Argo"')
-    found = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", *PARAMS, given=list(questions))
+        raise UsageError("Q", "empty question", 'make search Q="how do I deploy with Argo"')
+    embedded = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", *PARAMS, given=list(questions))
     return [
-        {"query": question, "embedding": vector, "embedding_model": found["embedding_model"]}
-        for question, vector in zip(questions, found["embeddings"], strict=True)
+        {"query": question, "embedding": vector, "embedding_model": embedded["embedding_model"]}
+        for question, vector in zip(questions, embedded["embeddings"], strict=True)
     ]
 
 
-def ask(
+def search(
     dataset: Dataset,
     root: Path,
     queries: list[dict[str, Any]],
@@ -57,31 +57,32 @@ def ask(
     *,
     mode: str = "hybrid",
     limit: int = 5,
-) -> Answers:
-    """Search what readers see, or another table that is loaded, for each query.
+) -> Results:
+    """Search the table that readers see (``current``), or another loaded one, for each query.
 
-    ``mode`` is ``vector`` (by meaning), ``text`` (by words) or ``hybrid`` (both rankings fused).
-    Raises what pgloader does.
+    ``mode`` is ``vector`` (by meaning), ``text`` (by words) or ``hybrid`` (both rankings fused). Raises ChildFailed.
     """
     settings = (*PARAMS, "--load", table, "--mode", mode, "--limit", str(limit))
-    found = run_tool(root, dataset.folder, "pgloader", "search", *settings, given=queries)
+    reply = run_tool(root, dataset.folder, "pgloader", "search", *settings, given=queries)
     names = [field.name for field in dataclasses.fields(Hit)]
-    answers = [answer["hits"] for answer in found["results"]]
-    return Answers(found["table"], [[Hit(**{name: hit[name] for name in names}) for hit in hits] for hits in answers])
+    hits = [[Hit(**{name: hit[name] for name in names}) for hit in result["hits"]] for result in reply["results"]]
+    return Results(reply["table"], hits)
 
 
-def as_text(question: str, answers: Answers) -> str:
-    """Return what was found for one question, for a terminal of 80 columns."""
-    (hits,) = answers.hits
+def as_text(question: str, results: Results) -> str:
+    """Return the hits of one question for a terminal of 80 columns."""
+    (hits,) = results.hits
     if not hits:
-        return f"Nothing in {answers.table} answers {question!r}."
-    return "\n\n".join("\n".join(_lines(place, hit)) for place, hit in enumerate(hits, 1))
+        return f"No result for {question!r} in {results.table}."
+    return "\n\n".join("\n".join(_lines(rank, hit)) for rank, hit in enumerate(hits, 1))
 
 
-def _lines(place: int, hit: Hit) -> Iterator[str]:
-    titles = (printable(hit.metadata.get(name) or "").strip() for name in SECTIONS)
-    yield textwrap.shorten(
-        f"{place}. " + " > ".join([str(hit.metadata["source_repo"]), *filter(None, titles)]), WIDTH, placeholder=" …"
-    )
-    lines = textwrap.wrap(printable(hit.content), WIDTH - 3, max_lines=SHOWN, placeholder=" …")
+def _lines(rank: int, hit: Hit) -> Iterator[str]:
+    """Yield file, heading and score on one line, then the beginning of the text."""
+    names = [hit.metadata.get("source_file") or hit.metadata["source_repo"], *map(hit.metadata.get, SECTIONS)]
+    path = " > ".join(filter(None, (printable(str(name or "")).strip() for name in names)))
+    score = f"{hit.score:.3f}"
+    heading = textwrap.shorten(f"{rank}. {path}", WIDTH - len(score) - 2, placeholder=" …")
+    yield f"{heading:<{WIDTH - len(score)}}{score}"
+    lines = textwrap.wrap(printable(hit.content), WIDTH - 3, max_lines=LINES, placeholder=" …")
     yield from (f"   {line}" for line in lines)

@@ -1,4 +1,4 @@
-"""The versions of a vector index: load one, make it the one that readers see, and go back."""
+"""The versions of a vector index: load one, point readers at it, and roll back."""
 
 import logging
 from pathlib import Path
@@ -22,31 +22,32 @@ EMBEDDINGS, RECEIPT = "embeddings.parquet", "receipt.json"
 
 
 def load(dataset: Dataset, root: Path) -> Any:
-    """Load the working copy into the database, where it is not there already; nothing changes for readers.
+    """Load the working copy into the database, unless it is there; readers see no change.
 
-    Raises InputMissing where it is not built, and what pgloader does.
+    Raises InputMissing where it is not built, and ChildFailed.
     """
     if not (dataset.folder / EMBEDDINGS).is_file():
-        raise InputMissing(f"data/{dataset.name}/{EMBEDDINGS}", "is not there", f"make dataset DS={dataset.name}")
+        raise InputMissing(f"data/{dataset.name}/{EMBEDDINGS}", "not built", f"make dataset DS={dataset.name}")
     return run_tool(root, dataset.folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)
 
 
 def load_release(release: Release, root: Path, remote: str) -> Any:
-    """Load a release, as the remote has it."""
+    """Load a release from the remote."""
     with scratch_folder(root, release.tag) as scratch:
-        folder = scratch / release.name  # get holds the lock of its own
+        folder = scratch / release.name  # get locks the folder that it writes
         get(release, open_store(release.git, "HEAD", remote), folder)
         return run_tool(root, folder, "pgloader", "load", *PARAMS, EMBEDDINGS, RECEIPT)
 
 
 def switch(dataset: Dataset, root: Path, remote: str, version: str = "latest") -> Any:
-    """Let readers see a release from now on, loaded first where the database does not have it.
+    """Point readers at a release, loaded first if the database does not have it.
 
-    Only a release can be switched to. Raises UsageError where it is none, and what pgloader does.
+    Raises UsageError for a version that is not released, and ChildFailed.
     """
     release = find_release(Git(root), dataset.name, version)
-    if table_of(release) not in {each["table_name"] for each in status(dataset, root)["loads"] if each["bytes"]}:
-        log.info("%s is not in the database: loading it", release.tag)
+    loads = status(dataset, root)["loads"]
+    if table_of(release) not in {entry["table_name"] for entry in loads if entry["bytes"]}:
+        log.info("loading %s: it is not in the database", release.tag)
         load_release(release, root, remote)
     with scratch_folder(root, release.tag) as folder:
         for name in ("params.yaml", RECEIPT):
@@ -55,21 +56,21 @@ def switch(dataset: Dataset, root: Path, remote: str, version: str = "latest") -
 
 
 def rollback(dataset: Dataset, root: Path) -> Any:
-    """Let readers see what they saw before the last switch."""
+    """Point readers back at what they saw before the last switch."""
     return run_tool(root, dataset.folder, "pgloader", "rollback", *PARAMS)
 
 
 def status(dataset: Dataset, root: Path) -> Any:
-    """Return what the database has: its loads, and the one that readers see."""
+    """Return the loads of the database, and the one that readers see."""
     return run_tool(root, dataset.folder, "pgloader", "status", *PARAMS)
 
 
 def table_of(release: Release) -> str:
-    """Return the table that a release is loaded into, by its receipt."""
+    """Return the table of a release, from its receipt."""
     where, fix = f"{release.tag} {RECEIPT}", "release it again under another version"
     return str(read_json(release.read(RECEIPT), where, {"table": str}, VerificationFailed, fix)["table"])
 
 
 def released_table(dataset: Dataset, root: Path, version: str) -> str:
-    """Return the table of a release by its version, tag, or ``latest``. Raises UsageError where it is none."""
+    """Return the table of a release by its version, tag, or ``latest``. Raises UsageError for an unknown version."""
     return table_of(find_release(Git(root), dataset.name, version))

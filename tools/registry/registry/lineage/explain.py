@@ -1,11 +1,13 @@
-"""Which samples a registered model was trained on: from MLflow to its run, its release, and the rows."""
+"""Find the samples that a registered model was trained on: from MLflow to its run, the release, and the rows."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from data_registry.git import Git
 from data_registry.releases.completeness import report_gaps
@@ -13,23 +15,26 @@ from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
 from data_registry.releases.versions import TAG
 from data_registry.stage.errors import InputMissing, UsageError, VerificationFailed
+from data_registry.stage.output import replacing
 from data_registry.store.manifests import fetch_manifest
 from data_registry.training.log_dataset import VERSION
-from data_registry.training.selection import TRAINING, Selection
+from data_registry.training.selection import ALL, TRAINING, Selection
 
 from registry.lineage.runs import Trained, find_model, read_selections
+from registry.terminal import INDENT, row, rows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 NOT_LOGGED = "not logged"
+LONGEST = 20  # characters of a context that widen the column of labels
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Samples of a release that a run has used; ``how`` they were named, or that they were not.
+    """Samples of a release that a run used; ``how`` they were selected, or ``not logged``.
 
-    ``samples`` has ``sample_id``, ``split``, ``file`` and ``row``.
+    ``samples`` has the columns ``sample_id``, ``split``, ``file`` and ``row``.
     """
 
     tag: str
@@ -38,19 +43,19 @@ class Part:
     split: str
     how: str
     samples: pa.Table
-    of: int  # the samples of the release
-    repeated: int = 0  # of the samples
+    of: int  # number of samples in the release
+    repeated: int = 0  # how many of the samples repeat an earlier one
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """Where a model comes from."""
+    """The origin of a model: its run, the release, and the samples by context."""
 
     model: str
     version: str
     run_id: str
     release: str
-    said_in: str  # its run's "tag" or "param"
+    said_in: str  # where the run names the release: "tag" or "param"
     image: str
     workflow: str
     provenance: dict[str, Any]
@@ -60,8 +65,8 @@ class Explanation:
 def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") -> Explanation:
     """Explain a model version, ``name/version`` or ``name@alias``.
 
-    Raises InputMissing where MLflow or git have no such thing, UsageError where its run names no release,
-    VerificationFailed where the release is not what the run was given.
+    Raises InputMissing where MLflow has no such model or this clone no such release, UsageError where the run names no
+    release, VerificationFailed where the release has changed since the run.
     """
     git = Git(root)
     report_gaps(git)
@@ -73,7 +78,7 @@ def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") ->
         for selection, ids in read_selections(client, trained)
     ]
     if not any(part.tag == tag and part.context == TRAINING for part in parts):
-        samples = _places(release, remote)
+        samples = _rows(release, remote)
         parts.insert(0, Part(tag, release.logical_hash, TRAINING, "", NOT_LOGGED, samples, len(samples)))
     return Explanation(
         trained.model,
@@ -81,55 +86,108 @@ def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") ->
         trained.runs[0].info.run_id,
         tag,
         said_in,
-        trained.noted("docker_image_tag"),
-        trained.noted("argo_workflow_uid"),
+        trained.value_of("docker_image_tag"),
+        trained.value_of("argo_workflow_uid"),
         release.metadata.get("provenance", {}),
         parts,
     )
 
 
 def release_of(trained: Trained) -> tuple[str, str]:
-    """Return the release that a model's run names, and where. Raises UsageError where it names none."""
+    """Return the tag that a model's run names, and where it does. Raises UsageError where it names none."""
     where = f"models:/{trained.model}/{trained.version}"
     if not trained.runs:
         fix = "register models from their run: mlflow.register_model(f'runs:/{run_id}/model', name)"
-        raise UsageError(where, "has no run, so nothing says what it was trained on", fix)
-    tag, said_in = trained.said
-    fix = "call registry.log_dataset in the training, or set that tag on the run to <dataset>-v<version>"
+        raise UsageError(where, "has no run, so its training data is unknown", fix)
+    tag, said_in = trained.release
+    fix = "call log_dataset in the training, or set that tag on the run to <dataset>-v<version>"
     if not tag:
-        raise UsageError(where, f"its run {trained.runs[0].info.run_id} has no tag or param {VERSION}", fix)
+        raise UsageError(where, f"run {trained.runs[0].info.run_id} has no tag or param {VERSION}", fix)
     if not TAG.fullmatch(tag):
-        raise UsageError(where, f"its run's {VERSION} is {tag!r:.80}, which is no tag of a release", fix)
+        raise UsageError(where, f"invalid {VERSION} {tag!r:.80} in its run: expected a release tag", fix)
     return tag, said_in
 
 
 def _release(git: Git, tag: str) -> Release:
-    found = TAG.fullmatch(tag)
+    match = TAG.fullmatch(tag)
     try:
-        if found:
-            return find_release(git, found["name"], found["version"])
+        if match:
+            return find_release(git, match["name"], match["version"])
     except UsageError as error:
-        raise InputMissing(tag, "is no release that this clone knows", "git fetch --tags, then run again") from error
-    raise InputMissing(tag, "is no tag of a release", "look at the run in MLflow")
+        raise InputMissing(tag, "release not found in this clone", "git fetch --tags, then run again") from error
+    raise InputMissing(tag, "not a release tag", "check the run in MLflow")
 
 
 def _part(release: Release, selection: Selection, ids: pa.Array | None, remote: str) -> Part:
     if selection.logical_hash != release.logical_hash:
-        what = f"is {release.logical_hash[:16]} here, and was {selection.logical_hash[:16]} to the run: a tag has moved"
+        what = f"logical hash {release.logical_hash[:16]} differs from the run's {selection.logical_hash[:16]}"
         raise VerificationFailed(release.tag, what, "compare with the registry that the run names")
-    everything = _places(release, remote)
+    everything = _rows(release, remote)
     samples = everything
     if ids is not None:
-        found = pc.index_in(ids, value_set=everything["sample_id"].combine_chunks())
-        if found.null_count:
-            what = f"the run has logged {found.null_count} samples that it does not have"
+        indices = pc.index_in(ids, value_set=everything["sample_id"].combine_chunks())
+        if indices.null_count:
+            what = f"{indices.null_count} samples that the run logged are not in this release"
             raise VerificationFailed(release.tag, what, "compare with the registry that the run names")
-        samples = everything.take(found)
+        samples = everything.take(indices)
     elif selection.split:
         samples = everything.filter(pc.equal(everything["split"], selection.split))
-    said = (selection.context, selection.split, selection.how)
-    return Part(release.tag, release.logical_hash, *said, samples, len(everything), selection.repeated)
+    logged = (selection.context, selection.split, selection.how)
+    return Part(release.tag, release.logical_hash, *logged, samples, len(everything), selection.repeated)
 
 
-def _places(release: Release, remote: str) -> pa.Table:
+def _rows(release: Release, remote: str) -> pa.Table:
     return pq.read_table(fetch_manifest(release, remote), columns=["sample_id", "split", "file", "row"])
+
+
+def write_ids(explanation: Explanation, path: Path) -> None:
+    """Write the samples as CSV: ``sample_id`` (hex), ``context``, ``release``, ``split``, ``file``, ``row``."""
+    with replacing(path) as (temporary,), temporary.open("wb") as file:
+        for number, part in enumerate(explanation.parts):
+            ids = pa.array([sample_id.hex() for sample_id in part.samples["sample_id"].to_pylist()], pa.string())
+            same = {"context": part.context, "release": part.tag}
+            columns = {name: pa.repeat(text, len(ids)) for name, text in same.items()}
+            rest = {name: part.samples[name] for name in ("split", "file", "row")}
+            options = pa_csv.WriteOptions(include_header=not number, quoting_style="needed")
+            pa_csv.write_csv(pa.table({"sample_id": ids, **columns, **rest}), file, options)
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """Return the whole explanation, with every sample."""
+    parts = [
+        {**vars(part), "samples": [sample_id.hex() for sample_id in part.samples["sample_id"].to_pylist()]}
+        for part in explanation.parts
+    ]
+    return {**vars(explanation), "parts": parts}
+
+
+def as_text(explanation: Explanation, written: str = "") -> str:
+    """Return a summary for a terminal; ``written`` is the file of ``write_ids``."""
+    indent = max(INDENT, *(min(len(part.context), LONGEST) + 3 for part in explanation.parts))
+    labelled, listed = partial(row, indent=indent), partial(rows, indent=indent)
+    sources = explanation.provenance.get("sources", [])
+    lines = [
+        f"{explanation.model}/{explanation.version}",
+        *labelled("run", explanation.run_id),
+        *labelled("release", f"{explanation.release} ({explanation.said_in} {VERSION} of its run)"),
+        *labelled("image", explanation.image),
+        *labelled("workflow", explanation.workflow),
+        *listed("sources", (f"{source['name']}, sha256 {source['sha256'][:16]}…" for source in sources)),
+    ]
+    for number, part in enumerate(explanation.parts, 1):
+        how = "all" if part.how == ALL else f"selected by {part.how}"
+        split = f" in split {part.split}" if part.split else ""
+        text = f"{len(part.samples) - part.repeated} of {part.of} samples of {part.tag}, {how}{split}"
+        if part.repeated:
+            text += f"; {part.repeated} of the {len(part.samples)} logged rows are repeated"
+        if part.how == NOT_LOGGED:
+            text = (
+                f"no selection logged (log_dataset does that), so any of the {part.of} samples of {part.tag} may have "
+                "been used"
+            )
+        lines += labelled(part.context, text)
+        if part.logical_hash not in {other.logical_hash for other in explanation.parts[number:]}:
+            lines += labelled("identity", part.logical_hash)
+    count = sum(len(part.samples) for part in explanation.parts)
+    hint = f"{count} written to {written}" if written else "IDS=FILE lists them all, with file and row"
+    return "\n".join([*lines, *labelled("samples", hint)])

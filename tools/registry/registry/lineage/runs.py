@@ -1,10 +1,10 @@
-"""What MLflow knows of a registered model: its versions, the run that made one, and what that run says of its data."""
+"""Read registered models from MLflow: versions, runs, and the data that the runs logged."""
 
 import dataclasses
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -21,80 +21,78 @@ if TYPE_CHECKING:
 MODEL = re.compile(r"(?:models:/)?(?P<name>[^/:@]+)(?:/(?P<version>[0-9]{1,9})|@(?P<alias>[^/:@]+))")
 PARENT = "mlflow.parentRunId"
 log = logging.getLogger(__name__)
-SHOWN = 10  # names in a message
+LISTED = 10  # names in a message
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A model version and its runs: that which made it, then those it is nested in."""
+    """A model version and its runs: the one that logged it, then its parents."""
 
     model: str
     version: str
     runs: "list[Run]"
 
     @property
-    def said(self) -> tuple[str, str]:
-        """What it says of its data, and where: the nearest run that has the tag or param; empty where none has."""
+    def release(self) -> tuple[str, str]:
+        """The release that the nearest run names, and whether in a tag or a param; empty where none does."""
         for run in self.runs:
-            for place, values in (("tag", run.data.tags), ("param", run.data.params)):
+            for kind, values in (("tag", run.data.tags), ("param", run.data.params)):
                 if values.get(VERSION):
-                    return str(values[VERSION]), place
+                    return str(values[VERSION]), kind
         return "", ""
 
-    def noted(self, name: str) -> str:
-        """Return a tag or param of its runs."""
-        found = (values.get(name) for run in self.runs for values in (run.data.tags, run.data.params))
-        return str(next(filter(None, found), ""))
+    def value_of(self, name: str) -> str:
+        """Return a tag or param of the nearest run that has it; empty where none has."""
+        values = (mapping.get(name) for run in self.runs for mapping in (run.data.tags, run.data.params))
+        return str(next(filter(None, values), ""))
 
 
 def find_model(client: "MlflowClient", text: str) -> Trained:
     """Return a registered model's version by ``name/version`` or ``name@alias``.
 
-    Raises UsageError for another text, InputMissing where MLflow has no such model or version.
+    Raises UsageError for any other text, InputMissing for an unknown model or version.
     """
-    found = MODEL.fullmatch(text)
-    if not found:
-        raise UsageError(
-            "MODEL", f"{text!r:.80} is no model version", "write wine-regressor/3, or wine-regressor@alias"
-        )
-    name, number, alias = found["name"], found["version"], found["alias"]
+    match = MODEL.fullmatch(text)
+    if not match:
+        raise UsageError("MODEL", f"invalid model {text!r:.80}", "use name/version or name@alias, as wine-regressor/3")
+    name, number, alias = match["name"], match["version"], match["alias"]
     version = _looked_up(lambda: client.get_model_version(name, number)) if number else None
     if alias:
         version = _looked_up(lambda: client.get_model_version_by_alias(name, alias))
     if version is None:
         model = _looked_up(lambda: client.get_registered_model(name))
         if model is None:
-            known = sorted(each.name for each in client.search_registered_models())
-            raise InputMissing(f"models:/{name}", "MLflow has no such model", _one_of("models", known))
-        numbers = [each.version for each in _versions(client) if each.name == name]
-        known = sorted(map(str, numbers), key=int) + [f"@{each}" for each in sorted(model.aliases)]
-        raise InputMissing(f"models:/{name}", f"has no {number or '@' + alias}", _one_of("versions", known))
+            known = sorted(model.name for model in client.search_registered_models())
+            raise InputMissing(f"models:/{name}", "model not found in MLflow", _one_of("models", known))
+        numbers = [other.version for other in _versions(client) if other.name == name]
+        known = sorted(map(str, numbers), key=int) + [f"@{other}" for other in sorted(model.aliases)]
+        raise InputMissing(f"models:/{name}", f"version {number or '@' + alias} not found", _one_of("versions", known))
     return _trained(client, version)
 
 
 def all_models(client: "MlflowClient") -> Iterator[Trained]:
     """Yield every version of every registered model."""
-    for version in sorted(_versions(client), key=lambda each: (each.name, int(each.version))):
+    for version in sorted(_versions(client), key=lambda version: (version.name, int(version.version))):
         yield _trained(client, version)
 
 
 def read_selections(client: "MlflowClient", trained: Trained) -> list[tuple[Selection, pa.Array | None]]:
-    """Return what the runs of a model have logged of the samples they used, with their ids, None for all.
+    """Return the selections that the runs of a model logged, with the sample ids, None for all.
 
-    Raises CorruptFile where a file is not what was logged, SourceRefused where MLflow's store cannot be read from here.
+    Raises CorruptFile for a file that has changed since, SourceRefused where the artifact store cannot be read.
     """
-    found = {}
+    selections = {}
     for run in trained.runs:
         try:
-            names = {PurePosixPath(each.path) for each in client.list_artifacts(run.info.run_id, FOLDER)}
-            files = sorted(str(each) for each in names if NAME.fullmatch(each.stem) and str(each.parent) == FOLDER)
+            names = {PurePosixPath(file.path) for file in client.list_artifacts(run.info.run_id, FOLDER)}
+            files = sorted(str(path) for path in names if NAME.fullmatch(path.stem) and str(path.parent) == FOLDER)
             with tempfile.TemporaryDirectory() as folder:
                 paths = [Path(client.download_artifacts(run.info.run_id, file, folder)) for file in files]
-                found.update({path.stem: read_selection(path) for path in paths if path.suffix == ".json"})
+                selections.update({path.stem: read_selection(path) for path in paths if path.suffix == ".json"})
         except ImportError as error:
-            fix = f"run this where its client is installed ({error.name}), or let MLflow serve artifacts itself"
-            raise SourceRefused(run.info.artifact_uri, "this kind of store needs a client of its own", fix) from error
-    return list(found.values())
+            fix = "pip install it, or let MLflow serve the artifacts (mlflow server --serve-artifacts)"
+            raise SourceRefused(run.info.artifact_uri, f"{error.name} is not installed", fix) from error
+    return list(selections.values())
 
 
 def _trained(client: "MlflowClient", version: "ModelVersion") -> Trained:
@@ -106,8 +104,8 @@ def _trained(client: "MlflowClient", version: "ModelVersion") -> Trained:
     while run_id and (run := _looked_up(lambda wanted=run_id: client.get_run(wanted))):
         runs.append(run)
         run_id = run.data.tags.get(PARENT)
-        if any(run_id == each.info.run_id for each in runs):
-            log.warning("run %s: %s makes it its own parent; each run is read once", run_id, PARENT)
+        if any(run_id == other.info.run_id for other in runs):
+            log.warning("run %s is its own parent (%s); reading each run once", run_id, PARENT)
             break
     return Trained(version.name, str(version.version), runs)
 
@@ -121,12 +119,12 @@ def _versions(client: "MlflowClient") -> "Iterator[ModelVersion]":
             return
 
 
-def _looked_up(ask: Any) -> Any:
-    """Return what MLflow has, or None."""
-    from mlflow.exceptions import MlflowException
+def _looked_up(request: Callable[[], Any]) -> Any:
+    """Return the answer to a request to MLflow, or None where it has no such thing."""
+    from mlflow.exceptions import MlflowException  # lazy: takes half a second
 
     try:
-        return ask()
+        return request()
     except MlflowException as error:
         if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             raise
@@ -134,5 +132,5 @@ def _looked_up(ask: Any) -> Any:
 
 
 def _one_of(what: str, known: list[str]) -> str:
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return f"use one of the {what}: {', '.join(known[:SHOWN])}{more}" if known else f"there are no {what} there yet"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"use one of the {what}: {', '.join(known[:LISTED])}{more}" if known else f"there are no {what} yet"

@@ -1,4 +1,4 @@
-"""Every release, and every registered model, that a sample is in: the list to take it down from."""
+"""Find every release and every registered model that has a sample, so that it can be removed."""
 
 import contextlib
 import dataclasses
@@ -21,18 +21,24 @@ from data_registry.store.manifests import fetch_manifest, has_manifest
 from data_registry.training.selection import ID, TRAINING, Selection
 
 from registry.batches import Failures
+from registry.lineage.query import Names, Query, names_in
 from registry.lineage.runs import Trained, all_models, read_selections
-from registry.lineage.sought import Names, Sought, names_in
+from registry.terminal import printable, row, rows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SELECTED, NOT_SELECTED, NOT_LOGGED = "selected", "not selected", "not logged"
+MEANINGS = {
+    SELECTED: "was given it",
+    NOT_SELECTED: "its release has it, its logged selection does not",
+    NOT_LOGGED: "its release has it, and no selection is logged: it may have been given it",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a release has the sample. ``equal`` is what of it is the same: its id, content, key, or the file."""
+class Match:
+    """A sample of a release that matches, by its id, content, key or file (``equal``)."""
 
     tag: str
     sample_id: str
@@ -44,7 +50,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model whose run names a release that has the sample; ``contexts`` say what it was selected for."""
+    """A model whose run names a release with the sample; ``contexts`` are those that it was selected for."""
 
     model: str
     version: str
@@ -55,14 +61,14 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """Where a sample is.
+class Occurrences:
+    """The releases and models that have a sample, and what could not be searched.
 
-    ``silent`` are models of which nothing says what they were trained on, ``unsearched`` releases without a manifest,
-    ``unread`` releases and models that could not be read, and why; ``incomplete`` says what else the clone lacks.
+    ``silent`` are models whose training data is unknown, ``unsearched`` releases without a manifest, ``unread``
+    releases and models that could not be read, and why; ``incomplete`` says which releases the clone lacks.
     """
 
-    releases: list[Place]
+    releases: list[Match]
     models: list[Model]
     silent: list[str]
     unsearched: list[str]
@@ -73,19 +79,19 @@ class Found:
         """Raise Incomplete where not every release could be searched."""
         missing = [*self.unread, *(f"{tag} has no manifest" for tag in self.unsearched), *self.incomplete]
         if missing:
-            what = f"the answer is incomplete: {missing[0]}" + f" ({len(missing)} in all)" * (len(missing) > 1)
-            raise Incomplete("whohas", what, "fetch, repair or look by hand at what is named, then run again")
+            what = f"the list is incomplete: {missing[0]}" + f" ({len(missing)} in all)" * (len(missing) > 1)
+            raise Incomplete("whohas", what, "fetch or repair what is named, then run again")
 
 
-def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") -> Found:
+def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") -> Occurrences:
     """Look for a sample in every release of every dataset, and in the models that were trained on those.
 
-    What has the key of a sample that was found is found too: a copy of it is the same to whoever wants it gone.
-    What cannot be read is named in the answer. Raises UsageError or InputMissing for what is no sample.
+    Samples with the key of a match match too: copies have to be removed as well. Releases that cannot be read are named
+    in the result. Raises UsageError or InputMissing for an invalid ``sample``.
     """
-    git, sought, failures = Git(root), Sought.parse(sample), Failures()
+    git, query, failures = Git(root), Query.parse(sample), Failures()
     lacking = report_gaps(git).lines
-    releases = [Release(git, name, version) for name, known in released(git).items() for version in known]
+    releases = [Release(git, name, version) for name, versions in released(git).items() for version in versions]
     manifests, unsearched = {}, []
     with progress("reading manifests", len(releases), "releases") as advance:
         for release in releases:
@@ -95,38 +101,37 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
                 else:
                     unsearched.append(release.tag)
             advance(1)
-    found: dict[tuple[str, str], Place] = {}
-    copies: set[bytes] = set()
+    matches: dict[tuple[str, str], Match] = {}
+    keys: set[bytes] = set()
     for release, path in [*manifests.items()]:
         before = len(failures.errors)
         with failures.collected(release.tag), _manifest_of(release):
-            for place, key in _search(release.tag, path, sought, names_in(sought, read_manifest(path))):
-                found[place.tag, place.sample_id] = place
-                copies.add(key)
+            for match, key in _search(release.tag, path, query, names_in(query, read_manifest(path))):
+                matches[match.tag, match.sample_id] = match
+                keys.add(key)
         if len(failures.errors) > before:
             del manifests[release]
-    for release, path in manifests.items() if copies else ():
-        for place, _ in _search(release.tag, path, sought, Names(keys=frozenset(copies))):
-            found.setdefault((place.tag, place.sample_id), place)
-    places = list(found.values())
-    models, silent = _models(client, places, {release.tag for release in manifests}, failures)
+    for release, path in manifests.items() if keys else ():
+        for match, _ in _search(release.tag, path, query, Names(keys=frozenset(keys))):
+            matches.setdefault((match.tag, match.sample_id), match)
+    models, silent = _models(client, [*matches.values()], {release.tag for release in manifests}, failures)
     unread = [f"{error.where}: {error.what}" for error in failures.errors]
-    return Found(places, models, silent, unsearched, unread, lacking)
+    return Occurrences([*matches.values()], models, silent, unsearched, unread, lacking)
 
 
 @contextlib.contextmanager
 def _manifest_of(release: Release) -> Iterator[None]:
-    """Say that a release has no manifest that can be read, where Arrow finds so."""
+    """Raise CorruptFile where Arrow cannot read the manifest of a release."""
     try:
         yield
     except (ValueError, KeyError) as error:
-        raise CorruptFile(f"{release.tag} {MANIFEST}", f"is no sample manifest: {error}", "make verify") from error
+        raise CorruptFile(f"{release.tag} {MANIFEST}", f"invalid sample manifest: {error}", "make verify") from error
 
 
-def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tuple[Place, bytes]]:
-    """Yield the samples of a manifest that have one of the names, and their keys."""
+def _search(tag: str, path: Path, query: Query, names: Names) -> Iterator[tuple[Match, bytes]]:
+    """Yield the samples of a manifest that have one of the names, with their keys."""
     key = "key_hash" if read_manifest(path).key else "content_hash"
-    ids = {sought.value} if sought.kind == "id" else set()
+    ids = {query.value} if query.kind == "id" else set()
     wanted: dict[str, tuple[str, Iterable[Any], pa.DataType]] = {
         "sample_id": ("id", ids, pa.binary(16)),
         "content_hash": ("content", names.contents, pa.binary(32)),
@@ -143,42 +148,64 @@ def _search(tag: str, path: Path, sought: Sought, names: Names) -> Iterator[tupl
         for batch in file.iter_batches(columns=columns):
             masks = {name: pc.is_in(batch[name], value_set=values) for name, values in sets.items()}
             for name, mask in masks.items():
-                for each in batch.filter(mask).to_pylist():
-                    equal = wanted[name][0]
-                    place = Place(tag, each["sample_id"].hex(), each["split"], each["file"], each["row"], equal)
-                    yield place, each[key]
+                for sample in batch.filter(mask).to_pylist():
+                    location = (sample["split"], sample["file"], sample["row"])
+                    yield Match(tag, sample["sample_id"].hex(), *location, wanted[name][0]), sample[key]
 
 
 def _models(
-    client: "MlflowClient", places: list[Place], known: set[str], failures: Failures
+    client: "MlflowClient", matches: list[Match], known: set[str], failures: Failures
 ) -> tuple[list[Model], list[str]]:
-    """Return the models that were trained on releases that have the sample, and those of which nobody can tell."""
+    """Return the models that were trained on releases with the sample, and those whose training data is unknown."""
     models, silent = [], []
     for trained in all_models(client):
-        tag, _ = trained.said
+        tag, _ = trained.release
         if tag not in known:
             silent.append(f"{trained.model}/{trained.version}" + (f" ({tag})" if tag else ""))
-        elif places:
+        elif matches:
             with failures.collected(f"{trained.model}/{trained.version}"):
-                models += list(_uses(client, trained, tag, places))
+                models += list(_uses(client, trained, tag, matches))
     return models, silent
 
 
-def _uses(client: "MlflowClient", trained: Trained, said: str, places: list[Place]) -> Iterator[Model]:
+def _uses(client: "MlflowClient", trained: Trained, release: str, matches: list[Match]) -> Iterator[Model]:
     selections = read_selections(client, trained)
-    for tag in dict.fromkeys([said, *(selection.tag for selection, _ in selections)]):
-        there = [place for place in places if place.tag == tag]
+    for tag in dict.fromkeys([release, *(selection.tag for selection, _ in selections)]):
+        in_release = [match for match in matches if match.tag == tag]
         logged = [(selection, ids) for selection, ids in selections if selection.tag == tag]
-        contexts = dict.fromkeys(selection.context for selection, ids in logged if _holds(selection, ids, there))
-        if there:
+        contexts = dict.fromkeys(selection.context for selection, ids in logged if _has(selection, ids, in_release))
+        if in_release:
             complete = any(selection.context == TRAINING for selection, _ in logged)
             status = SELECTED if contexts else NOT_SELECTED if complete else NOT_LOGGED
             run_id = trained.runs[0].info.run_id
             yield Model(trained.model, trained.version, run_id, tag, status, list(contexts))
 
 
-def _holds(selection: Selection, ids: pa.Array | None, places: list[Place]) -> bool:
+def _has(selection: Selection, ids: pa.Array | None, matches: list[Match]) -> bool:
     if ids is None:
-        return any(selection.split in {"", place.split} for place in places)
-    wanted = pa.array([bytes.fromhex(place.sample_id) for place in places], ID)
+        return any(selection.split in {"", match.split} for match in matches)
+    wanted = pa.array([bytes.fromhex(match.sample_id) for match in matches], ID)
     return bool(pc.any(pc.is_in(wanted, value_set=ids)).as_py())
+
+
+def as_text(sample: str, result: Occurrences) -> str:
+    """Return a result for a terminal of 80 columns."""
+    text = printable(sample)
+    lines = [text if len(text) <= 76 else f"{text[:75]}…"]
+    matches = [
+        f"{match.tag}  {match.file} row {match.row}  {match.sample_id} (by {match.equal})" for match in result.releases
+    ]
+    partial = result.unread or result.incomplete or result.unsearched
+    lines += rows("releases", matches or ["not found in those that could be read" if partial else "not found"])
+    for model in result.models:
+        contexts = f" for {', '.join(model.contexts)}" if model.contexts else ""
+        lines += row("model", f"{model.model}/{model.version}: {MEANINGS[model.status]}{contexts} ({model.tag})")
+    if result.releases and not result.models:
+        lines += row("models", "none was trained on a release that has it")
+    if result.silent:
+        lines += row("unknown", f"models whose training data is unknown: {', '.join(result.silent)}")
+    if result.unsearched:
+        lines += row("not seen", f"releases without a manifest: {', '.join(result.unsearched)}")
+    lines += rows("unread", result.unread)
+    lines += rows("incomplete", result.incomplete)
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Release every dataset for the first time, in the order in which they need each other."""
+"""Release every dataset for the first time, parents first."""
 
 import logging
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ log = logging.getLogger(__name__)
 
 
 def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: bool = False) -> Iterator[Released]:
-    """Build and release every dataset as 1.0.0, and yield what was done; one that is released already stays.
+    """Build and release every dataset as 1.0.0, and yield the outcomes; existing releases stay.
 
-    ``force`` builds what is current again; nothing else is ever forced. A dataset that fails stops no other; at the end
-    it raises the gravest failure, and a run after that does what is left.
+    ``force`` also runs stages that are current. The failure of a dataset does not stop the others; the gravest is
+    raised at the end, and the next run does the rest.
     """
-    Git(root).run("fetch", "-q", "--tags")  # what others have released counts too; release itself says what is wrong
+    Git(root).run("fetch", "-q", "--tags")  # releases of others count too; release() reports what is wrong
     failures = Failures()
     for dataset in find_datasets(root, "all"):
         done = None
         with failures.collected(dataset.name):
             if dataset.parent and not with_embeddings:
-                log.info("%s: skipped; WITH_EMBEDDINGS=1 builds it", dataset.name)
+                log.info("%s: skipped (WITH_EMBEDDINGS=1 builds it)", dataset.name)
             elif versions := _later(root, dataset):
-                log.info("%s: is at %s already", dataset.name, versions[-1])
+                log.info("%s: already at %s", dataset.name, versions[-1])
             else:
                 reproduce(dataset, root, force)
                 done = release(dataset, root, remote, str(FIRST))
@@ -40,6 +40,6 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
 
 
 def _later(root: Path, dataset: Dataset) -> list[object]:
-    """Return the versions of a dataset where it has gone on from the first."""
+    """Return the versions of a dataset if the last is above 1.0.0."""
     versions = released(Git(root), dataset.name).get(dataset.name, [])
     return [*versions] if versions and versions[-1] > FIRST else []

@@ -1,4 +1,4 @@
-"""What must be so of the clone before a release: its branch, its configuration, and what is changed in it."""
+"""Check the clone before a release: its branch, configuration and changes."""
 
 import dataclasses
 import os
@@ -7,21 +7,12 @@ from data_registry.git import Git
 from data_registry.stage.errors import ReleaseRefused
 
 from registry.datasets import Dataset
-from registry.release.tags import asked
-from registry.release.target import FETCH, Target, targets_of
+from registry.release.target import FETCH, Target, ask, targets_of
 
-# What a dataset's folder may bring into git with a release; anything else there is somebody's, or an output.
+# The files of a dataset's folder that a release commits.
 OWN = (
-    "dvc.yaml",
-    "dvc.lock",
-    "params.yaml",
-    "sources.csv",
-    "metadata.json",
-    "README.md",
-    "workflow.yaml",
-    "croissant.json",
-    "receipt.json",
-    "evaluation.json",
+    *("dvc.yaml", "dvc.lock", "params.yaml", "sources.csv", "metadata.json", "README.md", "workflow.yaml"),
+    *("croissant.json", "receipt.json", "evaluation.json"),
 )
 OWN_FOLDERS = ("sample", "prompts")
 UNFINISHED = {
@@ -35,9 +26,9 @@ UNFINISHED = {
 
 @dataclasses.dataclass(frozen=True)
 class Branch:
-    """The branch that releases go to: its name here, the git remote and what it is called there.
+    """The branch that releases go to: its name here, the git remote, and its ref there.
 
-    ``targets`` are the repositories that the remote's pushes go to. The first decides; the others are its mirrors.
+    ``targets`` are the repositories that the remote pushes to; all but the first are mirrors.
     """
 
     name: str
@@ -55,32 +46,32 @@ class Branch:
 
 
 def check_environment(branch: Branch) -> None:
-    """Raise ReleaseRefused for ENV=local, whose data nobody else could get, unless the origin is local too."""
+    """Raise ReleaseRefused for ENV=local, whose data stays on this machine, unless the origin does too."""
     if os.environ.get("ENV", "local") != "local":
         return
     for target in branch.targets:
         url = target.url
         local = "://" not in url and ":" not in url.partition("/")[0]
         if not (local or url.startswith("file://")):
-            what = f"the data would stay on this machine, and the tag go to {url.rpartition('@')[2]}"
-            raise ReleaseRefused("ENV=local", what, "ENV=docker or ENV=minikube")
+            what = f"the data would stay on this machine while the tag goes to {url.rpartition('@')[2]}"
+            raise ReleaseRefused("ENV=local", what, "use ENV=docker or ENV=minikube")
 
 
 def check_clone(git: Git, dataset: Dataset) -> Branch:
-    """Return the branch, once the clone is fit for a release of the dataset.
+    """Check that the clone can release the dataset, and return the branch.
 
-    Raises ReleaseRefused for what is unfinished, missing or in the way, with the command that mends it.
+    Raises ReleaseRefused, with the command that fixes it.
     """
     where = dataset.folder.parent.parent
     inside = git("rev-parse", "--git-dir")
     folder = (where / inside).resolve()
     if git("rev-parse", "--show-superproject-working-tree"):
-        raise ReleaseRefused(where, "this clone is a submodule of another", "release from a clone of its own")
+        raise ReleaseRefused(where, "this clone is a submodule", "release from a separate clone")
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise ReleaseRefused(where, "this clone is shallow", "git fetch --unshallow")
     for name, what in UNFINISHED.items():
         if (folder / name).exists():
-            raise ReleaseRefused(where, what, "finish it, or end it with --abort (git status says which)")
+            raise ReleaseRefused(where, what, "finish it, or abort it (see git status)")
     head = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
     if not head:
         fix = "git switch main, or release from the worktree that has it"
@@ -99,23 +90,23 @@ def check_clone(git: Git, dataset: Dataset) -> Branch:
 
 
 def fetch(git: Git, branch: Branch) -> None:
-    """Fetch the branch from where releases are pushed to.
+    """Fetch the branch from its target.
 
-    Raises ReleaseRefused where it is not there, or not the default branch; PushFailed where the target does not answer.
+    Raises ReleaseRefused where it does not exist there or is not the default branch, PushFailed where git fails.
     """
-    lines = asked(git, branch.target, ["ls-remote", "--symref"], "HEAD", branch.merge).splitlines()
+    lines = ask(git, branch.target, ["ls-remote", "--symref"], "HEAD", branch.merge).splitlines()
     default = next((line.split()[1] for line in lines if line.startswith("ref: ")), branch.merge)
     if default != branch.merge:
         name = default.removeprefix("refs/heads/")
         raise ReleaseRefused(f"branch {branch.name}", f"releases go to {name}", f"git switch {name}")
     if not any(line.endswith(f"\t{branch.merge}") for line in lines):
-        what = f"its upstream {branch.merge.removeprefix('refs/heads/')} is not on {branch.remote}"
+        what = f"upstream {branch.merge.removeprefix('refs/heads/')} not found on {branch.remote}"
         raise ReleaseRefused(f"branch {branch.name}", what, f"git push -u {branch.remote} {branch.name}")
-    asked(git, branch.target, [*FETCH, "-q"], f"+{branch.merge}:{branch.tracking}")
+    ask(git, branch.target, [*FETCH, "-q"], f"+{branch.merge}:{branch.tracking}")
 
 
 def _check_identity(git: Git) -> None:
-    """Raise ReleaseRefused where git does not know who makes commits, by the words of git."""
+    """Raise ReleaseRefused with git's message where name or address of the committer are not set."""
     for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
         done = git.run("var", variable)
         if done.returncode:
@@ -125,26 +116,26 @@ def _check_identity(git: Git) -> None:
 
 
 def _check_files(git: Git, dataset: Dataset) -> None:
-    """Raise ReleaseRefused for files of the dataset that a commit would lack: not checked out, or ignored by git."""
+    """Raise ReleaseRefused for files that the commit would lack: not checked out, or ignored by git."""
     folder = f"data/{dataset.name}"
     for line in git("ls-files", "-v", "-z", "--", folder, ".dvc").split("\0"):
         kind, path = line[:1], line[2:]
         if kind in {"S", "s"} and not (git.folder / path).exists():
             fix = f"git sparse-checkout add .dvc {folder} (or git sparse-checkout disable)"
-            raise ReleaseRefused(path, "is not checked out: this clone is sparse", fix)
+            raise ReleaseRefused(path, "not checked out: this clone is sparse", fix)
     committed = set(git.files("HEAD", folder))
     new = [path for name in OWN if (git.folder / (path := f"{folder}/{name}")).exists() and path not in committed]
     listed = "".join(f"{path}\0" for path in new).encode()
     ignored = git.run("check-ignore", "-v", "-z", "--no-index", "--stdin", said=listed).stdout
-    found = ignored.decode(errors="replace").split("\0")
-    for source, number, pattern, path in zip(*[iter(found[:-1])] * 4, strict=True):
+    fields = ignored.decode(errors="replace").split("\0")
+    for source, number, pattern, path in zip(*[iter(fields[:-1])] * 4, strict=True):
         if not pattern.startswith("!"):
             fix = f"remove {pattern} from {source} line {number}, or git add -f {path} and git commit"
-            raise ReleaseRefused(path, "is ignored by git, and belongs to a release", fix)
+            raise ReleaseRefused(path, "is part of the release, but ignored by git", fix)
 
 
 def _check_tree(git: Git, dataset: Dataset) -> None:
-    """Raise ReleaseRefused for changes other than the dataset's own, staged or not."""
+    """Raise ReleaseRefused for changes outside the dataset, staged or not, and for unknown files in it."""
     folder = f"data/{dataset.name}/"
     for line in git("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames").split("\0"):
         kind, path = line[:2], line[3:]
@@ -152,9 +143,7 @@ def _check_tree(git: Git, dataset: Dataset) -> None:
             continue
         if not path.startswith(folder):
             fix = "commit it first, or git stash"
-            raise ReleaseRefused(path, "is changed, and is not of this dataset", fix)
+            raise ReleaseRefused(path, "uncommitted change outside this dataset", fix)
         name = path.removeprefix(folder)
         if kind == "??" and name not in OWN and name.partition("/")[0] not in OWN_FOLDERS:
-            raise ReleaseRefused(
-                path, "is not known to git, and no file that a release takes", "remove it, or git add it"
-            )
+            raise ReleaseRefused(path, "untracked file that a release does not include", "remove it, or git add it")

@@ -1,63 +1,51 @@
-"""A release as a new clone finds it, in the repository that it was pushed to."""
+"""Check a release in a new clone of the repository that it was pushed to."""
 
+import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_registry.git import Git, GitFailed
 from data_registry.releases.release import Release
 from data_registry.stage.errors import PushFailed, VerificationFailed
 
-from registry.release.target import FETCH, Target
+from registry.release.target import FETCH, Target, settings
 
-# Of the user's configuration, how servers are reached and which are trusted; not how addresses are rewritten, for this
-# one has been, nor templates, hooks and the like.
+# The user's settings for reaching and trusting servers; not those that rewrite URLs: that is done already.
 TRANSPORT = re.compile(r"(?:http|credential|ssh|protocol|safe)\..+|core\.(?:sshcommand|askpass|gitproxy)")
 
 
 def check_new_clone(git: Git, target: Target, release: Release, tag: str) -> None:
-    """Fetch a release into a repository of its own, and compare it with what was pushed, ``tag`` being its object.
+    """Fetch a release into a new repository, and compare it with the pushed one; ``tag`` is the object of its tag.
 
-    Raises VerificationFailed where it is another, PushFailed where it cannot be fetched.
+    Raises VerificationFailed where they differ, PushFailed where the fetch fails.
     """
     ref = f"refs/tags/{release.tag}"
     with tempfile.TemporaryDirectory(prefix="registry-") as folder:
-        settings = Path(folder) / "gitconfig"
-        settings.write_bytes(_transport(git))
-        clone = Git(Path(folder) / "clone")
-        clone.folder.mkdir()
+        clone = Git(Path(folder))
         clone("init", "-q", "--template=")
-        # Each of these once more in the environment would come twice, as two headers of a request.
-        alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": "0", "GIT_CONFIG_PARAMETERS": ""}
+        # These settings and no others: one that is set twice would be two headers of a request.
+        alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_PARAMETERS": ""}
+        alone |= settings(_transport(git), 0)
         try:
             url = _absolute(target.url, git)
-            clone(*FETCH, "-q", "--depth", "1", "--", url, f"{ref}:{ref}", GIT_CONFIG_GLOBAL=str(settings), **alone)
+            clone(*FETCH, "-q", "--depth", "1", "--", url, f"{ref}:{ref}", **alone)
         except GitFailed as error:
             raise PushFailed(target, error.what, error.cure or "check the network and your access") from error
-        seen = Release(clone, release.name, release.version)
-        if clone("rev-parse", ref) != tag or seen.outputs != release.outputs or seen.metadata != release.metadata:
-            raise VerificationFailed(release.tag, "is something else in a new clone", "look at the git remote")
+        fetched = Release(clone, release.name, release.version)
+        if clone("rev-parse", ref) != tag or fetched.outputs != release.outputs or fetched.metadata != release.metadata:
+            raise VerificationFailed(release.tag, "differs in a new clone", "check the git remote")
 
 
-def _transport(git: Git) -> bytes:
-    """Return the settings that decide how a server is reached, from wherever they are, as a file for git."""
-    lines = []
+def _transport(git: Git) -> Iterator[tuple[str, str]]:
+    """Yield the user's settings for servers, from all scopes."""
     for entry in git.output("config", "-z", "--list").decode(errors="surrogateescape").split("\0"):
         name, _, value = entry.partition("\n")
         if TRANSPORT.fullmatch(name):
-            section, _, rest = name.partition(".")
-            subsection, _, key = rest.rpartition(".")
-            head = f"{section} {_quoted(subsection)}" if subsection else section
-            said = _quoted(value) if "\n" in entry else "true"  # a name alone is a switch that is on
-            lines.append(f"[{head}]\n\t{key} = {said}\n")
-    return "".join(lines).encode(errors="surrogateescape")
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+            yield name, value if "\n" in entry else "true"  # a key without a value is true
 
 
 def _absolute(url: str, git: Git) -> str:
-    """Return a URL as it is from any folder: a relative path is one from the clone."""
+    """Return a URL with a relative path made absolute; it is relative to the clone."""
     return str((git.folder / url).resolve()) if "://" not in url and (git.folder / url).exists() else url

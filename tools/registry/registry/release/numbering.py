@@ -1,4 +1,4 @@
-"""The number of the next release: above the last one, by at least the part that the change needs."""
+"""Choose the version of the next release: above the last one, by at least the part that the change needs."""
 
 import logging
 
@@ -11,22 +11,21 @@ from registry.datasets import Dataset
 log = logging.getLogger(__name__)
 
 FIRST = Version(1, 0, 0)
-MEANS = {"major": "the schema has changed", "minor": "samples have changed", "patch": "the samples are the same"}
+REASONS = {"major": "the schema has changed", "minor": "samples have changed", "patch": "the samples are the same"}
 
 
 def next_version(last: Release | None, dataset: Dataset, version: Version | None, bump: str, remote: str) -> Version:
-    """Return the version to release what is built as: the one given, or the one after the last by ``bump``.
+    """Return the version of the next release: the one given, or the next after the last by ``bump``.
 
-    Raises UsageError for a version that is not above the last, ReleaseRefused where nothing has changed, and where the
-    version goes up by less than the change needs, or more than equal samples do.
+    Raises UsageError for a version that is not above the last, ReleaseRefused where nothing has changed, the version
+    goes up by less than the change needs, or by more than a patch although the samples are equal.
     """
     if last is None:
         return version or FIRST
     before = last.version
     if version and version <= before:
-        raise UsageError(
-            "VERSION", f"{version} is not above {before}, the last of {dataset.name}", f"use {before.bumped('patch')}"
-        )
+        what = f"{version} is not above {before}, the last release of {dataset.name}"
+        raise UsageError("VERSION", what, f"use {before.bumped('patch')}")
     given = _part(before, version) if version else bump
     needed = _needed(last, dataset, given, remote)
     if not needed:
@@ -34,10 +33,10 @@ def next_version(last: Release | None, dataset: Dataset, version: Version | None
     wanted = version or before.bumped(needed if bump == "auto" else bump)
     fix = f"VERSION={before.bumped(needed)} or BUMP={needed}"
     if needed == "patch" and wanted != before.bumped("patch"):
-        what = f"its samples are those of {before} (logical hash {last.logical_hash[:16]})"
+        what = f"same samples as {before} (logical hash {last.logical_hash[:16]})"
         raise ReleaseRefused(dataset.name, what, fix)
     if given != "auto" and PARTS.index(given) > PARTS.index(needed):
-        what = f"{MEANS[needed]} since {before}, which needs a {needed} version, and {wanted} is a {given} one"
+        what = f"{REASONS[needed]} since {before}: expected a {needed} version, got {wanted}"
         raise ReleaseRefused(dataset.name, what, fix)
     return wanted
 
@@ -56,13 +55,13 @@ def _needed(last: Release, dataset: Dataset, given: str, remote: str) -> str:
     if same_samples and last.read("metadata.json") == (dataset.folder / "metadata.json").read_bytes():
         return ""
     if given == "major" and not same_samples:
-        return "major"  # enough for any change, so that it need not be looked for
-    from registry.compare.diff import bump_of  # lazy: Arrow takes as long to import as all else here
+        return "major"  # enough for any change
+    from registry.compare.diff import bump_of  # lazy: loads pyarrow
 
     try:
         return bump_of(last, dataset, remote) or "patch"
     except StageError as error:
         if given == "auto":
             raise
-        log.warning("%s: not compared with %s, row by row: %s", dataset.name, last.tag, error.what)
+        log.warning("%s: rows not compared with %s: %s", dataset.name, last.tag, error.what)
         return "patch" if same_samples else "minor"

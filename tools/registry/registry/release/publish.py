@@ -1,7 +1,7 @@
-"""Make a release's commit and tag, and send both to the git remote in one step: there they are both, or neither.
+"""Make the commit and the tag of a release, and push both to the git remote atomically.
 
-Commit and tag are made without a branch, an index or a working tree of the clone: a run that is killed leaves objects
-that nobody sees, and nothing to clean up.
+They are made without branch, index or working tree of the clone: a killed run leaves unreachable objects, and nothing
+to clean up.
 """
 
 import hashlib
@@ -18,29 +18,28 @@ from data_registry.stage.output import replacing
 
 from registry.release.clone import Branch
 from registry.release.rejections import refused_by_hook, rejection_of
-from registry.release.tags import tag_at
-from registry.release.target import Target
+from registry.release.target import Target, tag_at
 
 log = logging.getLogger(__name__)
 
-# Both refs or none, and nothing else, whatever push.* says.
+# Both refs or none, and nothing else, whatever the push.* settings are.
 PUSH = ("push", "-q", "--porcelain", "--atomic", "--no-follow-tags", "--recurse-submodules=no")
-DECIDING = ("tools/", "data/images.yaml")  # what else a dataset's bytes depend on
+DEPENDENCIES = ("tools/", "data/images.yaml")  # of every dataset
 
 
 def base_of(git: Git, branch: Branch, name: str) -> str:
-    """Return the commit that a release is put on: HEAD, or what has come upstream since, where it does not matter.
+    """Return the parent of a release's commit: HEAD, or its upstream where that does not touch the dataset.
 
-    Raises ReleaseRefused where both have gone their ways, or what has come touches the dataset or what makes it.
+    Raises ReleaseRefused where both have diverged, or the upstream changes the dataset or its tools.
     """
     head, upstream = git("rev-parse", "HEAD"), git("rev-parse", branch.tracking)
     if git.is_ancestor(upstream, head):
         return head
     if not git.is_ancestor(head, upstream):
         fix = "git pull --rebase, then make dataset and run again"
-        raise ReleaseRefused(f"branch {branch.name}", f"it and {branch.remote} have gone their own ways", fix)
+        raise ReleaseRefused(f"branch {branch.name}", f"has diverged from {branch.remote}", fix)
     for path in changed_paths(git, head, upstream):
-        if path.startswith((f"data/{name}/", *DECIDING)):
+        if path.startswith((f"data/{name}/", *DEPENDENCIES)):
             fix = f"git pull --rebase, then make dataset DS={name} and run again"
             raise ReleaseRefused(path, f"has changed on {branch.remote}", fix)
     return upstream
@@ -49,7 +48,7 @@ def base_of(git: Git, branch: Branch, name: str) -> str:
 def make_commit(git: Git, base: str, name: str, title: str, written: Mapping[str, bytes]) -> str:
     """Return a commit on ``base`` with the dataset's files as they are here; ``base`` itself if it has them.
 
-    ``written`` are files of the dataset's folder that the release writes, whatever is here.
+    ``written`` are files of the dataset's folder that the release adds or replaces.
     """
     with tempfile.TemporaryDirectory(prefix="registry-") as folder:
         index = str(Path(folder) / "index")
@@ -66,7 +65,7 @@ def make_commit(git: Git, base: str, name: str, title: str, written: Mapping[str
 
 
 def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = ()) -> str:
-    """Return a tag object for the release, which says what the data is; no ref points to it yet."""
+    """Return an annotated tag object for the release, with its hashes; no ref points to it yet."""
     digest = hashlib.sha256(release.read("metadata.json")).hexdigest()
     lines = [
         f"{release.name} {release.version}",
@@ -81,9 +80,9 @@ def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = (
 
 
 def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str) -> str:
-    """Push commit and tag, both or neither; return the reason where another push was faster, else nothing.
+    """Push commit and tag atomically; return the reason where another push came first, else nothing.
 
-    Raises ReleaseRefused where the target's rules forbid it, PushFailed or DiskFull where it fails.
+    Raises ReleaseRefused where the target's rules reject it, PushFailed or DiskFull where it fails.
     """
     refs = (f"{commit}:{merge}", f"{tag}:refs/tags/{name}")
     try:
@@ -93,15 +92,15 @@ def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str)
         if rejection.is_race:
             return ", ".join(rejection.reasons)
         if refused_by_hook(error.said):
-            what = " ".join(rejection.git) or "refused the push"
-            raise ReleaseRefused("pre-push hook", what, "correct what it says, then run again") from error
-        if _is_there(git, target, tag, name):  # the connection broke after the server had taken it
+            what = " ".join(rejection.git) or "rejected the push"
+            raise ReleaseRefused("pre-push hook", what, "fix what it reports, then run again") from error
+        if _has_tag(git, target, tag, name):  # the connection broke after the push
             return ""
         raise rejection.error(target) from error
     return ""
 
 
-def _is_there(git: Git, target: Target, tag: str, name: str) -> bool:
+def _has_tag(git: Git, target: Target, tag: str, name: str) -> bool:
     try:
         return tag_at(git, target, name) == tag
     except PushFailed:
@@ -109,23 +108,23 @@ def _is_there(git: Git, target: Target, tag: str, name: str) -> bool:
 
 
 def send_to_mirrors(git: Git, branch: Branch, name: str) -> None:
-    """Push a release that is published to the other push URLs of the remote; warn where one does not take it."""
+    """Push a published release to the other push URLs of the remote; warn where that fails."""
     tag = git("rev-parse", f"refs/tags/{name}")
     for mirror in branch.targets[1:]:
         try:
             if tag_at(git, mirror, name) == tag:
                 continue
             if reason := send(git, mirror, branch.merge, branch.tracking, tag, name):
-                raise PushFailed(mirror, reason, "compare its branch and tags with the first push URL's")
+                raise PushFailed(mirror, reason, "compare its branch and tags with those of the first push URL")
         except StageError as error:
-            log.warning("%s is released; it is not on %s: %s; run again once that is mended", name, mirror, error.what)
+            log.warning("%s is released, but not on %s: %s; fix that, then run again", name, mirror, error.what)
 
 
 def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> None:
-    """Bring the local branch to the released commit, where it is but behind; a branch that has gone on stays.
+    """Fast-forward the local branch to the released commit; a branch that has moved on stays.
 
-    What the release has ``written`` comes with it, where it is still what the files here give: until then they are as
-    the branch has them, so that whoever kills this leaves nothing changed.
+    Files that the release has ``written`` are first put back to HEAD, so that a kill leaves nothing changed, unless the
+    release has other content.
     """
     head = git("rev-parse", "HEAD")
     if head == commit or not git.is_ancestor(head, commit):
@@ -134,7 +133,7 @@ def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> No
         if git.show(commit, f"data/{name}/{path}") == content:
             _restore(git, f"data/{name}/{path}")
     _check_nothing_is_overwritten(git, head, commit, name)
-    git("add", "-A", "--", f"data/{name}")  # so that git sees that these files are what the commit has
+    git("add", "-A", "--", f"data/{name}")  # so that git finds these files equal to the commit's
     git("read-tree", "-m", "-u", head, commit)
     git("update-ref", "-m", f"release: {name}", "HEAD", commit, head)
 
@@ -146,14 +145,14 @@ def changed_paths(git: Git, before: str, after: str, *options: str) -> list[str]
 
 
 def _check_nothing_is_overwritten(git: Git, head: str, commit: str, name: str) -> None:
-    """Raise ReleaseRefused for a file here in the place of one that came upstream; git replaces ignored ones."""
+    """Raise ReleaseRefused for a file that the fast-forward would overwrite; git replaces ignored ones."""
     for path in changed_paths(git, head, commit, "--diff-filter=A"):
         if not path.startswith(f"data/{name}/") and os.path.lexists(git.folder / path):
-            raise ReleaseRefused(path, f"{path} is here, and would be overwritten", "move it away, then git pull")
+            raise ReleaseRefused(path, f"{path} would be overwritten", "move it away, then git pull")
 
 
 def _restore(git: Git, path: str) -> None:
-    """Put a file of the working tree back to what HEAD has."""
+    """Restore a file of the working tree from HEAD."""
     before, here = git.show("HEAD", path), git.folder / path
     if before is None:
         here.unlink(missing_ok=True)

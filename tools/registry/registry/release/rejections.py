@@ -1,4 +1,4 @@
-"""What git and a server say when a push fails, as the error that it means."""
+"""Translate the output of a failed push into an error with an exit code."""
 
 import dataclasses
 import re
@@ -8,8 +8,8 @@ from data_registry.stage.errors import DiskFull, PushFailed, ReleaseRefused, Sta
 from registry.release.target import Target
 
 LINE = re.compile(r"!\t[^\t]*\t\[(?P<kind>[^\]]*)\](?: \((?P<reason>.*)\))?")  # of git push --porcelain
-SHARED = re.compile(r"atomic (?:push|transaction) fail|transaction fail")  # said of one ref because of another
-# What a push that another one has overtaken is rejected with, by git and by the servers of the large hosts.
+SHARED = re.compile(r"atomic (?:push|transaction) fail|transaction fail")  # of one ref because of the other
+# Rejections of a push because another one came first, by git and by the servers of large hosts.
 RACE = re.compile(
     r"non-fast-forward|fetch first|stale info|already exists|cannot lock ref|fail(?:ed)? to lock|incorrect old value"
 )
@@ -24,7 +24,7 @@ FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 CUT = re.compile(r"RPC failed|hung up|unexpected disconnect")
 UNSUPPORTED = re.compile(r"does not support (?:--)?(\S+)")
 NOISE = re.compile(r"remote:|hint: |warning: |To |Done$|!\t|[=+*\- ]\t|error: failed to push some refs|\s*$")
-ADMINISTRATOR = "ask whoever administers the remote"
+ADMINISTRATOR = "contact the repository's administrator"
 AGAIN = "check the network and your access, then run again: the data is pushed already"
 CURES = {
     "checked out": "make it a bare repository, or run there: git config receive.denyCurrentBranch updateInstead",
@@ -34,7 +34,7 @@ CURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Rejection:
-    """A push that failed: the reasons for the refs that were rejected, what the server said, and what git said."""
+    """A failed push: the reasons for rejected refs, the lines of the server, and those of git."""
 
     reasons: tuple[str, ...]
     server: tuple[str, ...]
@@ -43,51 +43,51 @@ class Rejection:
 
     @property
     def is_race(self) -> bool:
-        """Whether another push was faster, so that this one may succeed on top of it."""
+        """Whether another push came first, so that this one may succeed on top of it."""
         return any(map(RACE.search, self.reasons))
 
     def error(self, target: Target) -> StageError:
-        """Return the error that the rejection means, with the server's words."""
+        """Return the error for the rejection, with the message of the server."""
         reason = ", ".join(self.reasons)
-        words = " ".join(line for line in self.server if line not in self.reasons)
-        everything = " ".join((reason, words, *self.git))
+        message = " ".join(line for line in self.server if line not in self.reasons)
+        everything = " ".join((reason, message, *self.git))
         if FULL.search(everything):
-            return DiskFull(target, f"no space left on the git server: {reason or words}", ADMINISTRATOR)
+            return DiskFull(target, f"no space left on the git server: {reason or message}", ADMINISTRATOR)
         if "declined" in reason:
-            return ReleaseRefused(target, f"a hook or rule refused it: {words or reason}", ADMINISTRATOR)
+            return ReleaseRefused(target, f"a hook or rule rejected it: {message or reason}", ADMINISTRATOR)
         if reason:
-            what = f"rejected: {reason}" + (f"; {words}" if words else "")
+            what = f"rejected: {reason}" + (f"; {message}" if message else "")
             cure = next((cure for part, cure in CURES.items() if part in reason), ADMINISTRATOR)
             return (ReleaseRefused if RULES.search(reason) else PushFailed)(target, what, cure)
-        return self._without_reason(target, words)
+        return self._without_reason(target, message)
 
-    def _without_reason(self, target: Target, words: str) -> StageError:
-        told = " ".join((*self.git, words)).strip() or "failed without a word"
-        if found := UNSUPPORTED.search(told):
-            fix = f"release to a server, and by a protocol, that supports {found[1]} pushes"
-            return ReleaseRefused(target, told, fix)
-        if "aborted by hook" in told:
-            return ReleaseRefused(target, told, ADMINISTRATOR)
+    def _without_reason(self, target: Target, message: str) -> StageError:
+        what = " ".join((*self.git, message)).strip() or "exited without an error message"
+        if unsupported := UNSUPPORTED.search(what):
+            fix = f"use a server and a protocol that support {unsupported[1]} pushes"
+            return ReleaseRefused(target, what, fix)
+        if "aborted by hook" in what:
+            return ReleaseRefused(target, what, ADMINISTRATOR)
         if self.is_cut:
-            return PushFailed(target, told, AGAIN)
-        if DENIED.search(told):
-            return ReleaseRefused(target, told, "check your access to it: git push --dry-run")
-        return PushFailed(target, told, AGAIN)
+            return PushFailed(target, what, AGAIN)
+        if DENIED.search(what):
+            return ReleaseRefused(target, what, "check your access to it: git push --dry-run")
+        return PushFailed(target, what, AGAIN)
 
 
 def rejection_of(said: str) -> Rejection:
-    """Read what ``git push --porcelain`` and the server have written."""
+    """Parse the output of ``git push --porcelain``, with the lines of the server."""
     lines = said.splitlines()
     rejected = [match for line in lines if (match := LINE.fullmatch(line.rstrip()))]
     server = tuple(text for line in lines if line.startswith("remote:") and (text := line[7:].strip()))
     reasons = dict.fromkeys(match["reason"] or match["kind"] for match in rejected)
     own = [reason for reason in reasons if not SHARED.match(reason)]
-    if rejected and not own:  # a server says in a line of its own why a transaction has failed
+    if rejected and not own:  # the server prints the reason of a failed transaction on a line of its own
         own = [line for line in server if line.startswith(("error:", "fatal:"))] or [*reasons]
     others = tuple(re.sub(r"^(?:fatal|error): ", "", line) for line in lines if not NOISE.match(line))
     return Rejection(tuple(own), server, others, bool(CUT.search(said)))
 
 
 def refused_by_hook(said: str) -> bool:
-    """Say whether the clone's own pre-push hook ended a push: nothing was sent, and so no ref was rejected."""
+    """Say whether the clone's own pre-push hook rejected a push: then no ref was sent, nor rejected."""
     return "failed to push some refs" in said and not any(map(LINE.match, said.splitlines())) and not CUT.search(said)

@@ -1,45 +1,46 @@
-"""The repository that releases are pushed to; git may fetch from another one by the same name.
+"""The repository that releases are pushed to, and its tags; git may fetch from another one by the same name.
 
-What was pushed is looked for there: a mirror that git fetches from lags behind, and a URL that git has rewritten once
-(``url.*.insteadOf``) is not rewritten again.
+Pushed releases are looked up there: a mirror that git fetches from lags behind. A URL that git has rewritten once
+(``url.*.insteadOf``) must not be rewritten again.
 """
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from data_registry.git import Git, GitFailed
-from data_registry.stage.errors import ReleaseRefused
+from data_registry.stage.errors import PushFailed, ReleaseRefused, TagExists
 from data_registry.stage.redaction import redacted
 
-# A fetch that touches no ref but the ones that it names, whatever the user's configuration says.
+ACCESS = "check the network and your access, then run again"
+# A fetch of the named refs alone, whatever the user's configuration is.
 FETCH = ("fetch", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-write-fetch-head")
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A repository that a remote's pushes go to: the name of the remote, and the URL as git resolves it."""
+    """A repository that a remote pushes to: the name of the remote, and the URL as git resolves it."""
 
     remote: str
     url: str
-    is_fetched: bool  # whether fetches by the remote's name come from the same URL, and pushes go nowhere else
+    is_fetched: bool  # whether fetch and push by the remote's name use this URL alone
 
     def __str__(self) -> str:
         return f"git remote {self.remote}" + ("" if self.is_fetched else f" ({redacted(self.url)})")
 
     @property
     def address(self) -> str:
-        """What git is told: the remote's name where that means this repository and no other."""
+        """The argument for git: the remote's name where that means this repository alone, else the URL."""
         return self.remote if self.is_fetched else self.url
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that git needs to take the address as it is."""
+        """The variables that keep git from rewriting the address."""
         return {} if self.is_fetched else unrewritten(self.url)
 
 
 def targets_of(git: Git, remote: str) -> tuple[Target, ...]:
-    """Return the repositories that a remote's pushes go to. Raises ReleaseRefused where there is no such remote."""
+    """Return the repositories that a remote pushes to. Raises ReleaseRefused for an unknown remote."""
     try:
         urls = list(dict.fromkeys(git("remote", "get-url", "--push", "--all", remote).splitlines()))
         fetched = git("remote", "get-url", remote)
@@ -50,15 +51,60 @@ def targets_of(git: Git, remote: str) -> tuple[Target, ...]:
 
 
 def unrewritten(url: str) -> dict[str, str]:
-    """Return variables with a rule that keeps ``url``: of the rules of url.*.insteadOf, git takes the longest."""
-    return settings((f"url.{url}.{key}", url) for key in ("insteadOf", "pushInsteadOf"))
+    """Return variables with a url.*.insteadOf rule for ``url`` itself: git applies the longest one that matches."""
+    pairs = [(f"url.{url}.{key}", url) for key in ("insteadOf", "pushInsteadOf")]
+    return settings(pairs, int(os.environ.get("GIT_CONFIG_COUNT") or 0))
 
 
-def settings(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return variables that add to git's configuration, beside those of the environment."""
-    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    environ: dict[str, str] = {}
-    for number, (key, value) in enumerate(pairs, count):
-        environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        count = number + 1
-    return environ | {"GIT_CONFIG_COUNT": str(count)}
+def settings(pairs: Iterable[tuple[str, str]], first: int) -> dict[str, str]:
+    """Return variables that add to git's configuration, numbered from ``first``."""
+    numbered = list(enumerate(pairs, first))
+    keys = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered}
+    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered}
+    return keys | values | {"GIT_CONFIG_COUNT": str(first + len(numbered))}
+
+
+def ask(git: Git, target: Target, command: Sequence[str], *refs: str) -> str:
+    """Run a git command on a target. Raises PushFailed where it fails."""
+    try:
+        return git(*command, target.address, *refs, **target.environ)
+    except GitFailed as error:
+        raise PushFailed(target, error.what, error.cure or ACCESS) from error
+
+
+def tag_at(git: Git, target: Target, tag: str) -> str | None:
+    """Return the object of a tag on a target, or None. Raises PushFailed where git cannot read it."""
+    lines = ask(git, target, ["ls-remote"], f"refs/tags/{tag}").splitlines()
+    return lines[0].split()[0] if lines else None
+
+
+def fetch_tag(git: Git, target: Target, tag: str) -> bool:
+    """Say whether a target has the tag of a release, and fetch it.
+
+    Raises TagExists for a tag that exists in this clone alone, differs there, or is not annotated.
+    """
+    ref = f"refs/tags/{tag}"
+    there, here = tag_at(git, target, tag), git.resolve(ref)
+    if here and not there:
+        raise TagExists(tag, f"exists in this clone, not on {target.remote}", f"git tag -d {tag}, then run again")
+    if not there:
+        return False
+    if here and here != there:
+        raise TagExists(tag, f"differs from the tag on {target.remote}", f"git tag -d {tag}, then run again")
+    if not here:
+        ask(git, target, [*FETCH, "-q"], f"{ref}:{ref}")
+    if git("cat-file", "-t", ref) != "tag":
+        raise TagExists(tag, "is a lightweight tag, not a release", "choose the next version")
+    return True
+
+
+def fetch_tags(git: Git, target: Target, name: str) -> None:
+    """Fetch the tags of a dataset. Raises TagExists where one differs here: a tag never moves."""
+    pattern = f"refs/tags/{name}-v*"
+    try:
+        git(*FETCH, target.address, f"{pattern}:{pattern}", **target.environ)
+    except GitFailed as error:
+        if "clobber" in error.said:
+            fix = f"find it with git fetch {target.remote} --tags, git tag -d it, then run again"
+            raise TagExists(f"{name}-v*", f"a tag differs from the one on {target.remote}", fix) from error
+        raise PushFailed(target, error.what, error.cure or ACCESS) from error

@@ -1,4 +1,4 @@
-"""Build a release again, from its pinned sources and with its own tools, in a clone that is thrown away."""
+"""Build a release again, from its pinned sources and with its own tools, in a temporary clone."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from data_registry.documents import read_lock, read_metadata
 from data_registry.git import Git
 from data_registry.git_settings import elsewhere
 from data_registry.releases.release import Release
-from data_registry.stage.errors import CorruptFile, StageError
+from data_registry.stage.errors import ChildFailed, CorruptFile
 from data_registry.stage.foreign import read_bytes
 from data_registry.store.cache import obtain
 from data_registry.store.dvc_config import read_config
@@ -24,27 +24,19 @@ from launcher.virtualenvs import environments
 from registry.build.temporary import scratch_folder
 
 METADATA, EMBEDDINGS = "metadata.json", "embeddings.parquet"
-WITH_VECTORS = {EMBEDDINGS, "samples.parquet", "receipt.json", METADATA}  # the last digits of vectors, or their hash
-BUILT = ("dvc.lock", METADATA)  # what a build writes, beside the other outputs
-FIX = "see in what they differ; the release stays as it is"
-# What is said to this run, and not to that of the clone.
+WITH_VECTORS = {EMBEDDINGS, "samples.parquet", "receipt.json", METADATA}  # hold vectors, or a hash of them
+BUILT = ("dvc.lock", METADATA)  # written by a build, beside the outputs
+FIX = "compare the two; the release stays as it is"
+# Variables for this run alone, not for the one in the clone.
 DROPPED = {"REGISTRY_ROOT", "DS", "VERSION", "ALL", "REBUILD", "OUT", "DVC_SITE_CACHE_DIR"}
 DROPPED |= {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS"}
 
 
-class RebuildFailed(StageError):
-    """The build ended with an exit code of its own, which is passed on."""
-
-    def __init__(self, release: Release, code: int) -> None:
-        self.code = code
-        super().__init__(release.tag, f"building it again failed with exit {code}", "see its error line above")
-
-
 @contextlib.contextmanager
 def rebuilt(release: Release, root: Path) -> Iterator[Path]:
-    """Yield a clone at the release's tag in which the dataset was built from its sources; it is removed at the end.
+    """Yield a clone at the release's tag in which the dataset was built from its sources; remove it at the end.
 
-    Raises RebuildFailed.
+    Raises ChildFailed.
     """
     with scratch_folder(root, release.tag) as folder:
         clone = folder / "clone"
@@ -52,7 +44,7 @@ def rebuilt(release: Release, root: Path) -> Iterator[Path]:
         Git(clone)("checkout", "-q", "--detach", f"refs/tags/{release.tag}")
         _write_settings(release, root, clone)
         for name in {*BUILT, *(output.path for output in release.outputs if output.in_git)}:
-            (clone / release.folder / name).unlink(missing_ok=True)  # or DVC would find them as they should be
+            (clone / release.folder / name).unlink(missing_ok=True)  # or DVC would find them up to date
         done = subprocess.run(
             [str(clone / "tools" / "run"), "registry", "dataset", release.name],
             cwd=clone,
@@ -60,22 +52,22 @@ def rebuilt(release: Release, root: Path) -> Iterator[Path]:
             stdout=sys.stderr,
         )
         if done.returncode:
-            raise RebuildFailed(release, done.returncode if done.returncode > 0 else 128 - done.returncode)
+            raise ChildFailed(release.tag, "the rebuild", done.returncode)
         yield clone
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """In what a build differs from the release, and how far apart their vectors are where these are not the same."""
+    """What differs between a build and its release, and by how much their vectors do, where they do."""
 
     problems: list[Problem]
     distance: float | None = None
 
 
 def compare(release: Release, clone: Path, remote: str) -> Comparison:
-    """Compare a build with the release: its outputs, by hash, and what is known of them; vectors by tolerance."""
+    """Compare the outputs and metadata of a build with the release: by hash, vectors by tolerance."""
     folder = clone / release.folder
-    where = f"{release.tag}, built again, {release.folder}"
+    where = f"rebuild of {release.tag}, {release.folder}"
     locked = read_lock(read_bytes(folder / "dvc.lock"), f"{where}/dvc.lock", CorruptFile, FIX)
     built = {out.path: out.md5 for stage in locked.values() for out in stage}
     wanted = {output.path: output.md5 for output in release.outputs}
@@ -86,19 +78,19 @@ def compare(release: Release, clone: Path, remote: str) -> Comparison:
         built[METADATA] = hashlib.md5(metadata, usedforsecurity=False).hexdigest()
     distance = None
     if EMBEDDINGS in differing and EMBEDDINGS in wanted and (folder / EMBEDDINGS).is_file():
-        from registry.repair.vectors import compare as compare_vectors  # lazy, as it imports pyarrow
+        from registry.repair.vectors import compare as compare_vectors  # lazy: loads pyarrow
 
         released = obtain(release, wanted[EMBEDDINGS], clone / ".dvc" / "tmp" / EMBEDDINGS, remote)
         vectors = compare_vectors(released, folder / EMBEDDINGS)
-        made = read_metadata(metadata, f"{where}/{METADATA}", CorruptFile, FIX)
-        if vectors.agree and _without_bytes(made) == _without_bytes(release.metadata):
+        rebuilt_metadata = read_metadata(metadata, f"{where}/{METADATA}", CorruptFile, FIX)
+        if vectors.agree and _without_bytes(rebuilt_metadata) == _without_bytes(release.metadata):
             distance = vectors.distance
             differing = [path for path in differing if path not in WITH_VECTORS]
     return Comparison(
         [
             Problem(
                 f"{release.tag} {release.folder}/{path}",
-                f"built again it is {built.get(path, 'not there')}, and not {wanted.get(path, 'there')}",
+                f"the rebuild has {built.get(path, 'no such file')}, the release {wanted.get(path, 'no such file')}",
                 FIX,
             )
             for path in differing
@@ -108,13 +100,13 @@ def compare(release: Release, clone: Path, remote: str) -> Comparison:
 
 
 def _without_bytes(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of embedded chunks, without the hashes that hang on the last digits of a vector."""
+    """Return the metadata of embedded chunks without the hashes that depend on the last digits of vectors."""
     return {name: value for name, value in metadata.items() if name not in {"files", "index"}}
 
 
 def _write_settings(release: Release, root: Path, clone: Path) -> None:
-    """Give the clone a cache of its own, lest DVC take what it has from there, and the remotes of this one."""
-    from configobj import ConfigObj  # lazy: it comes with DVC, whose files these are
+    """Give the clone an empty cache, so that DVC builds everything, and the remotes of this clone."""
+    from configobj import ConfigObj  # lazy: only for a rebuild
 
     remotes = read_config(Git(root), f"refs/tags/{release.tag}").remotes
     settings = {f'remote "{name}"': section for name, section in remotes.items()}
@@ -124,7 +116,7 @@ def _write_settings(release: Release, root: Path, clone: Path) -> None:
 
 
 def _environment(root: Path, clone: Path) -> dict[str, str]:
-    """Return what the build finds in its environment: virtual environments that fit are used again."""
+    """Return the variables of the build, which uses this clone's virtual environments if the locks are the same."""
     environ = {name: value for name, value in elsewhere(os.environ).items() if name not in DROPPED}
     environ["SOURCE"] = "upstream"
     mirror = environ.get("FETCH_MIRROR", "")

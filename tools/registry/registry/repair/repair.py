@@ -1,4 +1,4 @@
-"""Put good copies in the place of what a release lacks in the store, or has damaged there."""
+"""Replace the objects of a release that are missing or damaged in the store with good copies."""
 
 import contextlib
 import dataclasses
@@ -11,18 +11,19 @@ from pathlib import Path
 
 from data_registry.git import Git
 from data_registry.releases.release import Release
+from data_registry.stage.errors import ChildFailed
 from data_registry.store.dvc_config import read_config
 from data_registry.store.objects import Fault, check_items, has_bytes, list_items
 from data_registry.store.protocol import CACHE, Store, object_path
 
-from registry.repair.rebuild import RebuildFailed, rebuilt
+from registry.repair.rebuild import rebuilt
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Mended:
-    """An object that was mended, and from where: the cache, the working tree, or a build."""
+class Repaired:
+    """An object that was replaced, and from where: the cache, the working tree, or a rebuild."""
 
     path: str
     md5: str
@@ -32,31 +33,31 @@ class Mended:
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """What was mended, and what could not be."""
+    """The objects that were replaced, and the faults that are left."""
 
-    mended: list[Mended]
+    repaired: list[Repaired]
     left: list[Fault]
 
 
 def repair(
     release: Release, root: Path, store: Store, advance: Callable[[int], None] = lambda _: None, build: bool = True
 ) -> Repair:
-    """Mend the objects of a release that are missing or damaged in the store: the lists first, then what they name.
+    """Replace the missing or damaged objects of a release: the lists of folders first, then the files.
 
-    A good copy is looked for in the cache and the working tree; where neither has one, the release is built again.
-    Raises PushFailed or SourceRefused where the store does not take it.
+    Copies come from the cache or the working tree; where neither has one, the release is built again.
+    Raises PushFailed or SourceRefused where the store cannot be written.
     """
     with contextlib.ExitStack() as until:
         copies = _Copies(release, root, until, build)
-        mended, _ = _mend(list_items(release, store)[1], store, copies)
+        repaired, _ = _repair(list_items(release, store)[1], store, copies)
         items, left = list_items(release, store)
-        more, still = _mend(check_items(items, store, advance), store, copies)
-        return Repair(sorted(mended + more, key=lambda each: each.path), left + still)
+        more, remaining = _repair(check_items(items, store, advance), store, copies)
+        return Repair(sorted(repaired + more, key=lambda one: one.path), left + remaining)
 
 
-def _mend(faults: list[Fault], store: Store, copies: "_Copies") -> tuple[list[Mended], list[Fault]]:
-    mended, left = [], []
-    sources: dict[str, str] = {}  # of an object that several paths share
+def _repair(faults: list[Fault], store: Store, copies: "_Copies") -> tuple[list[Repaired], list[Fault]]:
+    repaired, left = [], []
+    sources: dict[str, str] = {}  # by object, which several paths may share
     for fault in faults:
         if fault.md5 not in sources:
             with copies.find(fault) as (path, source):
@@ -64,14 +65,14 @@ def _mend(faults: list[Fault], store: Store, copies: "_Copies") -> tuple[list[Me
                     store.write(fault.md5, path)
                     sources[fault.md5] = source
         if fault.md5 in sources:
-            mended.append(Mended(fault.path, fault.md5, fault.what, sources[fault.md5]))
+            repaired.append(Repaired(fault.path, fault.md5, fault.what, sources[fault.md5]))
         else:
             left.append(fault)
-    return mended, left
+    return repaired, left
 
 
 class _Copies:
-    """Where good copies are: the release is built again only once, and only if need be."""
+    """Finds good copies; builds the release again once, if needed."""
 
     def __init__(self, release: Release, root: Path, until: contextlib.ExitStack, build: bool) -> None:
         self._release, self._root, self._until, self._build = release, root, until, build
@@ -80,34 +81,34 @@ class _Copies:
 
     @contextlib.contextmanager
     def find(self, fault: Fault) -> Iterator[tuple[Path | None, str]]:
-        """Yield a file with the object's bytes, hashed, and what it is called; or None."""
+        """Yield a file with the bytes of the object, and the name of its source; or None."""
         if has_bytes(cached := self._cache / object_path(fault.md5), fault.md5):
             yield cached, "the cache"
             return
-        there = self._root / self._release.folder / fault.path
-        if there.is_dir() and fault.md5.endswith(".dir"):
+        path = self._root / self._release.folder / fault.path
+        if path.is_dir() and fault.md5.endswith(".dir"):
             with tempfile.NamedTemporaryFile(prefix="registry-repair-") as file:
-                file.write(_list(there))
+                file.write(_list(path))
                 file.flush()
                 if has_bytes(Path(file.name), fault.md5):
                     yield Path(file.name), "the working tree"
                     return
-        elif has_bytes(there, fault.md5):
-            yield there, "the working tree"
+        elif has_bytes(path, fault.md5):
+            yield path, "the working tree"
             return
         if self._build:
-            made = self._built(fault.md5)
-            if made and has_bytes(made, fault.md5):
-                yield made, "a new build"
+            built = self._built(fault.md5)
+            if built and has_bytes(built, fault.md5):
+                yield built, "a rebuild"
                 return
         yield None, ""
 
     def _built(self, md5: str) -> Path | None:
-        """Return where a new build has an object, if it has; a build that fails is not tried again."""
+        """Return the path of an object in the cache of a rebuild; None if that failed, which is not tried again."""
         if self._clone is None:
             try:
                 self._clone = self._until.enter_context(rebuilt(self._release, self._root))
-            except RebuildFailed as error:
+            except ChildFailed as error:
                 log.warning("%s: %s", error.where, error.what)
                 self._build = False
                 return None

@@ -1,4 +1,4 @@
-"""Compare the vectors of a release with those of the same chunks, embedded again: the last digits may differ."""
+"""Compare the vectors of a release with those of a rebuild: the last digits may differ."""
 
 import dataclasses
 from pathlib import Path
@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TOLERANCE = 1e-6  # of each number of a vector of length 1
+TOLERANCE = 1e-6  # of each component of a unit vector
 VECTOR = "embedding"
 ROWS = 1 << 14  # in memory at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
-    """What a comparison found: whether all but the vectors is the same, and how far these are from each other."""
+    """Whether everything but the vectors is equal, and the largest difference between those."""
 
     same_chunks: bool
     distance: float
@@ -25,7 +25,7 @@ class Vectors:
 
 
 def compare(released: Path, built: Path) -> Vectors:
-    """Compare two files of embedded chunks, ``distance`` is the largest difference."""
+    """Compare two files of embedded chunks."""
     distance = 0.0
     with pq.ParquetFile(released) as one, pq.ParquetFile(built) as other:
         if one.schema_arrow != other.schema_arrow or one.metadata.num_rows != other.metadata.num_rows:
@@ -39,5 +39,5 @@ def compare(released: Path, built: Path) -> Vectors:
 
 
 def _numbers(batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    found: np.ndarray[tuple[int], np.dtype[np.float32]] = batch.column(VECTOR).flatten().to_numpy()
-    return found
+    numbers: np.ndarray[tuple[int], np.dtype[np.float32]] = batch.column(VECTOR).flatten().to_numpy()
+    return numbers

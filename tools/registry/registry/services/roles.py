@@ -1,4 +1,4 @@
-"""Database, extension and roles of the vector index, as compose/init makes them for the Compose stack."""
+"""Database, extension and roles of the vector index, as compose/init creates them for the Compose stack."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).resolve().parents[4] / "compose" / "init" / "vectors.sql
 
 
 def set_up(connected: Callable[[str], psycopg.Connection], database: str, passwords: Mapping[str, str]) -> None:
-    """Make the database, and the roles with no more than their work needs; what is right already stays.
+    """Create the database and its roles with the privileges that they need, where they are missing.
 
     ``connected`` opens a database as administrator.
     """
@@ -22,7 +22,7 @@ def set_up(connected: Callable[[str], psycopg.Connection], database: str, passwo
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 rights = "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
                 connection.execute(sql.SQL(rights).format(sql.Identifier(role)))
-            if role in passwords:  # hashed here, so that no log of the server can hold it
+            if role in passwords:  # hashed here, so that it cannot be in a log of the server
                 verifier = connection.pgconn.encrypt_password(passwords[role].encode(), role.encode()).decode()
                 login = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
                 connection.execute(login.format(sql.Identifier(role), sql.Literal(verifier)))

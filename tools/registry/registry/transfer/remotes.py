@@ -1,9 +1,9 @@
-"""Push a dataset's data to a remote and pull it back, and make sure of every object.
+"""Push a dataset's data to a remote and pull it back, and check every object.
 
-DVC takes a directory that is on the remote for complete, and a read-only file in its cache for right; so a lost
-object is never sent again, and a damaged one is passed on. Here every object is hashed before it is sent and after it
-has come, and looked for on the remote by name and size. DVC says what a dataset's objects are, and puts what has come
-in its place; the bytes go by the same store as everywhere else.
+DVC assumes that a directory on the remote is complete and that a read-only file in its cache is intact, so it never
+sends a lost object again, and passes a damaged one on. Here every object is hashed before it is sent and after it is
+received, and looked up on the remote by name and size. DVC lists the objects of a dataset and checks out what was
+received; the bytes go through the store of the client.
 """
 
 import contextlib
@@ -54,22 +54,22 @@ class Object:
     """A piece of content in DVC's cache: a file, or the list of a folder's files."""
 
     md5: str  # ends in .dir for a list
-    name: str  # whose content it is, relative to the repository
+    name: str  # of the file or folder, relative to the repository
     cached: Path
-    limit: int | None  # bytes that it has at most
+    limit: int | None  # maximum size in bytes
 
     @property
     def is_list(self) -> bool:
         return self.md5.endswith(".dir")
 
-    def is_whole(self) -> bool:
-        """Say whether the cache has it, unharmed."""
+    def is_intact(self) -> bool:
+        """Say whether the cache has its bytes."""
         return has_bytes(self.cached, self.md5)
 
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-    """What was sent or fetched."""
+    """The number of objects, and of those sent or fetched."""
 
     dataset: str
     remote: str
@@ -78,45 +78,45 @@ class Transfer:
 
 
 def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
-    """Send what the remote lacks of a dataset, and see that it then has every object in full size.
+    """Send the objects of a dataset that the remote lacks, and check that it then has all of them.
 
-    Raises InputMissing or ChecksumMismatch where the cache lacks an object or has it damaged; PushFailed where the
-    remote does not take it, DiskFull where its disk is full, SourceRefused where it refuses.
+    Raises InputMissing or ChecksumMismatch for an object that is missing or damaged in the cache; PushFailed, DiskFull
+    or SourceRefused where the remote cannot be written.
     """
     with dvc_repository(root) as repo:
         objects = _distinct(_objects(repo, dataset))
-        for each in objects:
-            if not each.cached.exists():
-                raise InputMissing(each.name, "not in the cache", f"make dataset DS={dataset.name}, or make pull")
-            if not each.is_whole():
-                raise ChecksumMismatch(each.name, f"damaged in the cache ({each.cached})", "delete it and build again")
+        for one in objects:
+            if not one.cached.exists():
+                raise InputMissing(one.name, "not in the cache", f"make dataset DS={dataset.name}, or make pull")
+            if not one.is_intact():
+                raise ChecksumMismatch(one.name, f"damaged in the cache ({one.cached})", "delete it and build again")
         store = open_store(Git(root), "HEAD", remote)
         with _sending():
             if lacking := _lacking(store, objects):
                 try_out(store)
-            size = sum(each.cached.stat().st_size for each in lacking)
+            size = sum(one.cached.stat().st_size for one in lacking)
             with progress(f"sending {dataset.name} to {remote}", size, "bytes") as advance:
                 meter = Meter(advance)
-                for lists in (False, True):  # last, for a list says that its files are there
-                    part = [each for each in lacking if each.is_list == lists]
-                    in_parallel(lambda each: store.write(each.md5, each.cached, meter), part, meter, PARALLEL)
+                for lists in (False, True):  # lists last: a list promises that its files are there
+                    part = [one for one in lacking if one.is_list == lists]
+                    in_parallel(lambda one: store.write(one.md5, one.cached, meter), part, meter, PARALLEL)
             if left := _lacking(store, lacking):
-                raise PushFailed(left[0].name, f"still not on {remote}", "look at the remote, then run it again")
+                raise PushFailed(left[0].name, f"still not on {remote}", "check the remote, then run again")
         return Transfer(dataset.name, remote, len(objects), len(lacking))
 
 
 def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()) -> Transfer:
-    """Fetch a dataset's data, or what some of its stages have made, put it in place, every byte of it hashed.
+    """Fetch the outputs of a dataset, or of some of its stages, hash every byte, and check them out.
 
-    Raises NetworkFailed where the remote does not give it, VerificationFailed where it gives other bytes.
+    Raises NetworkFailed for a missing object, VerificationFailed for one with other bytes.
     """
     with dvc_repository(root) as repo:
         store = open_store(Git(root), "HEAD", remote)
-        lists = [each for each in _distinct(_objects(repo, dataset, stages)) if each.is_list]
+        lists = [one for one in _distinct(_objects(repo, dataset, stages)) if one.is_list]
         moved = sum(in_parallel(functools.partial(_obtain, store, Meter(lambda _: None)), lists))
-        objects = _distinct(_objects(repo, dataset, stages))  # with those that the lists name
-        if moved or not all(each.cached.exists() for each in objects):
-            log.info("%s: fetching what is not here from %s", dataset.name, remote)
+        objects = _distinct(_objects(repo, dataset, stages))  # with the files of the lists
+        if moved or not all(one.cached.exists() for one in objects):
+            log.info("%s: fetching missing objects from %s", dataset.name, remote)
         with progress(f"verifying {dataset.name}", len(objects), "objects") as advance:
             meter = Meter(advance)
             moved += sum(in_parallel(functools.partial(_obtain, store, meter), objects, meter))
@@ -125,9 +125,9 @@ def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()
 
 
 def try_out(store: Store) -> None:
-    """See that a store takes an object, and gives it back, before anything of worth is sent.
+    """Check that an object can be written and read back, before data is sent.
 
-    Where it may not be removed it stays, under the name that its bytes have. Raises what writing and reading do.
+    It stays where removing it is not allowed. Raises what writing and reading raise.
     """
     content = f"data-registry {secrets.token_hex(16)}\n".encode()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -135,50 +135,50 @@ def try_out(store: Store) -> None:
         file.write(content)
         file.flush()
         store.write(md5, Path(file.name))
-    where, fix = f"remote {store.remote}", "look at that server, then run again"
+    where, fix = f"remote {store.remote}", "check that server, then run again"
     try:
         copy_object(store, md5, len, limit=len(content))
     except (Absent, ChecksumMismatch) as error:
-        raise PushFailed(where, f"has not kept what was written to it: {error.what}", fix) from error
+        raise PushFailed(where, f"lost a test object: {error.what}", fix) from error
     with contextlib.suppress(SourceRefused, PushFailed):
         store.delete(md5)
 
 
 @contextlib.contextmanager
 def _sending() -> Iterator[None]:
-    """Let what fails while something is sent say so: it is run again as a whole."""
+    """Raise PushFailed for NetworkFailed: a push is retried as a whole."""
     try:
         yield
     except NetworkFailed as error:
         raise PushFailed(error.where, error.what, error.fix) from error
 
 
-def _obtain(store: Store, meter: Meter, each: Object) -> bool:
-    """See that the cache has an object, read-only as DVC has them, and say whether it was fetched for that."""
-    lacks = not each.is_whole()
+def _obtain(store: Store, meter: Meter, wanted: Object) -> bool:
+    """Fetch an object into the cache, read-only as DVC keeps them, unless it is there; say whether it was fetched."""
+    lacks = not wanted.is_intact()
     if lacks:
         try:
-            with replacing(each.cached) as (temporary,):
+            with replacing(wanted.cached) as (temporary,):
                 with temporary.open("wb") as file:
 
                     def write(block: bytes) -> None:
-                        meter(0)  # which ends it where another has failed
+                        meter(0)  # raises if another thread has failed
                         file.write(block)
 
-                    copy_object(store, each.md5, write, limit=each.limit)
+                    copy_object(store, wanted.md5, write, limit=wanted.limit)
                 temporary.chmod(READ_ONLY)
         except Absent as error:
-            raise NetworkFailed(each.name, f"not on {store.remote}", "make push where it was built") from error
+            raise NetworkFailed(wanted.name, f"not on {store.remote}", "make push where it was built") from error
         except ChecksumMismatch as error:
-            fix = "delete that object there, then make push a good copy"
-            raise VerificationFailed(each.name, f"{store.remote} has other bytes than {each.md5}", fix) from error
+            fix = "make repair, or make push where it was built"
+            raise VerificationFailed(wanted.name, f"damaged on {store.remote} (object {wanted.md5})", fix) from error
     meter(1)
     return lacks
 
 
 def _check_out(repo: "Repo", dataset: Dataset, stages: Collection[str]) -> None:
-    """Put what the cache has in place."""
-    from dvc.exceptions import DvcException
+    """Check the outputs out of the cache."""
+    from dvc.exceptions import DvcException  # lazy: DVC takes seconds to load
 
     targets = [f"{dataset.pipeline}:{stage}" for stage in sorted(stages)] or [str(dataset.pipeline)]
     try:
@@ -187,42 +187,43 @@ def _check_out(repo: "Repo", dataset: Dataset, stages: Collection[str]) -> None:
         cause: BaseException = error
         while cause.__cause__:
             cause = cause.__cause__
-        raise StageError(f"data/{dataset.name}", str(cause) or str(error), "see what dvc checkout says") from error
+        raise StageError(f"data/{dataset.name}", str(cause) or str(error), "run dvc checkout for details") from error
 
 
 def _objects(repo: "Repo", dataset: Dataset, stages: Collection[str] = ()) -> Iterator[Object]:
-    """Yield the objects of the outputs of a dataset, or some stages; of a folder not in the cache, its list alone."""
+    """Yield the objects of the outputs of a dataset, or of some stages; the files of a folder if its list is cached."""
     cache: Any = repo.cache.local
     for out in repo.index.outs:
         if Path(out.stage.path) != dataset.pipeline or not out.use_cache or (stages and out.stage.name not in stages):
             continue
         if not out.hash_info:
-            raise InputMissing(dataset.folder / "dvc.lock", f"has no {out.def_path}", f"make dataset DS={dataset.name}")
+            fix = f"make dataset DS={dataset.name}"
+            raise InputMissing(dataset.folder / "dvc.lock", f"{out.def_path} not found", fix)
         md5 = check_md5(out.hash_info.value, f"data/{dataset.name}/dvc.lock")
         name, size = os.path.relpath(out.fs_path, repo.root_dir), out.meta.size
-        whole = Object(md5, name, Path(cache.oid_to_path(md5)), LIST if md5.endswith(".dir") else size)
-        yield whole
-        if whole.is_list and whole.is_whole():
-            for item in parse_list(name, read_bytes(whole.cached, LIST), size):
+        output = Object(md5, name, Path(cache.oid_to_path(md5)), LIST if md5.endswith(".dir") else size)
+        yield output
+        if output.is_list and output.is_intact():
+            for item in parse_list(name, read_bytes(output.cached, LIST), size):
                 yield Object(item.md5, item.path, Path(cache.oid_to_path(item.md5)), item.limit)
 
 
 def _distinct(objects: Iterable[Object]) -> list[Object]:
-    found: dict[str, Object] = {}
-    for each in objects:
-        known = found.setdefault(each.md5, each)
-        if known.limit is not None and (each.limit is None or each.limit > known.limit):  # in a larger folder
-            found[each.md5] = each
-    return list(found.values())
+    distinct: dict[str, Object] = {}
+    for one in objects:
+        known = distinct.setdefault(one.md5, one)
+        if known.limit is not None and (one.limit is None or one.limit > known.limit):  # in a larger folder
+            distinct[one.md5] = one
+    return list(distinct.values())
 
 
 def _lacking(store: Store, objects: list[Object]) -> list[Object]:
-    """Return the objects that the remote does not have, or has in another size."""
+    """Return the objects that are missing on the remote, or have another size there."""
 
-    def lacks(each: Object) -> bool:
+    def lacks(wanted: Object) -> bool:
         try:
-            return store.size(each.md5) != each.cached.stat().st_size
-        except (Absent, SourceRefused):  # who may not list a bucket is refused what is not there
+            return store.size(wanted.md5) != wanted.cached.stat().st_size
+        except (Absent, SourceRefused):  # without the right to list a bucket, missing objects are refused
             return True
 
     return list(itertools.compress(objects, in_parallel(lacks, objects, threads=PARALLEL)))

@@ -1,0 +1,34 @@
+"""The commands of README.md run as they stand, in the world of make demo."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import environ
+from e2e.conftest import Demo
+
+pytestmark = pytest.mark.extended
+
+# Those that need Docker, a cluster, torch or another network, and those that other tests run: demo, test.
+ELSEWHERE = re.compile(
+    r"ENV=|FETCH_MIRROR=|minikube|docker|export|embeddings|make (?:demo|test|switch|search|images|catalog-serve)"
+)
+COMMAND = re.compile(r"^ {4}((?:make|dvc) .*?)(?: +# .*)?$", re.MULTILINE)
+
+
+def test_commands_of_the_readme_run(demo: Demo, root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    commands = [command for command in dict.fromkeys(COMMAND.findall(text)) if not ELSEWHERE.search(command)]
+    assert len(commands) >= 12
+    for command in commands:
+        # Without sources of its own, each dataset is built from its sample; the tools' environments are there.
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=demo.clone / ".demo/repo",
+            env=environ(root, SOURCE="upstream"),
+            text=True,
+            capture_output=True,
+        )
+        assert done.returncode == 0, (command, done.stderr)
