@@ -115,14 +115,29 @@ def inject(template: Path, folder: Path, call: str, number: int, fault: str) -> 
     shutil.rmtree(world)
 
 
-@needs_strace
-def test_a_release_that_is_killed_is_finished_by_the_next_run(template: Path, tmp_path: Path) -> None:
-    """One of each kind; the slow one below takes all of them."""
-    found = points(template, tmp_path, CALLS)
+@pytest.fixture(scope="module")
+def steps(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
+    """Return a step of each kind."""
+    found = points(template, tmp_path_factory.mktemp("points"), CALLS)
     forks = [point for point in found if point[0] == "vfork"]
     others = [point for point in found if point[0] != "vfork"]
-    for call, number in (forks[len(forks) // 3], forks[-5], others[len(others) // 2]):
-        inject(template, tmp_path, call, number, KILL)
+    return {"early git": forks[len(forks) // 3], "late git": forks[-5], "write": others[len(others) // 2]}
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    "step",
+    [
+        "late git",
+        pytest.param("early git", marks=pytest.mark.extended),
+        pytest.param("write", marks=pytest.mark.extended),
+    ],
+)
+def test_a_release_that_is_killed_is_finished_by_the_next_run(
+    step: str, steps: dict[str, tuple[str, int]], template: Path, tmp_path: Path
+) -> None:
+    """The slow test below takes all steps."""
+    inject(template, tmp_path, *steps[step], KILL)
 
 
 @needs_strace

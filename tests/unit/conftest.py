@@ -13,8 +13,7 @@ from registry.services.tracking import connected
 def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """MLflow's records with nothing in them, for each test to copy.
 
-    Making the tables takes half a minute of processor time, so they are kept in the environment, which another MLflow
-    has another one of.
+    Making the tables takes many seconds, so they are kept in the environment, which another MLflow has another one of.
     """
     kept = Path(sys.prefix) / "mlflow-empty.db"
     with alone("mlflow"):
