@@ -33,7 +33,7 @@ PATH = re.compile(
 )
 PARTS: dict[str, Object] = {
     "token": {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "status": {"token": "a-token"}},
-    "log": {"said": "a line"},
+    "log": {"line": "a line"},
 }
 WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 MINIKUBE = """\
@@ -80,8 +80,10 @@ class Cluster:
         return {each["kind"] for each in self.objects.values()}
 
     def named(self, kind: str, name: str) -> Object:
-        (found,) = (each for each in self.objects.values() if (each["kind"], each["metadata"]["name"]) == (kind, name))
-        return found
+        (document,) = (
+            each for each in self.objects.values() if (each["kind"], each["metadata"]["name"]) == (kind, name)
+        )
+        return document
 
     def changes(self) -> list[str]:
         """The requests that were no reading."""
@@ -127,8 +129,8 @@ class Cluster:
             server.shutdown()
 
     def answer(self, method: str, path: str, body: Object, query: dict[str, list[str]]) -> tuple[int, Object]:
-        if found := self._discovery(path):
-            return found
+        if answer := self._discovery(path):
+            return answer
         match = PATH.fullmatch(path)
         if not match:
             return 404, _status(404, "NotFound", f"no such path {path}")
@@ -160,14 +162,14 @@ class Cluster:
         kind = match["kind"] if group == "v1" else f"{match['kind']}.{group}"
         if path not in self.objects:
             return _refused(404, kind, match["name"])
-        found = self.objects[path]
+        document = self.objects[path]
         if match["kind"] == "workflows":
-            statuses = self.script.get(_dataset(found), [{"phase": "Succeeded"}])
+            statuses = self.script.get(_dataset(document), [{"phase": "Succeeded"}])
             status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
             if isinstance(status, int):
                 return _refused(status, kind, match["name"])
-            found["status"] = status
-        return 200, found
+            document["status"] = status
+        return 200, document
 
     def _discovery(self, path: str) -> tuple[int, Object] | None:
         if path == "/api":
@@ -208,13 +210,13 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             sent = self.rfile.read(length)  # of what kubectl itself knows best, as protobuf, which nobody here reads
             body = {} if not length or "protobuf" in self.headers["Content-Type"] else yaml.safe_load(sent)
-            code, said = cluster.answer(self.command, parts.path, body, parse_qs(parts.query))
-            told = json.dumps(said).encode()
+            code, document = cluster.answer(self.command, parts.path, body, parse_qs(parts.query))
+            content = json.dumps(document).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(told)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any
 
@@ -242,13 +244,13 @@ def _merged(before: Any, patch: Any) -> Any:
     """Apply a merge patch (RFC 7396), which kubectl's strategic ones are where no list changes."""
     if not isinstance(patch, dict):
         return patch
-    found = dict(before) if isinstance(before, dict) else {}
+    merged = dict(before) if isinstance(before, dict) else {}
     for key, value in patch.items():
         if value is None:
-            found.pop(key, None)
+            merged.pop(key, None)
         elif not key.startswith("$"):
-            found[key] = _merged(found.get(key), value)
-    return found
+            merged[key] = _merged(merged.get(key), value)
+    return merged
 
 
 def _dataset(workflow: Object) -> str:

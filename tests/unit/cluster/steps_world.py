@@ -120,10 +120,10 @@ def stages(world: Path, name: str = "letters") -> list[Stage]:
     return resolved_stages(find_datasets(world / "clone", name)[0], world / "clone")
 
 
-def plan(world: Path, name: str = "letters", **asked: object) -> Plan:
+def plan(world: Path, name: str = "letters", **changes: object) -> Plan:
     """Make the plan of a workflow, by default of a current template."""
-    asked = {"template": digest(stages(world, name)), **asked}
-    return make_plan(Workspace(world), str(world / "origin.git"), "local", name, **asked)  # type: ignore[arg-type]
+    changes = {"template": digest(stages(world, name)), **changes}
+    return make_plan(Workspace(world), str(world / "origin.git"), "local", name, **changes)  # type: ignore[arg-type]
 
 
 def refused(code: int, message: str, call: Callable[[], object]) -> None:

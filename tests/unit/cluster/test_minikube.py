@@ -68,8 +68,8 @@ def refusal(done: subprocess.CompletedProcess[str], code: int) -> str:
     return lines[0]
 
 
-def asked(cluster: Cluster) -> list[str]:
-    """What a cluster was asked, but for its version: Google's kubectl, where it is that, chooses another by it."""
+def requests(cluster: Cluster) -> list[str]:
+    """The requests but for the version, by which Google's kubectl chooses another one."""
     return [each for each in cluster.seen if each != "GET /version"]
 
 
@@ -113,8 +113,8 @@ def test_apply_again_changes_nothing(clone: Path, cluster: Cluster, known: dict[
 def test_a_secret_that_lacks_a_key_is_named(clone: Path, cluster: Cluster, known: dict[str, str]) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "registry-s3"}}
     cluster.put({**secret, "data": {"AWS_ACCESS_KEY_ID": "eA=="}}, "secrets")
-    said = make(clone, known, "apply").stdout
-    assert "secret registry-s3 lacks AWS_SECRET_ACCESS_KEY; delete it, then create it: kubectl create secret" in said
+    listed = make(clone, known, "apply").stdout
+    assert "secret registry-s3 lacks AWS_SECRET_ACCESS_KEY; delete it, then create it: kubectl create secret" in listed
 
 
 def test_images_of_earlier_tools_stay(clone: Path, cluster: Cluster, known: dict[str, str]) -> None:
@@ -156,7 +156,7 @@ def test_another_context_is_refused_and_nothing_is_sent(
         f"error: kubectl: {what}; fix: kubectl config use-context minikube, "
         f"or set KUBE_CONTEXT={current or 'NAME'} to use another cluster"
     )
-    assert asked(cluster) == [] and not (tmp_path / "bin" / "images.log").exists()
+    assert requests(cluster) == [] and not (tmp_path / "bin" / "images.log").exists()
 
 
 def test_a_context_that_is_named_is_used_whatever_is_current(
@@ -168,7 +168,7 @@ def test_a_context_that_is_named_is_used_whatever_is_current(
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         done = make(clone, known, "apply", KUBE_CONTEXT="prod")
         assert done.returncode == 0 and done.stdout.startswith("prod: "), done.stderr
-        assert asked(cluster) == [] and other.changes()
+        assert requests(cluster) == [] and other.changes()
     assert "--profile=prod image load" in (tmp_path / "bin" / "images.log").read_text()
     refused = refusal(make(clone, known, "apply", KUBE_CONTEXT="nowhere"), 13)
     assert 'context "nowhere" does not exist' in refused
@@ -225,8 +225,8 @@ def test_forward_leads_to_every_service_and_leaves_nothing_behind(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
     )
     assert running.stdout is not None
-    said = [running.stdout.readline() for _ in range(4)]
-    assert said[:3] == [f"localhost:{ports[name]} -> {name} ({DEFAULTS[name][0]})\n" for name in DEFAULTS]
+    lines = [running.stdout.readline() for _ in range(4)]
+    assert lines[:3] == [f"localhost:{ports[name]} -> {name} ({DEFAULTS[name][0]})\n" for name in DEFAULTS]
     for port in ports.values():
         socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
     running.send_signal(ending)
@@ -293,7 +293,7 @@ def test_forward_refuses_nonsense(
     variable: str, value: str, line: str, clone: Path, cluster: Cluster, known: dict[str, str]
 ) -> None:
     assert refusal(make(clone, known, "forward", **{variable: value}), 2) == line
-    assert asked(cluster) == []
+    assert requests(cluster) == []
 
 
 TAG = "wine-quality-v1.0.0"
@@ -301,8 +301,8 @@ TAG = "wine-quality-v1.0.0"
 
 def finished(phase: str, tag: str = "", outcome: str = "released") -> dict[str, object]:
     published = {"type": "Pod", "templateName": "publish", "phase": phase}
-    told = [{"name": "tag", "value": tag}, {"name": "outcome", "value": outcome}]
-    outputs = {"parameters": told} if tag else {"exitCode": "42"}
+    parameters = [{"name": "tag", "value": tag}, {"name": "outcome", "value": outcome}]
+    outputs = {"parameters": parameters} if tag else {"exitCode": "42"}
     return {"phase": phase, "nodes": {"1": {**published, "outputs": outputs, "message": "Error (exit code 42)"}}}
 
 

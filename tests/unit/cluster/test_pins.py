@@ -48,9 +48,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def images(tree: Path) -> dict[str, str]:
-    found: dict[str, str] = yaml.safe_load((tree / "data/images.yaml").read_text())["images"]
-    assert set(found) == {"fetcher", "stats"}
-    return {**found, "cluster": find_tools(tree)["cluster"].image()}
+    images: dict[str, str] = yaml.safe_load((tree / "data/images.yaml").read_text())["images"]
+    assert set(images) == {"fetcher", "stats"}
+    return {**images, "cluster": find_tools(tree)["cluster"].image()}
 
 
 @pytest.fixture
@@ -58,16 +58,16 @@ def address(tmp_path: Path) -> Iterator[str]:
     """The address of a registry that has nothing."""
     if not SERVER:
         pytest.skip("docker-registry is not installed")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     config = tmp_path / "registry.yaml"
     config.write_text(CONFIG.format(folder=tmp_path / "registry", port=port))
     server = subprocess.Popen([SERVER, "serve", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         for _ in range(100):
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
         yield f"localhost:{port}/opencloudhub/data-registry"
@@ -98,11 +98,11 @@ def publish(tree: Path, tool: str, name: str) -> str:
 def test_local_images_keep_their_names(images: dict[str, str]) -> None:
     done = pins("--local")
     assert done.exit_code == 0, done.stderr
-    found = yaml.safe_load(done.stdout)
-    assert found["kind"] == "ConfigMap" and found["metadata"]["name"] == "registry-images"
-    assert found["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
-    assert found["data"] == {key(tool, images): image for tool, image in images.items()}
-    kubernetes_validate.validate(found, "1.32", strict=True)
+    manifest = yaml.safe_load(done.stdout)
+    assert manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"] == "registry-images"
+    assert manifest["metadata"]["labels"]["workflows.argoproj.io/configmap-type"] == "Parameter"
+    assert manifest["data"] == {key(tool, images): image for tool, image in images.items()}
+    kubernetes_validate.validate(manifest, "1.32", strict=True)
 
 
 @pytest.mark.docker
@@ -117,8 +117,8 @@ def test_published_images_are_named_by_their_digests(tree: Path, images: dict[st
     assert done.stderr.startswith(f"error: {names['stats']}: ") and "not found" in done.stderr
     digests["stats"] = publish(tree, "stats", names["stats"])
     assert json.loads(pins("--missing", "--registry", address).stdout) == []
-    found = yaml.safe_load(pins("--registry", address).stdout)
-    assert found["data"] == {key(tool, images): f"{address}/{tool}@{digest}" for tool, digest in digests.items()}
+    manifest = yaml.safe_load(pins("--registry", address).stdout)
+    assert manifest["data"] == {key(tool, images): f"{address}/{tool}@{digest}" for tool, digest in digests.items()}
 
 
 @pytest.mark.docker

@@ -10,11 +10,11 @@ from cluster.steps.report import failed_steps
 
 def failures(*nodes: tuple[str, str]) -> str:
     """What Argo puts for {{workflow.failures}}: a list in JSON, as a string in JSON."""
-    told = [
+    entries = [
         {"displayName": f"{name}(0)", "message": message, "templateName": name, "phase": "Failed", "finishedAt": None}
         for name, message in nodes
     ]
-    return json.dumps(json.dumps(told))
+    return json.dumps(json.dumps(entries))
 
 
 @pytest.mark.parametrize(

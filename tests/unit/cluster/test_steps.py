@@ -65,14 +65,14 @@ def released(published: Path, tmp_path: Path) -> Path:
 
 
 def test_stages_are_what_dvc_makes_of_them(fresh: Path) -> None:
-    found = stages(fresh)
-    assert [stage.name for stage in found] == ALL
+    resolved = stages(fresh)
+    assert [stage.name for stage in resolved] == ALL
     counts = "processed/process_stats.json"
     outputs = ("processed/train", counts, "samples.parquet")
-    told = ("parquetizer", ("raw", "processed", "samples.parquet"), "registry/parquetizer:src-1", False, ("fetcher",))
-    assert found[1] == Stage(*told, outputs, (counts,), ("params.yaml",), ("params.yaml", "raw"))
-    assert found[2].reads == ("params.yaml", counts, "processed/train", "raw", "samples.parquet")
-    assert with_dependents(found, {"parquetizer"}) == {"parquetizer", "stats"}
+    fields = ("parquetizer", ("raw", "processed", "samples.parquet"), "registry/parquetizer:src-1", False, ("fetcher",))
+    assert resolved[1] == Stage(*fields, outputs, (counts,), ("params.yaml",), ("params.yaml", "raw"))
+    assert resolved[2].reads == ("params.yaml", counts, "processed/train", "raw", "samples.parquet")
+    assert with_dependents(resolved, {"parquetizer"}) == {"parquetizer", "stats"}
 
 
 @pytest.mark.parametrize("command", ["../../tools/run stats raw", "bin/run fetcher raw", "../../tools/run tar raw"])
@@ -123,8 +123,8 @@ def test_a_repository_that_does_not_answer(fresh: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_released_has_nothing_to_do_unless_forced(released: Path) -> None:
-    out, told = released / "out", digest(stages(released))
-    environ = {"DS": "letters", "STAGES_DIGEST": told, "REPO_URL": str(released / "origin.git"), "FORCE": "false"}
+    out, current = released / "out", digest(stages(released))
+    environ = {"DS": "letters", "STAGES_DIGEST": current, "REPO_URL": str(released / "origin.git"), "FORCE": "false"}
     command = ["argo", "plan", "--workspace", str(released), "--out", str(out)]
     done = CliRunner().invoke(cli, command, env=environ)
     assert done.exit_code == 0 and done.stdout.endswith(": all stages are up to date\n"), done.output
@@ -140,8 +140,8 @@ def test_what_is_released_has_nothing_to_do_unless_forced(released: Path) -> Non
 def test_what_was_built_but_never_released_is_published(released: Path) -> None:
     for folder in ("origin.git", "clone"):
         git(released / folder, "tag", "-d", V1)
-    found = plan(released)
-    assert (found.run, found.publish) == ([], True)
+    planned = plan(released)
+    assert (planned.run, planned.publish) == ([], True)
     assert publish(Workspace(released), "local", "auto").outcome == "released"
 
 
@@ -156,9 +156,9 @@ def test_what_was_built_but_never_released_is_published(released: Path) -> None:
 def test_a_change_in_the_middle_runs_what_comes_after_it(released: Path, path: str, before: str, after: str) -> None:
     change(released / "clone", f"data/{path}", before, after)
     push(released / "clone")
-    found = plan(released)
-    assert found.run == ["parquetizer", "stats"] and (released / LETTERS / "raw/keys.txt").is_file()
-    work(Workspace(released), found)
+    planned = plan(released)
+    assert planned.run == ["parquetizer", "stats"] and (released / LETTERS / "raw/keys.txt").is_file()
+    work(Workspace(released), planned)
     done = publish(Workspace(released), "local", "major")
     if "factor" in before:
         assert (done.tag, done.outcome) == ("letters-v2.0.0", "released")
@@ -181,8 +181,8 @@ def test_what_the_remote_has_lost_is_made_again(released: Path, lost: str, run: 
 def test_the_release_to_build_from_is_written_down(released: Path) -> None:
     refused(10, "index: is made from a working copy, which a workflow does not have", lambda: plan(released, "index"))
     for wanted in ("latest", V1):
-        found, folder = plan(released, "index", data_version=wanted), released / "repo/data/index"
-        assert found.run == ["registry", "stats"] and f"version: {V1}}}" in (folder / "params.yaml").read_text()
+        planned, folder = plan(released, "index", data_version=wanted), released / "repo/data/index"
+        assert planned.run == ["registry", "stats"] and f"version: {V1}}}" in (folder / "params.yaml").read_text()
     assert json.loads((folder / "parent/release.json").read_text())["version"] == V1
     clean(Workspace(released), "stats")
     change(released, "repo/data/index/params.yaml", "Index", "Mine")

@@ -86,8 +86,8 @@ def failed(template: str, code: int, at: int = 1) -> dict[str, Any]:
 
 
 def published(outcome: str) -> dict[str, Any]:
-    told = [{"name": "tag", "value": "apples-v1.1.0"}, {"name": "outcome", "value": outcome}]
-    nodes = {"1": pod("plan", "Succeeded", 1), "2": pod("publish", "Succeeded", 2, outputs={"parameters": told})}
+    parameters = [{"name": "tag", "value": "apples-v1.1.0"}, {"name": "outcome", "value": outcome}]
+    nodes = {"1": pod("plan", "Succeeded", 1), "2": pod("publish", "Succeeded", 2, outputs={"parameters": parameters})}
     return {"phase": "Succeeded", "nodes": nodes}
 
 
@@ -197,15 +197,15 @@ def test_what_was_released_and_what_failed_is_told(api: Cluster, tmp_path: Path)
         "data-pears-00001 --output=yaml"
     )
     assert "apples: Succeeded; released apples-v1.1.0" in done.stderr.splitlines()
-    told = summary.read_text()
-    assert told.startswith(f"before\n### [data pipelines]({RUN_URL})\n")
-    assert "| apples | Succeeded | released apples-v1.1.0 | - | - |" in told
-    assert "| pears | Failed | - | fetcher | Error (exit code 11) |" in told
+    text = summary.read_text()
+    assert text.startswith(f"before\n### [data pipelines]({RUN_URL})\n")
+    assert "| apples | Succeeded | released apples-v1.1.0 | - | - |" in text
+    assert "| pears | Failed | - | fetcher | Error (exit code 11) |" in text
 
 
 @needs_kubectl
 @pytest.mark.parametrize(
-    ("outcome", "is_new", "said"),
+    ("outcome", "is_new", "release"),
     [
         ("released", True, "released apples-v1.1.0"),
         ("completed", True, "released apples-v1.1.0"),
@@ -213,15 +213,15 @@ def test_what_was_released_and_what_failed_is_told(api: Cluster, tmp_path: Path)
     ],
 )
 def test_nothing_is_called_released_that_was_before(
-    api: Cluster, tmp_path: Path, outcome: str, is_new: bool, said: str
+    api: Cluster, tmp_path: Path, outcome: str, is_new: bool, release: str
 ) -> None:
     api.script = {"apples": [published(outcome)]}
     summary = tmp_path / "summary.md"
     done = submit(api, "data", INPUTS_JSON='{"pipelines": "apples"}', GITHUB_STEP_SUMMARY=str(summary))
     (apples,) = json.loads(done.stdout)["workflows"]
     assert (apples["tag"], apples["is_new"]) == ("apples-v1.1.0", is_new)
-    assert f"| apples | Succeeded | {said} | - | - |" in summary.read_text()
-    assert f"apples: Succeeded; {said}" in done.stderr.splitlines()
+    assert f"| apples | Succeeded | {release} | - | - |" in summary.read_text()
+    assert f"apples: Succeeded; {release}" in done.stderr.splitlines()
 
 
 @needs_kubectl
@@ -268,8 +268,8 @@ def test_the_former_names_of_options_are_accepted_and_not_shown(api: Cluster) ->
     api.script = {"pears": [{"phase": "Running"}]}
     done = submit(api, "data", "--patience", "0.01", "--pause=0")
     assert done.exit_code == 31, done.stderr
-    shown = CliRunner().invoke(cli, ["submit", "--help"]).stdout
-    assert "--timeout" in shown and "--patience" not in shown
+    text = CliRunner().invoke(cli, ["submit", "--help"]).stdout
+    assert "--timeout" in text and "--patience" not in text
 
 
 @needs_kubectl
@@ -408,8 +408,8 @@ def test_the_kubeconfig_is_for_this_user_and_only_while_it_is_needed(
     (tmp_path / "bin" / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert submit(api, "data", KUBE_CONFIG=api.config()).exit_code == 13
-    told = notes.read_text()
-    assert told.startswith("600\n") and "secret-token" not in told and "KUBE_CONFIG=" not in told
+    text = notes.read_text()
+    assert text.startswith("600\n") and "secret-token" not in text and "KUBE_CONFIG=" not in text
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -431,10 +431,10 @@ def test_stdout_is_one_object_and_stderr_the_progress(api: Cluster, tree: Path) 
 
 
 def test_templates_declare_what_is_submitted(root: Path) -> None:
-    found = sorted(root.glob("data/*/workflow.yaml"))
-    if not found:
+    paths = sorted(root.glob("data/*/workflow.yaml"))
+    if not paths:
         pytest.skip("no dataset has a workflow.yaml")
-    for path in found:
+    for path in paths:
         declared = {each["name"]: each for each in yaml.safe_load(path.read_text())["spec"]["arguments"]["parameters"]}
         pipeline = "embeddings" if path.parent.name.endswith("-embeddings") else "data"
         own = {OWN["embeddings"]} if pipeline == "embeddings" else set()
