@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import itertools
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -130,3 +131,37 @@ def test_modules_form_a_tree() -> None:
     """Within the folders too: no two modules import each other."""
     arrows = {name: imported(name, path) - {name} for name, path in MODULES.items() if path.name != "__init__.py"}
     list(graphlib.TopologicalSorter(arrows).static_order())
+
+
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "markdown_it": "markdown-it-py",
+    "mlflow": "mlflow-skinny",
+    "vl_convert": "vl-convert-python",
+    "yaml": "pyyaml",
+}
+
+
+@pytest.mark.parametrize("tool", ["catalog", "cluster"])
+def test_a_lock_has_what_the_modules_of_other_tools_need(tool: str) -> None:
+    """Of the registry's dependencies, a tool that imports some of its modules declares only theirs."""
+    waiting = [name for name in MODULES if name.partition(".")[0] == tool]
+    closure: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in closure:
+            closure.add(name)
+            waiting += imported(name, MODULES[name])
+    needed = {package for name in closure for package in third_party(MODULES[name])}
+    lock = (TOOLS / tool / "requirements.lock").read_text(encoding="utf-8")
+    missing = {package for package in needed if f"\n{package}==" not in f"\n{lock}" and f"\n{package}[" not in lock}
+    assert not missing, "add it to the dependencies in pyproject.toml, and run: make lock"
+
+
+def third_party(path: Path) -> set[str]:
+    """Return the distributions that a module imports, in function bodies too."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    packages = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names} - {*ARROWS}
+    return {DISTRIBUTIONS.get(package, package) for package in packages}
