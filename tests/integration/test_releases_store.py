@@ -170,14 +170,14 @@ def test_what_is_lost_and_damaged_is_named_and_mended(
     assert done.returncode == 0, done.stderr
     source = {"cache": "the cache", "tree": "the working tree", "build": "a new build"}[copies]
     lines = done.stdout.splitlines()
-    assert lines[-1] == "wine-quality-v1.0.0: 4 mended on docker, all is as released"
+    assert lines[-1] == "wine-quality-v1.0.0: 4 objects replaced on docker, all as released"
     assert len(lines) == 5 and all(line.endswith(f"mended from {source}") for line in lines[:-1])
     assert clone.registry("verify", "wine-quality").returncode == 0
 
 
 def test_release_built_again_has_the_same_bytes(clone: Clone) -> None:
     done = clone.run("make", "verify", DS="wine-quality", REBUILD="1")
-    assert done.returncode == 0 and "all as released, and built again it is the same" in done.stdout, done.stderr
+    assert done.returncode == 0 and "all as released; the rebuild is identical" in done.stdout, done.stderr
     assert git(clone.folder, "status", "--porcelain") == ""
 
 

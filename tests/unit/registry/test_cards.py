@@ -265,7 +265,7 @@ def test_a_licence_that_people_have_set_takes_its_name_and_link_along(tmp_path: 
 @pytest.mark.parametrize(
     ("readme", "message"),
     [
-        (f"---\n{START}\nlicense: mit\n---\n", "without its counterpart; fix: remove it: make cards writes both again"),
+        (f"---\n{START}\nlicense: mit\n---\n", "without its counterpart; fix: remove it, then make cards"),
         (f"---\nlicense: mit\n{END}\n---\n", "without its counterpart"),
         ("---\na: [\n---\n", "invalid YAML"),
         ("---\njust words\n---\n", "expected a mapping, got a text; fix: write keys and values between"),

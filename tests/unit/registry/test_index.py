@@ -77,8 +77,8 @@ def test_the_working_copy_is_marked_as_such(registry: Registry, tmp_path: Path):
     ("given", "message"),
     [
         ({"dataset": "letters"}, "version is missing"),
-        ({"dataset": "letters", "version": "1.0.0"}, "version '1.0.0' is no release of letters"),
-        ({"dataset": "letters", "version": "pictures-v1.0.0"}, "version 'pictures-v1.0.0' is no release of letters"),
+        ({"dataset": "letters", "version": "1.0.0"}, "version '1.0.0' is not a release of letters"),
+        ({"dataset": "letters", "version": "pictures-v1.0.0"}, "version 'pictures-v1.0.0' is not a release of letters"),
         ({"dataset": "../letters", "version": "workspace"}, "invalid dataset name '../letters'"),
         ({"dataset": "letters", "version": "workspace", "else": "x"}, "unknown key else"),
     ],
@@ -198,16 +198,19 @@ FIGURES = {mode: {"by_source": {"mrr": 0.5}, "by_concepts": {"mrr": 1.0}} for mo
 
 def test_figures_fit_a_terminal_and_mlflow():
     shown = as_table(Evaluation("readme_embeddings_1", 30, FIGURES)).splitlines()
-    assert shown[0] == "30 questions to readme_embeddings_1" and max(map(len, shown)) <= 80
+    assert shown[0] == "30 questions on readme_embeddings_1" and max(map(len, shown)) <= 80
     assert ("hybrid.by_source.mrr", 0.5) in flat(FIGURES)
     assert flat({"text": {"by_source": {"hit@1": 1.0}}}) == [("text.by_source.hit_at_1", 1.0)]
 
 
 def test_hits_are_readable_on_a_terminal():
     section = {"section_h1": "Deploy", "section_h2": "", "section_h3": None}
-    hit = Hit("1", 0.5, "word \x1b[31m" * 200, {"source_repo": "gitops", **section})
+    hit = Hit("1", 0.5, "word \x1b[31m" * 200, {"source_repo": "gitops", "source_file": "gitops_README.md", **section})
     shown = as_text("how?", Results("t", [[hit, hit]]))
-    assert shown.splitlines()[0] == "1. gitops > Deploy" and "\n\n2. gitops > Deploy" in shown
+    assert shown.splitlines()[0].split("  ")[0] == "1. gitops_README.md > Deploy" and shown.splitlines()[0].endswith(
+        " 0.500"
+    )
+    assert "\n\n2. gitops_README.md > Deploy" in shown
     assert max(map(len, shown.splitlines())) <= 80 and "\x1b" not in shown
     assert as_text("how?", Results("t", [[]])) == "No result for 'how?' in t."
 

@@ -88,7 +88,7 @@ def test_a_rejection_is_an_error_with_its_reason(
     origin = world / "origin.git"
     hook(origin, name, f"echo push >> '{origin}/pushes'\n{text}")
     said = refused(code, message, lambda: make(clone, "1.0.0"))
-    assert tags(origin) == {} and "others pushed" not in said
+    assert tags(origin) == {} and "other pushes came first" not in said
     sent = (origin / "pushes").read_text().split()
     assert len(sent) <= 3, "one push: a hook runs for each ref, or state"
 
@@ -221,7 +221,7 @@ def test_every_push_url_has_the_release(world: Path, clone: Path, caplog: pytest
         git(clone, "remote", "set-url", "--push", "--add", "origin", url)
     assert make(clone, "1.0.0").outcome == "released"
     assert tags(world / "second.git") == tags(world / "origin.git") != {}
-    assert f"{TAG} is released; it is not on git remote origin (../third.git): " in caplog.text
+    assert f"{TAG} is released, but not on git remote origin (../third.git): " in caplog.text
     git(world, "clone", "-q", "--bare", "--single-branch", "--no-tags", "origin.git", "third.git")
     assert make(clone, "1.0.0").outcome == "already released"
     assert tags(world / "third.git") == tags(world / "origin.git")
@@ -283,7 +283,7 @@ def test_what_fails_after_the_push_says_that_the_release_is_published(
         file.write("theirs.txt\n")
     (clone / "theirs.txt").write_text("mine")
     assert make(clone, "1.0.0").outcome == "released"
-    assert f"{TAG} is released; this clone is not at it yet: " in caplog.text and "git pull" in caplog.text
+    assert f"{TAG} is released, this clone was not updated: " in caplog.text and "git pull" in caplog.text
     assert (clone / "theirs.txt").read_text() == "mine", "what is the user's stays"
     check_whole(world)
 

@@ -136,7 +136,7 @@ def test_what_is_not_there_is_a_mistake_in_use(registry: Registry, arguments: li
 
 def test_release_built_again_is_the_same(registry: Registry) -> None:
     done = registry.run("verify", "pictures", REBUILD="1")
-    assert done.returncode == 0 and "all as released, and built again it is the same" in done.stdout, done.stderr
+    assert done.returncode == 0 and "all as released; the rebuild is identical" in done.stdout, done.stderr
     assert list((registry.root / ".local" / "scratch").iterdir()) == []
     assert registry.git("status", "--porcelain") == ""
 
@@ -153,7 +153,7 @@ def test_release_that_no_build_gives_is_found(registry: Registry) -> None:
     done = registry.run("verify", "letters", "--rebuild")
     assert done.returncode == 42
     where = "letters-v1.0.1 data/letters/processed/letters.csv"
-    assert last(done).startswith(f"error: {where}: built again it is {csv}, and not {raw} (1 in all); fix: ")
+    assert last(done).startswith(f"error: {where}: the rebuild has {csv}, the release {raw} (1 in all); fix: ")
 
 
 def test_build_that_fails_passes_its_code_on(registry: Registry) -> None:
