@@ -10,8 +10,16 @@ from data_registry.git import Git
 from data_registry.releases.lookup import find_release
 from data_registry.stage.options import FILE, talk
 
+from registry.index.evaluate import as_table, record
+from registry.index.evaluate import evaluate as evaluate_index
+from registry.index.parent import get_parent
 from registry.index.running import find_index
-from registry.index.search import MODES
+from registry.index.search import MODES, as_text, embed
+from registry.index.search import search as search_index
+from registry.index.versions import load as load_working_copy
+from registry.index.versions import load_release, released_table
+from registry.index.versions import rollback as roll_back
+from registry.index.versions import switch as switch_index
 from registry.options import INDEX, JSON, REMOTE, option, require
 
 
@@ -25,8 +33,6 @@ def parent(out: Path, params: Path, remote: str) -> None:
 
     Example: tools/run registry parent --params params.yaml raw
     """
-    from registry.index.parent import get_parent
-
     click.echo(json.dumps(dataclasses.asdict(get_parent(params, repository(), remote, out))))
 
 
@@ -42,15 +48,12 @@ def load(name: str, version: str, remote: str) -> None:
 
     Example: make load VERSION=1.0.0
     """
-    from registry.index.versions import load as library
-    from registry.index.versions import load_release
-
     root = repository()
     dataset = find_index(root, name)
     if version:
         done = load_release(find_release(Git(root), dataset.name, version), root, remote)
     else:
-        done = library(dataset, root)
+        done = load_working_copy(dataset, root)
     click.echo(f"{done['table']}: {done['rows']} chunks loaded; make switch points readers at a release")
 
 
@@ -64,10 +67,8 @@ def switch(name: str, version: str, remote: str) -> None:
 
     Example: make switch VERSION=1.0.0
     """
-    from registry.index.versions import switch as library
-
     root = repository()
-    done = library(find_index(root, name), root, remote, version)
+    done = switch_index(find_index(root, name), root, remote, version)
     click.echo(f"{done['relation']}: now {done['table']}")
 
 
@@ -79,10 +80,8 @@ def rollback(name: str) -> None:
 
     Example: make rollback
     """
-    from registry.index.versions import rollback as library
-
     root = repository()
-    done = library(find_index(root, name), root)
+    done = roll_back(find_index(root, name), root)
     click.echo(f"{done['relation']}: back to {done['table']}")
 
 
@@ -99,15 +98,11 @@ def search(question: str, name: str, version: str, mode: str, limit: int, as_jso
 
     Example: make search Q="how do I deploy with Argo" LIMIT=3
     """
-    from registry.index.search import as_text, embed
-    from registry.index.search import search as library
-    from registry.index.versions import released_table
-
     require('make search Q="how do I deploy with Argo"', Q=question.strip())
     root = repository()
     dataset = find_index(root, name)
     table = released_table(dataset, root, version) if version else "current"
-    results = library(dataset, root, embed(dataset, root, [question]), table, mode=mode, limit=limit)
+    results = search_index(dataset, root, embed(dataset, root, [question]), table, mode=mode, limit=limit)
     if as_json:
         hits = [dataclasses.asdict(hit) for hit in results.hits[0]]
         click.echo(json.dumps({"question": question, "table": results.table, "hits": hits}, ensure_ascii=False))
@@ -127,12 +122,9 @@ def evaluate(name: str, version: str, as_json: bool) -> None:
 
     Example: make evaluate VERSION=1.0.0
     """
-    from registry.index.evaluate import as_table, record
-    from registry.index.evaluate import evaluate as library
-
     root = repository()
     dataset = find_index(root, name)
-    evaluation = library(dataset, root, version)
+    evaluation = evaluate_index(dataset, root, version)
     click.echo(json.dumps(evaluation.figures) if as_json else as_table(evaluation))
     if not version:
         click.echo(record(dataset, root, evaluation))

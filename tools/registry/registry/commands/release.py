@@ -8,19 +8,27 @@ import click
 from data_registry.clone import repository
 from data_registry.git import Git
 from data_registry.releases.completeness import ask_origin, find_gaps, report_gaps
+from data_registry.releases.lookup import release_at
 from data_registry.releases.release import Release
 from data_registry.releases.versions import chosen, released
 from data_registry.stage.errors import UsageError, VerificationFailed
 from data_registry.stage.options import talk
 from data_registry.stage.progress import progress
+from data_registry.store.get import chosen_outputs
+from data_registry.store.get import get as get_release
 from data_registry.store.objects import shown
 from data_registry.store.remote import open_store
 from data_registry.store.verify import Problem, check_origin, size_of
+from data_registry.store.verify import verify as verify_release
 from launcher.images import refresh_images
 
 from registry.batches import Failures
 from registry.datasets import find_datasets
 from registry.options import ALL, DATASET, REMOTE, VERSION, flag, option, require
+from registry.release.bootstrap import bootstrap as release_all
+from registry.release.release import release as make_release
+from registry.repair.rebuild import compare, rebuilt
+from registry.repair.repair import repair as repair_release
 from registry.terminal import amount
 
 log = logging.getLogger(__name__)
@@ -42,12 +50,10 @@ def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> N
 
     Example: make release DS=emotion VERSION=1.1.0
     """
-    from registry.release.release import release as library  # lazy: loads DVC's part of a release
-
     require("make release DS=emotion BUMP=auto", **{"DS": name, "VERSION (or BUMP)": version or bump})
     root = repository()
     (dataset,) = find_datasets(root, name, all_of_them=False)
-    done = library(dataset, root, remote, version, bump, dry_run)
+    done = make_release(dataset, root, remote, version, bump, dry_run)
     if dry_run and done.outcome == "planned":
         click.echo(f"{done.tag}: planned; {done.objects} outputs to push to {done.remote}, nothing done")
         return
@@ -65,11 +71,9 @@ def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
 
     Example: ENV=docker make bootstrap
     """
-    from registry.release.bootstrap import bootstrap as library  # lazy: as for release
-
     root = repository()
     refresh_images(root)
-    for done in library(root, remote, force, with_embeddings):
+    for done in release_all(root, remote, force, with_embeddings):
         count = f"{done.objects} of {done.objects} objects on {done.remote}"
         click.echo(f"{done.tag}: {done.outcome}; {count}, {done.sent} sent")
 
@@ -86,8 +90,6 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
 
     Example: make verify DS=emotion VERSION=1.1.0
     """
-    from data_registry.store.verify import verify as library
-
     require("make verify DS=emotion, or make verify ALL=1", DS=name or everything)
     root = repository()
     releases, failures = _releases(root, name, version, everything), Failures()
@@ -102,21 +104,19 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
             problems = check_origin(release, origin)
             store, size = open_store(release.git, "HEAD", remote), size_of(release)
             with progress(f"reading {release.tag} back", size, "bytes") as advance:
-                problems += library(release, store, advance)
-            rebuilt = ""
+                problems += verify_release(release, store, advance)
+            outcome = ""
             if rebuild:
-                more, rebuilt = _rebuild(release, root, remote)
+                more, outcome = _rebuild(release, root, remote)
                 problems += more
             _report(problems, failures)
             if not problems:
-                click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{rebuilt}")
+                click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{outcome}")
     failures.end()
 
 
 def _rebuild(release: Release, root: Path, remote: str) -> tuple[list[Problem], str]:
     """Build a release again; return what differs, and how the report of an equal build ends."""
-    from registry.repair.rebuild import compare, rebuilt  # lazy: most runs do not need it
-
     with rebuilt(release, root) as clone:
         comparison = compare(release, clone, remote)
     text = "; the rebuild is identical"
@@ -138,10 +138,6 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
 
     Example: make repair DS=emotion VERSION=1.1.0
     """
-    from data_registry.store.verify import verify as check
-
-    from registry.repair.repair import repair as library  # lazy: loads what a rebuild needs
-
     require("make repair DS=emotion, or make repair ALL=1", DS=name or everything)
     root = repository()
     failures = Failures()
@@ -149,12 +145,12 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
         with failures.collected(release.tag * everything):
             store, size = open_store(release.git, "HEAD", remote), size_of(release)
             with progress(f"reading {release.tag} back", size, "bytes") as advance:
-                done = library(release, root, store, advance)
+                done = repair_release(release, root, store, advance)
             for repaired in done.repaired:
                 path = shown(f"{release.folder}/{repaired.path}")
                 click.echo(f"{release.tag}: {path} was {repaired.what}: replaced from {repaired.source}")
             with progress(f"verifying {release.tag}", size, "bytes") as advance:
-                problems = check(release, store, advance)
+                problems = verify_release(release, store, advance)
             lost = {fault.md5 for fault in done.left}
             problems = [
                 dataclasses.replace(problem, fix=NO_COPY) if lost & set(problem.what.split()) else problem
@@ -183,8 +179,6 @@ def get(name: str, version: str, out: Path | None, url: str, remote: str) -> Non
     require("make get DS=emotion VERSION=latest OUT=emotion", DS=name, OUT=out)
     out = out or Path()  # for mypy: it is set
     if url:
-        from data_registry.releases.lookup import release_at
-
         with release_at(url, name, version) as release:
             _get(release, out, f"refs/tags/{release.tag}", remote)
     else:
@@ -194,13 +188,10 @@ def get(name: str, version: str, out: Path | None, url: str, remote: str) -> Non
 
 
 def _get(release: Release, out: Path, revision: str, remote: str) -> None:
-    from data_registry.store.get import chosen_outputs
-    from data_registry.store.get import get as library
-
     store = open_store(release.git, revision, remote, release.source)
     size = sum(output.size for output in chosen_outputs(release))
     with progress(f"getting {release.tag}", size, "bytes") as advance:
-        got = library(release, store, out, advance)
+        got = get_release(release, store, out, advance)
     click.echo(f"{got.tag}: {got.files} of {got.files} files ({amount(size)}) in {out} verified, {got.fetched} fetched")
 
 

@@ -11,6 +11,8 @@ from data_registry.stage.options import talk
 from data_registry.stage.redaction import safe_url
 
 from registry.options import REMOTE, option
+from registry.services.prompts import pin_prompt, register
+from registry.services.tracking import tracking_uri
 
 
 @click.command()
@@ -37,10 +39,10 @@ def demo() -> None:
 
     Example: make demo
     """
-    from registry.demo.demo import demo as library  # lazy: loads psycopg
+    from registry.demo.demo import demo as run_demo  # lazy: loads pyarrow
 
     try:
-        click.echo(library(repository()))
+        click.echo(run_demo(repository()))
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         fail(StageError("demo", f"{command} failed with exit {error.returncode}", "see its error line above"))
@@ -54,9 +56,6 @@ def prompts(pin: str) -> None:
 
     Example: make prompts PIN=radiology-vlm-prompt/3
     """
-    from registry.services.prompts import pin_prompt, register  # lazy: loads sqlite and yaml for this command alone
-    from registry.services.tracking import tracking_uri
-
     root = repository()
     uri = tracking_uri(root)
     if pin:

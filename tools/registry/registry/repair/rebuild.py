@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def rebuilt(release: Release, root: Path) -> Iterator[Path]:
             [str(clone / "tools" / "run"), "registry", "dataset", release.name],
             cwd=clone,
             env=_environment(root, clone),
-            stdout=sys.stderr,
+            stdout=2,  # stderr: stdout is for the outcome
         )
         if done.returncode:
             raise ChildFailed(release.tag, "the rebuild", done.returncode)
