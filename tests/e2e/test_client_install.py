@@ -55,22 +55,25 @@ def consumer(root: Path, server: Server, tmp_path_factory: pytest.TempPathFactor
     """The folder with the bare origin, whose data is on S3 alone, and the environment of a consumer."""
     folder = tmp_path_factory.mktemp("consumer")
     world = World(make_clone(root, folder / "clone"), folder / "store")
-    remote = make_world(server, folder / "home", endpoint="AWS_ENDPOINT_URL")
+    remote = make_world(server, folder / "home", endpoint="AWS_ENDPOINT_URL", url="of the bucket")
     remote.write(world.root / ".dvc")
     (world.root / ".dvc" / "config.local").unlink()
+    (world.root / "data" / "greetings").mkdir()
+    (world.root / "data" / "greetings" / "params.yaml").write_text("{}\n")
     world.release("greetings", "1.0.0", greetings())
     for path in filter(Path.is_file, world.store.rglob("*")):
         name = path.relative_to(world.store).as_posix()
         server.client.fput_object(bucket_name=remote.bucket, object_name=name, file_path=str(path))
     git(folder, "clone", "-q", "--bare", "clone", "origin.git")
     kept = {name: value for name, value in remote.known.items() if not name.startswith(("REGISTRY_", "PYTHON"))}
-    return folder, {**kept, "DVC_REPO": (folder / "origin.git").as_uri()}
+    # With a host, for pip up to 23 takes no URL without one.
+    return folder, {**kept, "DVC_REPO": f"file://localhost{folder / 'origin.git'}"}
 
 
 def check(stdout: str) -> tuple[int, int]:
     found = json.loads(stdout.splitlines()[-1])
     assert found["rows"] == {"text": ["hello", "go away", "oh", "hello"], "label": ["joy", "anger", "joy", "love"]}
-    assert found["releases"] == {"greetings": ["1.0.0"]} and found["files"] == 4 and found["own names"] == []
+    assert found["releases"] == {"greetings": ["1.0.0"]} and found["files"] == 5 and found["own names"] == []
     assert found["mistake"] == "version: greetings 2.0.0 not found; fix: use one of: 1.0.0, latest"
     major, minor = found["python"]
     return major, minor
