@@ -80,5 +80,5 @@ def test_its_catalogue_tells_of_the_model_and_of_what_has_changed(demo: Demo, br
         page.goto(f"{site}datasets/emotion.html")
         changes = page.locator("#versions .versions > li").first.locator(".chips li")
         assert changes.all_inner_texts() == ["2 added", "1 removed", "2 changed"]
-        expect(page.locator(".hero")).to_contain_text("synthetic samples")
+        expect(page.locator(".hero")).to_contain_text("synthetic sample data")
         assert wrong == []

@@ -15,11 +15,11 @@ from typing import Any
 import PIL
 import pytest
 from conftest import environ, git
+from data_registry import load
 from e2e.programs import plain
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 from PIL import Image
-from registry import load
 
 pytestmark = pytest.mark.extended
 
@@ -118,7 +118,8 @@ def expected(released: Path, names: list[str]) -> dict[str, Rows]:
     """The rows of each release that its programs read."""
     chosen = {name: NAMES[name][0] for name in names}
     return {
-        name: load(name, split=split, repo=str(released), remote="local").to_pylist() for name, split in chosen.items()
+        name: load(name, split=split, repo=str(released), remote="local").to_arrow().to_pylist()
+        for name, split in chosen.items()
     }
 
 
