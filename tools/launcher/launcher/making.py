@@ -36,7 +36,8 @@ def make(folder: Path, tool: Tool, python: Python, uv: Path | None, lock: int) -
     """
     if os.pathsep in str(folder):
         raise CannotRun(2, folder, "an environment's path may not have a colon", ELSEWHERE)
-    say(f"{tool.name}: making its environment (once) with Python 3.{python.minor} ({python.path})")
+    size = f", up to {tool.download} MB of packages" if tool.download else ""
+    say(f"{tool.name}: making its environment (once) with Python 3.{python.minor} ({python.path}){size}")
     started = time.monotonic()
     if folder.exists():
         shutil.rmtree(folder)

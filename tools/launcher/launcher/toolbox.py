@@ -26,6 +26,7 @@ class Tool:
     paths: tuple[str, ...]  # those of them that may name a file or folder
     database: bool  # whether it works on the vector index, which ENV=local starts for it
     minors: range = range(11, 15)  # of the versions of Python 3 that its environment may be of
+    download: int = 0  # megabytes of packages at most; those that other tools have are there already
     platform: str = ""  # the only one that its lock has packages for, as ``Linux x86_64``; empty: any
 
     @property
@@ -92,6 +93,7 @@ def read_tool(folder: Path) -> Tool:
         paths=tuple(table["paths"]),
         database=table.get("database", False),
         minors=range(oldest, newest),
+        download=table.get("download", 0),
         platform=table.get("platform", ""),
     )
 

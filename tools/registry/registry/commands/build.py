@@ -192,7 +192,7 @@ def images(no_build: bool) -> None:
     if not engine_answers():
         log.warning("No Docker engine is running: data/images.yaml is current, no image was built.")
         return
-    names = {**read_images(root), "registry": find_tools(root)["registry"].image()}
+    names = {**read_images(root), "cluster": find_tools(root)["cluster"].image()}
     log.info("building %s; the first build takes minutes", ", ".join(names.values()))
     build_images(root, names)
     click.echo("\n".join(names.values()))

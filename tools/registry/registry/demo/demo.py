@@ -156,12 +156,14 @@ Next, with real data: make dataset DS={TRAINED_ON}"""
 
 
 def _make_environments(root: Path) -> bool:
-    """Make the tools' environments; return whether that of chunk-embed, which needs torch, could be made.
+    """Make the environments of the tools that the demo runs; return whether that of chunk-embed could be made.
 
-    If not, chunk-embed itself prints the reason.
+    Each prints first what it downloads; and chunk-embed, where it cannot be made, the reason.
     """
     has_index = True
     for name in find_tools(root):
+        if name == "cluster" or (name == "pgloader" and not has_index):
+            continue
         command = [str(root / "tools" / "run"), name, "--help"]
         ended = subprocess.run(command, stdout=subprocess.DEVNULL)
         if name == "chunk-embed" and ended.returncode == InputMissing.code:
