@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fetcher.part import part_stem
+from fetcher.download import part_stem
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 

@@ -53,7 +53,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "metadata": (lambda folder: (folder / "metadata.json").write_text("["), "1.1.0 is left out", 42),
     "metadata of another shape": (
         lambda folder: (folder / "metadata.json").write_text('{"logical_hash": 3}'),
-        "expected a text, got an integer",
+        "expected a string, got an integer",
         42,
     ),
     "lock": (lambda folder: (folder / "dvc.lock").write_text("stages: []"), "expected a mapping, got a list", 42),

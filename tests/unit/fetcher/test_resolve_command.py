@@ -38,7 +38,7 @@ def test_hub_and_github_are_read_from_params(desk, server, other):
     upstream = "upstream:\n  kind: github-readmes\n  organisation: hub-of-clouds\n  forks: true\n  exclude: [x]\n"
     done = run(desk, upstream, GITHUB_API_URL=server.url)
     assert json.loads(done.stdout)["added"] == ["rain_README.md"]
-    assert "has no repository x" in done.stderr
+    assert "excluded repository x not found" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,28 @@ def test_failure_is_one_line_and_a_code(desk, server, reply, code):
 @pytest.mark.parametrize(
     ("upstream", "said"),
     [
-        ("", "upstream: there is no such section; fix: add upstream: with kind: urls, huggingface, github-readmes"),
-        ("upstream: urls\n", "section upstream must be a mapping"),
-        ("upstream: {files: {a: [b]}}\n", "upstream.kind: is missing; fix: use one of: urls, huggingface, "),
-        ("upstream: {kind: ftp}\n", "upstream.kind: 'ftp' is unknown; fix: use one of: urls, "),
-        ("upstream: {kind: [urls]}\n", "upstream.kind: ['urls'] is unknown"),
-        ("upstream: {kind: urls, files: {}}\n", "upstream.files: names no files"),
-        ("upstream: {kind: urls, files: {a: []}}\n", "upstream.files: names no files"),
-        ("upstream: {kind: urls, files: {a: b}}\n", "upstream.files.a: 'b' is not a list"),
+        ("", "upstream: section not found; fix: add upstream: with kind: urls, huggingface, github-readmes"),
+        ("upstream: urls\n", "invalid section upstream: expected a mapping"),
+        ("upstream: {files: {a: [b]}}\n", "upstream.kind: not set; fix: use one of: urls, huggingface, "),
+        ("upstream: {kind: ftp}\n", "upstream.kind: unknown kind 'ftp'; fix: use one of: urls, "),
+        ("upstream: {kind: [urls]}\n", "upstream.kind: unknown kind ['urls']"),
+        ("upstream: {kind: urls, files: {}}\n", "upstream.files: no files listed"),
+        ("upstream: {kind: urls, files: {a: []}}\n", "upstream.files: no files listed"),
+        ("upstream: {kind: urls, files: {a: b}}\n", "upstream.files.a: expected a list, got 'b'"),
         ("upstream: {kind: urls, files: {a: [b]}, token: c}\n", "upstream: unknown key token; fix: use one of: files"),
         ("upstream: {kind: huggingface, files: [a]}\n", "upstream: dataset is missing"),
-        ("upstream: {kind: huggingface, dataset: a/b, files: []}\n", "upstream.files: names no files"),
-        ("upstream: {kind: huggingface, dataset: a/../b, files: [a]}\n", "upstream.dataset: 'a/../b' is no such name"),
-        ("upstream: {kind: huggingface, dataset: a/b, files: [a], revision: ''}\n", "upstream.revision: is empty"),
-        ("upstream: {kind: huggingface, dataset: a/b, files: [a], revision: 12}\n", "revision: 12 is not a str"),
-        ("upstream: {kind: github-readmes, organisation: a/b}\n", "upstream.organisation: 'a/b' is no such name"),
-        ("upstream: {kind: github-readmes, organisation: a, forks: 1}\n", "upstream.forks: 1 is not a bool"),
+        ("upstream: {kind: huggingface, dataset: a/b, files: []}\n", "upstream.files: no files listed"),
+        ("upstream: {kind: huggingface, dataset: a/../b, files: [a]}\n", "upstream.dataset: invalid name 'a/../b'"),
+        ("upstream: {kind: huggingface, dataset: a/b, files: [a], revision: ''}\n", "upstream.revision: empty"),
+        (
+            "upstream: {kind: huggingface, dataset: a/b, files: [a], revision: 12}\n",
+            "expected a string, got 12",
+        ),
+        ("upstream: {kind: github-readmes, organisation: a/b}\n", "upstream.organisation: invalid name 'a/b'"),
+        (
+            "upstream: {kind: github-readmes, organisation: a, forks: 1}\n",
+            "forks: expected true or false, got 1",
+        ),
     ],
 )
 def test_settings_that_are_not_understood_are_usage(desk, server, upstream, said):

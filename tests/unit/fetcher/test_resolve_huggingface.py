@@ -102,7 +102,7 @@ def test_branches_with_a_slash_and_commits_are_revisions(desk, server, hub):
 def test_another_commit_than_asked_for_is_a_mismatch(desk, server, hub):
     """F17."""
     hub.publish({"a.csv": TEXT}, commit=COMMIT, revision=LATER)
-    with pytest.raises(ChecksumMismatch, match=f"asked for commit {LATER}, the Hub answered with {COMMIT}"):
+    with pytest.raises(ChecksumMismatch, match=f"expected commit {LATER}, the Hub returned {COMMIT}"):
         desk.resolve(flowers(revision=LATER))
 
 
@@ -127,16 +127,16 @@ def test_mismatch_says_what_was_wanted_and_came(desk, server, hub):
     with pytest.raises(ChecksumMismatch) as caught:
         desk.resolve(flowers())
     assert str(caught.value) == (
-        f"dataset them/flowers a.csv: a.csv: {url(server, 'a.csv')} sent other bytes: want git blob {blob(TEXT)} "
-        f"(21 bytes), got {blob(TEXT.upper())} (21 bytes); fix: run again; if it stays so, leave the file out in "
-        "params.yaml"
+        f"dataset them/flowers a.csv: a.csv: checksum mismatch for {url(server, 'a.csv')}: "
+        f"expected git blob {blob(TEXT)} (21 bytes), got {blob(TEXT.upper())} (21 bytes); "
+        "fix: run again; if it persists, remove the file from params.yaml"
     )
 
 
 def test_pointer_where_git_has_nothing_else_is_no_data(desk, server, hub):
     """F17: committed as text, so that size and checksum fit."""
     hub.publish({"a.csv": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 9\n"})
-    with pytest.raises(ChecksumMismatch, match="sent a Git LFS pointer instead of the file"):
+    with pytest.raises(ChecksumMismatch, match="is a Git LFS pointer, not the file"):
         desk.resolve(flowers())
     assert not desk.sources.exists()
 
@@ -148,7 +148,7 @@ def test_pointer_where_git_has_nothing_else_is_no_data(desk, server, hub):
 def test_code_and_pickles_are_refused_unseen(desk, server, hub, path, large):
     """F17."""
     hub.publish({"b.csv": TEXT, **({} if large else {path: TEXT})}, {path: TABLE} if large else None)
-    with pytest.raises(PolicyViolation, match=r"is selected, and its suffix is not one of data \(\.arrow, \.csv, "):
+    with pytest.raises(PolicyViolation, match=r"is not a data file; expected one of \.arrow, \.csv, "):
         desk.resolve(flowers("*"))
     assert not any("/resolve/" in seen for seen in paths(server))
     assert desk.resolve(flowers("b.csv")).files == 1
@@ -159,13 +159,13 @@ def test_data_is_known_by_its_suffix(path):
     assert _is_data(path)
 
 
-@pytest.mark.parametrize(("glob", "said"), [("*.tsv", "matches *.tsv"), ("b.csv", "is called b.csv")])
-def test_file_that_is_gone_is_named(desk, server, hub, glob, said):
+@pytest.mark.parametrize(("glob", "what"), [("*.tsv", "no file matches *.tsv"), ("b.csv", "file b.csv not found")])
+def test_file_that_is_gone_is_named(desk, server, hub, glob, what):
     """F17."""
     hub.publish({"a.csv": TEXT})
     with pytest.raises(SourceRefused) as caught:
         desk.resolve(flowers("*.csv", glob))
-    assert caught.value.what == f"no file {said} at {COMMIT}"
+    assert caught.value.what == f"{what} at {COMMIT}"
 
 
 def test_file_named_like_a_glob_is_found_by_its_name(desk, server, hub):
@@ -191,7 +191,7 @@ def test_longer_file_is_not_read_to_its_end(desk, server, hub):
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_absent_dataset_is_refused_at_once(desk, server, hub, status):
     server.on("/api/datasets/them/flowers/revision/main", Reply(status=status))
-    with pytest.raises(SourceRefused, match=f"dataset them/flowers: .*/revision/main answered {status}"):
+    with pytest.raises(SourceRefused, match=f"dataset them/flowers: .*/revision/main returned HTTP {status}"):
         desk.resolve(flowers())
     assert len(server.seen) == 1
 
@@ -209,7 +209,7 @@ def test_absent_dataset_is_refused_at_once(desk, server, hub, status):
 )
 def test_answer_that_is_none_of_the_hub_is_a_mismatch(desk, server, hub, reply):
     server.on("/api/datasets/them/flowers/revision/main", reply)
-    with pytest.raises(ChecksumMismatch, match=r"fix: look what answers there"):
+    with pytest.raises(ChecksumMismatch, match=r"fix: check what responds there"):
         desk.resolve(flowers())
 
 
@@ -238,14 +238,14 @@ def test_entry_without_a_usable_checksum_is_never_a_pin(desk, server, hub, entry
 
 def test_listing_cannot_name_a_file_outside_the_output(desk, server, hub):
     hub.publish({}, {"../../a.csv": TABLE})
-    with pytest.raises(PolicyViolation, match=r"has an empty, \. or \.\. component"):
+    with pytest.raises(PolicyViolation, match=r"empty, \. or \.\. component"):
         desk.resolve(flowers())
 
 
 def test_answer_without_end_is_not_read_to_its_end(desk, server, hub, monkeypatch):
-    monkeypatch.setattr("fetcher.api.LIMIT", 1000)
+    monkeypatch.setattr("fetcher.api.MAX_BYTES", 1000)
     server.on("/api/datasets/them/flowers/revision/main", Reply(b" " * 2000, length=False))
-    with pytest.raises(PolicyViolation, match="answered more than 1000 bytes"):
+    with pytest.raises(PolicyViolation, match="more than 1000 bytes from"):
         desk.resolve(flowers())
 
 
@@ -288,7 +288,7 @@ def test_token_that_is_none_is_refused_untold(desk, server, hub, monkeypatch, na
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError) as caught:
         desk.resolve(flowers())
-    assert str(caught.value) == f"{name}: holds a character that no token has; fix: set it anew, without quotes"
+    assert str(caught.value).startswith(f"{name}: invalid token: ") and value not in str(caught.value)
     assert server.seen == []
 
 
@@ -297,7 +297,7 @@ def test_token_that_is_none_is_refused_untold(desk, server, hub, monkeypatch, na
 )
 def test_endpoint_that_is_no_address_is_refused(desk, monkeypatch, value):
     monkeypatch.setenv("HF_ENDPOINT", value)
-    with pytest.raises(UsageError, match="HF_ENDPOINT: not an http or https URL"):
+    with pytest.raises(UsageError, match="HF_ENDPOINT: expected an http or https URL"):
         desk.resolve(flowers())
 
 
@@ -314,6 +314,6 @@ def test_failing_hub_is_asked_again_and_waited_for(desk, server, hub):
 def test_limit_of_the_hub_says_when_to_come_back(desk, server, hub):
     limit = {"RateLimit": '"api";r=0;t=250', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
     server.on("/api/datasets/them/flowers/revision/main", Reply(status=429, headers=limit))
-    with pytest.raises(NetworkFailed, match=r"429 \(rate limit\), and asks to wait 250 seconds; fix: run again after"):
+    with pytest.raises(NetworkFailed, match=r"429 \(rate limit\), retry after 250 seconds; fix: run again after"):
         desk.resolve(flowers())
     assert len(server.seen) == 1

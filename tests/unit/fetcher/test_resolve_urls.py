@@ -29,8 +29,8 @@ def test_urls_that_disagree_are_both_named(desk, server):
     with pytest.raises(ChecksumMismatch) as caught:
         desk.resolve(PlainUrls({"a": (first, second)}))
     assert str(caught.value) == (
-        f"upstream.files.a: a: {first} and {second} send different files: {sha256(GOOD)} (95000 bytes) and "
-        f"{sha256(EVIL)} (95000 bytes); fix: name URLs of one file, or remove the stale one"
+        f"upstream.files.a: a: {first} and {second} differ: {sha256(GOOD)} (95000 bytes) and "
+        f"{sha256(EVIL)} (95000 bytes); fix: use URLs of the same file, or remove the outdated one"
     )
     assert caught.value.code == 11
     assert not desk.sources.exists()
@@ -59,7 +59,7 @@ def test_one_failure_leaves_sources_as_they_were_and_names_all(desk, server):
     before = desk.sources.read_bytes()
     gone = server.url + "/gone"
     files: dict[str, tuple[str, ...]] = {"good": (server.on("/a", Reply(GOOD)),), "gone1": (gone,), "gone2": (gone,)}
-    with pytest.raises(SourceRefused, match=r"2 of 3 files failed: gone1, gone2; upstream\.files\.gone1: .* answered"):
+    with pytest.raises(SourceRefused, match=r"2 of 3 files failed: gone1, gone2; upstream\.files\.gone1: .* returned"):
         desk.resolve(PlainUrls(files))
     assert desk.sources.read_bytes() == before
     assert desk.leftovers() == []
@@ -82,7 +82,7 @@ def test_file_cut_short_is_read_again_and_never_pinned(desk, server):
     desk.resolve(PlainUrls({"a": (url,)}))
     assert desk.rows() == [["a", url, sha256(GOOD), "95000"]]
     server.on("/a", Reply(EVIL, drop_at=40_000))
-    with pytest.raises(NetworkFailed, match=r"gave up after 2 tries; fix: check the network and run again$"):
+    with pytest.raises(NetworkFailed, match=r"gave up after 2 attempts; fix: check the network and run again$"):
         desk.resolve(PlainUrls({"a": (url,)}), tries=2)
     assert desk.rows() == [["a", url, sha256(GOOD), "95000"]]
 
@@ -113,13 +113,13 @@ def test_names_that_collide_are_refused(desk):
 
 
 def test_endless_file_is_not_read_to_its_end(desk, server):
-    with pytest.raises(PolicyViolation, match="sent more than 1000 bytes"):
+    with pytest.raises(PolicyViolation, match="is larger than 1000 bytes"):
         desk.resolve(PlainUrls({"a": (server.on("/a", Reply(GOOD, length=False)),)}), max_bytes=1000)
 
 
 def test_pointer_of_git_lfs_is_not_taken_for_the_file(desk, server):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 12345\n"
     for reply in (Reply(pointer), Reply(pointer, pause=0.001)):
-        with pytest.raises(ChecksumMismatch, match="sent a Git LFS pointer instead of the file"):
+        with pytest.raises(ChecksumMismatch, match="is a Git LFS pointer, not the file"):
             desk.resolve(PlainUrls({"a": (server.on("/a", reply),)}))
     assert not desk.sources.exists()

@@ -54,7 +54,7 @@ def test_slow_down_is_obeyed(desk, server):
     desk.fetch(trust=())
     ask(desk, server, xml("SlowDown", 503))
     desk.out.rename(desk.folder / "before")
-    with pytest.raises(NetworkFailed, match="answered 503 SlowDown; gave up after 2 tries"):
+    with pytest.raises(NetworkFailed, match="returned HTTP 503 SlowDown; gave up after 2 attempts"):
         desk.fetch(trust=(), tries=2)
 
 
@@ -69,7 +69,7 @@ def test_other_region_is_asked_as_the_answer_says(desk, server, status):
 def test_refusal_names_the_code_and_no_secret(desk, server, caplog):
     """F18."""
     ask(desk, server, xml("AccessDenied", 403))
-    with pytest.raises(SourceRefused, match="s3://bucket/some/key answered 403 AccessDenied") as caught:
+    with pytest.raises(SourceRefused, match="s3://bucket/some/key returned HTTP 403 AccessDenied") as caught:
         desk.fetch(trust=())
     assert "canary" not in str(caught.value) + caplog.text
     assert "Signature" not in str(caught.value) + caplog.text
@@ -108,5 +108,5 @@ def test_wrong_endpoint_and_key(desk, server, monkeypatch):
     with pytest.raises(PolicyViolation):
         desk.fetch(trust=())
     monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost:9000")
-    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL: not an http or https URL"):
+    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL: expected an http or https URL"):
         desk.fetch(trust=())

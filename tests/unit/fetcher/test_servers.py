@@ -14,7 +14,7 @@ from fetcher.addresses import Address
 from fetcher.failures import Transient
 from fetcher.http import Response
 from fetcher.upstream import PlainUrls
-from fetcher.watch import Watch
+from fetcher.watchdog import Watchdog
 from stage.errors import ChecksumMismatch, EmptyInput, NetworkFailed, PolicyViolation, SourceRefused, StageError
 from unit.fetcher.conftest import Desk
 from unit.fetcher.raw_server import RawServer
@@ -231,7 +231,7 @@ def test_a_compressed_answer_is_pinned_as_it_is_sent_and_named(
     odd.fetch(tries=1, allow_unpinned=True)
     odd.resolve(PlainUrls({"a": (f"http://{raw.origin}/a",)}))
     warned = [record.message for record in caplog.records]
-    assert len(warned) == 2 and all("sent compressed (Content-Encoding: gzip)" in each for each in warned)
+    assert len(warned) == 2 and all("is compressed by the server (Content-Encoding: gzip)" in each for each in warned)
 
 
 def test_nothing_raw_of_an_answer_reaches_the_terminal(odd: Desk, raw: RawServer):
@@ -293,7 +293,7 @@ def test_any_bytes_of_a_server_are_a_file_or_an_error(odd: Desk, raw: RawServer)
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_any_bytes_of_a_server_are_an_answer_or_a_failure_of_the_network(raw: RawServer, seed: int):
-    chance, watch, block = random.Random(seed), Watch(), memoryview(bytearray(100))
+    chance, watch, block = random.Random(seed), Watchdog(), memoryview(bytearray(100))
     address = Address("http", "127.0.0.1", int(raw.origin.rpartition(":")[2]), "/a")
     try:
         for number in range(25_000):

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from fetcher.names import check_name, check_together
+from fetcher.names import check_distinct, check_name
 from fetcher.sources import read_sources
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def test_local_source_that_is_no_file(desk):
     with pytest.raises(PolicyViolation, match="is not a regular file"):
         desk.fetch()
     desk.ask(("a", "file:nowhere", GOOD))
-    with pytest.raises(SourceRefused, match="nowhere does not exist"):
+    with pytest.raises(SourceRefused, match="nowhere not found"):
         desk.fetch()
 
 
@@ -102,7 +102,7 @@ def test_mirror_is_asked_first_and_checked_as_well(desk, server, other, caplog, 
     assert (fetched.downloaded, fetched.from_mirror) == (3, 1)
     assert desk.tree() == {"held": GOOD, "missing": EVIL, "lied": b"lied about"}
     [warning] = [record.getMessage() for record in caplog.records]
-    assert "sent other bytes" in warning
+    assert "checksum mismatch" in warning
 
 
 def test_mirror_that_is_down_is_waited_for_once(desk, server, other, caplog):
@@ -119,7 +119,7 @@ def test_mirror_that_does_not_exist(desk, server):
     desk.ask(("a", server.on("/a", Reply(GOOD)), GOOD))
     with pytest.raises(InputMissing, match="correct or unset FETCH_MIRROR"):
         desk.fetch(mirror=str(desk.folder / "nowhere"))
-    with pytest.raises(UsageError, match="scheme of ftp://x/ is not allowed"):
+    with pytest.raises(UsageError, match="unsupported URL scheme: ftp://x/"):
         desk.fetch(mirror="ftp://x/")
 
 
@@ -187,7 +187,7 @@ def test_link_in_staging_is_refused(desk, server, link):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(outside)
     desk.ask(("d/a", server.on("/a", Reply(GOOD)), GOOD))
-    with pytest.raises(PolicyViolation, match="is a symbolic link"):
+    with pytest.raises(PolicyViolation, match="symbolic link"):
         desk.fetch()
     assert list(outside.iterdir()) == []
 
@@ -195,7 +195,7 @@ def test_link_in_staging_is_refused(desk, server, link):
 def test_output_that_is_no_folder(desk, server):
     desk.ask(("a", server.on("/a", Reply(GOOD)), GOOD))
     desk.out.write_text("mine")
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         desk.fetch()
     assert desk.out.read_text() == "mine"
 
@@ -225,7 +225,7 @@ def test_two_fetchers_download_once(desk, server):
         assert first.wait(30) == 0
     assert second.returncode == 0
     assert '"reused": 1' in second.stdout
-    assert "another fetcher is at work here; waiting for it" in second.stderr
+    assert "waiting for another fetcher" in second.stderr
     assert len(server.seen) == 1
     assert desk.tree() == {"a": GOOD[:200]}
 
@@ -237,7 +237,7 @@ def test_disk_full_is_passed_on_and_ends_the_run(desk, server, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fetcher.sink.os.write", full)
+    monkeypatch.setattr("fetcher.writer.os.write", full)
     with pytest.raises(OSError, match="No space left"):
         desk.fetch()
     assert not [thread for thread in threading.enumerate() if thread.name == "sha256"]
@@ -282,7 +282,7 @@ def test_ordinary_name_is_taken(name):
 def test_names_that_are_one_place_are_refused_together(pair):
     """F15."""
     with pytest.raises(PolicyViolation):
-        check_together([(pair[0], "line 2"), (pair[1], "line 3")])
+        check_distinct([(pair[0], "line 2"), (pair[1], "line 3")])
 
 
 @given(st.lists(st.text(st.sampled_from("aAé\u0301./-\\\0 \n"), max_size=8), max_size=4, unique=True))
@@ -291,7 +291,7 @@ def test_names_that_pass_are_places_of_their_own_inside(tmp_path_factory, names)
     try:
         for name in names:
             check_name(name, "here")
-        check_together((name, "here") for name in names)
+        check_distinct((name, "here") for name in names)
     except PolicyViolation:
         return
     folder = tmp_path_factory.mktemp("names")
@@ -315,7 +315,7 @@ def test_public_addresses():
 def test_trusted_places_are_read():
     assert trusted_origins(["Example.org:80", "[::1]:9000"]) == {"example.org:80", "::1:9000"}
     for wrong in ("example.org", ":80", "x:y", "http://x:80"):
-        with pytest.raises(UsageError, match="is not host:port"):
+        with pytest.raises(UsageError, match="invalid address"):
             trusted_origins([wrong])
 
 
@@ -358,18 +358,18 @@ def test_many_rows_take_memory_and_time_as_they_are_many(tmp_path):
 
 @pytest.mark.slow
 def test_more_files_than_memory_is_promised_for_are_refused(tmp_path):
-    with pytest.raises(PolicyViolation, match="names more than 1000000 files"):
+    with pytest.raises(PolicyViolation, match="more than 1000000 files"):
         read_sources(written(tmp_path / "sources.csv", 1_000_001))
 
 
 def test_a_line_without_an_end_is_refused(tmp_path):
     (tmp_path / "sources.csv").write_text("name,url,sha256,bytes\n" + "," * 10_000_000)
-    with pytest.raises(UsageError, match=r"sources.csv line 2: longer than 65535 characters"):
+    with pytest.raises(UsageError, match=r"sources.csv line 2: line longer than 65535 characters"):
         read_sources(tmp_path / "sources.csv")
 
 
 def test_a_name_with_a_url_in_every_row_is_refused(tmp_path):
     row = f"a,https://example.org/a,{'0' * 64},1\n"
     (tmp_path / "sources.csv").write_text("name,url,sha256,bytes\n" + row * 200_000)
-    with pytest.raises(UsageError, match=r"sources.csv line 102: a has more than 100 URLs"):
+    with pytest.raises(UsageError, match=r"sources.csv line 102: more than 100 URLs for a"):
         read_sources(tmp_path / "sources.csv")

@@ -213,7 +213,7 @@ def test_an_image_that_is_cut_anywhere_is_refused(options, tmp_path):
 def test_an_image_cut_in_half_is_refused():
     """Q12."""
     data = jpeg(2, size=(64, 64))
-    what = "not a whole JPEG image: image file is truncated ("
+    what = "damaged JPEG image: image file is truncated ("
     settings()
     raw(c_jpg=data[: len(data) // 2])
     outcome = run_with("conversations", "raw", "processed", "samples.parquet", "--params", "params.yaml", *OPTION)
@@ -244,7 +244,7 @@ def test_what_is_no_image_is_refused(data):
 
 def test_colours_that_readers_show_differently_are_refused():
     """Q12."""
-    refused_image(jpeg(1, "CMYK"), "its colours are CMYK", "convert it to grey or RGB")
+    refused_image(jpeg(1, "CMYK"), "unsupported colour mode CMYK", "convert it to grayscale or RGB")
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 6, 8])
@@ -252,14 +252,14 @@ def test_a_rotation_in_exif_is_refused(orientation):
     """Q12."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    refused_image(jpeg(1, exif=exif), f"EXIF turns it (orientation {orientation})", "turn its pixels")
+    refused_image(jpeg(1, exif=exif), f"rotated by EXIF (orientation {orientation})", "rotate its pixels")
 
 
 def test_several_pictures_in_one_file_are_refused():
     """Q12: MPO, the format of stereo cameras."""
     one = Image.new("RGB", (8, 8))
     data = encoded(one, "MPO", save_all=True, append_images=[one, one])
-    refused_image(data, "it holds 3 pictures", "keep one of them")
+    refused_image(data, "contains 3 images", "keep one of them")
 
 
 def sized(width, height, data=None):
@@ -275,8 +275,8 @@ def sized(width, height, data=None):
     [
         (14_000, 14_000, "more than 33554432 pixels"),
         (65_500, 65_500, "more than 33554432 pixels"),
-        (9_000, 9_000, "9000 x 9000 pixels are more than 33554432"),
-        (65_500, 513, "65500 x 513 pixels are more than 33554432"),
+        (9_000, 9_000, "9000 x 9000 pixels, more than 33554432"),
+        (65_500, 513, "65500 x 513 pixels, more than 33554432"),
     ],
 )
 def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded(width, height, what, limited):
@@ -316,8 +316,8 @@ def refused_captions(entries, faults, code=20, **files):
 
 
 def several(*faults):
-    number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return f"raw/captions.json: {number}: {'; '.join(faults)}; fix: correct captions or images"
+    number = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
+    return f"raw/captions.json: {number}: {'; '.join(faults)}; fix: correct the captions or the images"
 
 
 ENTRIES = [{"image": f"{letter}.jpg", "caption": "x"} for letter in "abcde"]
@@ -327,21 +327,27 @@ ENTRIES = [{"image": f"{letter}.jpg", "caption": "x"} for letter in "abcde"]
     ("last", "faults"),
     [
         ([], ["e.jpg has no caption"]),
-        ([{"image": "z.jpg", "caption": "x"}], ["z.jpg has a caption and no file", "e.jpg has no caption"]),
-        ([{"image": "e.jpg", "caption": "x"}] * 2, ["e.jpg stands 2 times"]),
+        ([{"image": "z.jpg", "caption": "x"}], ["z.jpg has a caption but no file", "e.jpg has no caption"]),
+        ([{"image": "e.jpg", "caption": "x"}] * 2, ["e.jpg is listed 2 times"]),
         ([{"image": "e.jpg", "caption": ""}], ["the caption of e.jpg is empty"]),
         ([{"image": "e.jpg", "caption": " \n\u00a0"}], ["the caption of e.jpg is empty"]),
-        ([{"image": "e.jpg", "caption": "an <image> in it"}], ["the caption of e.jpg holds <image>"]),
-        ([{"image": "e.jpg", "caption": "a\0b"}], ["the caption of e.jpg holds a character that no file can"]),
-        ([{"image": "e.jpg", "caption": "a\ud83d"}], ["the caption of e.jpg holds a character that no file can"]),
-        ([{"image": "e.jpg"}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        ([{"image": "e.jpg", "caption": None}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        ([{"image": 5, "caption": "x"}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        (["e.jpg"], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        ([{**ENTRIES[4], "id": "1"}], ["entry 4 is not an image and a caption", "e.jpg has no caption"]),
-        ([{"image": "e.png", "caption": "x"}], ["e.png is not called .jpg", "e.jpg has no caption"]),
-        ([{"image": "", "caption": "x"}], [" is not called .jpg", "e.jpg has no caption"]),
-        ([{"image": "E.jpg", "caption": "x"}], ["E.jpg has a caption and no file", "e.jpg has no caption"]),
+        ([{"image": "e.jpg", "caption": "an <image> in it"}], ["the caption of e.jpg contains <image>"]),
+        ([{"image": "e.jpg", "caption": "a\0b"}], ["the caption of e.jpg contains NUL or a lone surrogate"]),
+        ([{"image": "e.jpg", "caption": "a\ud83d"}], ["the caption of e.jpg contains NUL or a lone surrogate"]),
+        ([{"image": "e.jpg"}], ["entry 4: expected an object with image and caption", "e.jpg has no caption"]),
+        (
+            [{"image": "e.jpg", "caption": None}],
+            ["entry 4: expected an object with image and caption", "e.jpg has no caption"],
+        ),
+        (
+            [{"image": 5, "caption": "x"}],
+            ["entry 4: expected an object with image and caption", "e.jpg has no caption"],
+        ),
+        (["e.jpg"], ["entry 4: expected an object with image and caption", "e.jpg has no caption"]),
+        ([{**ENTRIES[4], "id": "1"}], ["entry 4: expected an object with image and caption", "e.jpg has no caption"]),
+        ([{"image": "e.png", "caption": "x"}], ["e.png: expected suffix .jpg or .jpeg", "e.jpg has no caption"]),
+        ([{"image": "", "caption": "x"}], [": expected suffix .jpg or .jpeg", "e.jpg has no caption"]),
+        ([{"image": "E.jpg", "caption": "x"}], ["E.jpg has a caption but no file", "e.jpg has no caption"]),
     ],
 )
 def test_captions_and_images_that_do_not_belong_together_are_refused(last, faults):
@@ -352,12 +358,12 @@ def test_captions_and_images_that_do_not_belong_together_are_refused(last, fault
 def test_the_first_twenty_faults_are_named_and_all_are_counted():
     """Q13."""
     entries = [{"image": f"n{number}.jpg", "caption": "x"} for number in range(30)]
-    told = "; ".join(f"n{number}.jpg has a caption and no file" for number in range(20))
+    told = "; ".join(f"n{number}.jpg has a caption but no file" for number in range(20))
     # The five images have no caption.
-    what = f"raw/captions.json: 35 faults: {told}; and 15 more; fix: correct captions or images"
+    what = f"raw/captions.json: 35 errors: {told}; and 15 more; fix: correct the captions or the images"
     refused_captions(entries, what)
     refused_captions(entries[:15], several(
-        *(f"n{number}.jpg has a caption and no file" for number in range(15)),
+        *(f"n{number}.jpg has a caption but no file" for number in range(15)),
         *(f"{letter}.jpg has no caption" for letter in "abcde"),
     ))  # fmt: skip
 
@@ -396,35 +402,35 @@ def test_a_link_is_as_good_as_the_image_that_it_leads_to():
 )
 def test_a_name_that_leads_elsewhere_is_refused(name):
     """Q13; F15 for the code."""
-    what = f"raw/images: image name {name!r} leads elsewhere; fix: correct the name"
+    what = f"raw/images: invalid image name {name!r}: outside the folder; fix: correct the name"
     refused_captions([{"image": name, "caption": "x"}], what, 14)
 
 
 @pytest.mark.parametrize(
     ("text", "where", "what", "fix"),
     [
-        ("{}", "", "not a JSON array", "write an array of objects with image and caption"),
-        ("null", "", "not a JSON array", "write an array of objects with image and caption"),
-        ('[{"image": "a.jpg", "caption": NaN}]', "", "no valid JSON: NaN is not JSON", "correct it"),
+        ("{}", "", "expected a JSON array", "write an array of objects with image and caption"),
+        ("null", "", "expected a JSON array", "write an array of objects with image and caption"),
+        ('[{"image": "a.jpg", "caption": NaN}]', "", "invalid JSON: unsupported number NaN", "correct it"),
         (
             '[{"image": "a.jpg", "caption": "x", "image": "b.jpg"}]',
             "",
-            "no valid JSON: a name stands twice in one object",
+            "invalid JSON: duplicate name in an object",
             "correct it",
         ),
-        ("[" * 100_000, "", "no valid JSON: nested too deeply", "correct it"),
+        ("[" * 100_000, "", "invalid JSON: nested too deeply", "correct it"),
         (
             json.dumps(ENTRIES)[:-1],
             "",
-            "no valid JSON: Expecting ',' delimiter: line 1 column 180 (char 179)",
+            "invalid JSON: Expecting ',' delimiter: line 1 column 180 (char 179)",
             "correct it",
         ),
-        ("", "", "no valid JSON: Expecting value: line 1 column 1 (char 0)", "correct it"),
-        (b"[\xff]", "@1", "not utf-8: invalid start byte", "correct the file"),
+        ("", "", "invalid JSON: Expecting value: line 1 column 1 (char 0)", "correct it"),
+        (b"[\xff]", "@1", "invalid utf-8: invalid start byte", "correct the file"),
         (
             b"\xef\xbb\xbf[]",
             "",
-            "no valid JSON: Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)",
+            "invalid JSON: Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)",
             "correct it",
         ),
     ],
@@ -449,7 +455,7 @@ def test_raw_files_that_are_not_there_are_missing_input(missing):
     raw()
     Path(missing).rename("elsewhere")
     refused(
-        "conversations", 10, f"{missing}: no such file or folder; fix: run the fetcher, or correct parquetizer", *OPTION
+        "conversations", 10, f"{missing}: not found; fix: run the fetcher, or correct the section parquetizer", *OPTION
     )
 
 
@@ -458,7 +464,7 @@ def test_a_prompt_that_is_missing_is_never_replaced():
     settings()
     raw()
     Path("prompt.txt").unlink()
-    what = "prompt.txt: the text of prompt radiology-prompt/3 is missing; fix: make prompts PIN=radiology-prompt/3"
+    what = "prompt.txt: text of prompt radiology-prompt/3 not found; fix: make prompts PIN=radiology-prompt/3"
     refused("conversations", 10, what, *OPTION)
 
 
@@ -469,8 +475,8 @@ def test_a_prompt_that_is_not_the_pinned_one_is_refused_with_its_hash(text):
     raw()
     write({"prompt.txt": text})
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    fix = f"put the pinned text back, or pin this one: parquetizer.prompt.sha256: {sha256}"
-    what = f"prompt.txt: is not the pinned text of prompt radiology-prompt/3; fix: {fix}"
+    fix = f"restore the pinned text, or pin this one: parquetizer.prompt.sha256: {sha256}"
+    what = f"prompt.txt: differs from the pinned text of prompt radiology-prompt/3; fix: {fix}"
     refused("conversations", 11, what, *OPTION)
 
 
@@ -491,15 +497,15 @@ def test_a_pinned_prompt_that_is_no_prompt_is_refused(text):
     settings(prompt={**PINNED, "sha256": hashlib.sha256(text.encode()).hexdigest()})
     raw()
     write({"prompt.txt": text})
-    what = "prompt.txt: the prompt is empty, or holds <image> or NUL"
-    refused("conversations", 2, f"{what}; fix: pin another text; the image's place is put before it", *OPTION)
+    what = "prompt.txt: the prompt is empty, or contains <image> or NUL"
+    refused("conversations", 2, f"{what}; fix: pin another text; <image> is added before it", *OPTION)
 
 
 def test_a_pinned_prompt_that_is_no_utf_8_is_refused():
     settings(prompt={**PINNED, "sha256": hashlib.sha256(b"abc\xff").hexdigest()})
     raw()
     write({"prompt.txt": b"abc\xff"})
-    refused("conversations", 20, "prompt.txt@3: not utf-8: invalid start byte; fix: pin a text in UTF-8", *OPTION)
+    refused("conversations", 20, "prompt.txt@3: invalid utf-8: invalid start byte; fix: pin a text in UTF-8", *OPTION)
 
 
 @pytest.mark.parametrize("output", ["raw", ".", "raw/.."])
@@ -508,7 +514,7 @@ def test_an_output_that_would_take_the_place_of_the_inputs_is_refused(output):
     raw()
     before = found()
     outcome = run_with("conversations", "raw", output, "../samples.parquet", "--params", "params.yaml", *OPTION)
-    what = f"raw: is inside {Path(output)}, which is replaced as a whole; fix: give the output a folder of its own"
+    what = f"raw: is inside {Path(output)}, which is replaced as a whole; fix: write to another folder"
     assert (outcome.code, outcome.error) == (2, what)
     assert found() == before
 
@@ -520,7 +526,7 @@ def test_an_output_that_would_take_the_place_of_the_prompt_is_refused():
     arguments = ["raw", "processed", "samples.parquet", "--params", "params.yaml", "--prompt", "processed/prompt.txt"]
     outcome = run_with("conversations", *arguments)
     what = "processed/prompt.txt: is inside processed, which is replaced as a whole"
-    assert (outcome.code, outcome.error) == (2, f"{what}; fix: give the output a folder of its own")
+    assert (outcome.code, outcome.error) == (2, f"{what}; fix: write to another folder")
     assert [*found(PROCESSED)] == ["processed/prompt.txt"]
 
 
@@ -531,13 +537,16 @@ WHERE = "params.yaml parquetizer"
     ("changes", "message"),
     [
         ({"split": "random"}, f"{WHERE}: unknown split random; fix: use one of: sequential, seeded"),
-        ({"seed": -1}, f"{WHERE}: seed -1 is not 0 to 2^63 - 1; fix: correct it"),
-        ({"stem": "a/b"}, f"{WHERE}: stem 'a/b' is no part of a file's name; fix: use small letters, digits"),
-        ({"stem": ""}, f"{WHERE}: stem '' is no part of a file's name; fix: use small letters, digits"),
-        ({"splits": {}}, f"{WHERE}: no splits; fix: write their shares, as splits: {{train: 0.8, test: 0.2}}"),
-        ({"splits": {"train": 0.8}}, f"{WHERE}.splits: the shares sum to 0.8; fix: write shares that sum to 1"),
-        ({"key": ["caption"]}, f"{WHERE} key: caption is no column; fix: use one of: image, conversations"),
-        ({"prompt": {**PINNED, "version": "3"}}, f"{WHERE}.prompt.version: '3' is not a int; fix: write a int"),
+        ({"seed": -1}, f"{WHERE}: invalid seed -1: expected 0 to 2^63 - 1; fix: correct it"),
+        ({"stem": "a/b"}, f"{WHERE}: invalid stem 'a/b'; fix: use lowercase letters, digits, - and _"),
+        ({"stem": ""}, f"{WHERE}: invalid stem ''; fix: use lowercase letters, digits, - and _"),
+        ({"splits": {}}, f"{WHERE}: no splits; fix: add shares, such as splits: {{train: 0.8, test: 0.2}}"),
+        ({"splits": {"train": 0.8}}, f"{WHERE}.splits: the shares sum to 0.8; fix: use shares that sum to 1"),
+        ({"key": ["caption"]}, f"{WHERE} key: unknown column caption; fix: use one of: image, conversations"),
+        (
+            {"prompt": {**PINNED, "version": "3"}},
+            f"{WHERE}.prompt.version: expected an integer, got '3'; fix: write an integer",
+        ),
         ({"prompt": {"name": "x", "version": 1}}, f"{WHERE}.prompt: sha256 is missing; fix: add sha256:"),
     ],
 )

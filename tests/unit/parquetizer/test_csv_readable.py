@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unit.parquetizer.tables import AB, PARQUET, SAMPLES, parquetize
 
-FIX = "write Parquet: let the output, dataset.file in params.yaml, end in .parquet"
-NUMBER = "is a text that CSV readers take for a number"
-NOTHING = "is a text that CSV readers take for a missing value"
-TRUTH = "is a text that CSV readers take for a truth value"
-EMPTY = "is empty, which CSV does not tell from a missing value"
-GAP = "is missing, which CSV does not tell from an empty text"
-FLOATS = "is missing, and CSV readers make floats of the column"
+FIX = "write Parquet: use the suffix .parquet for the output and for dataset.file in params.yaml"
+NUMBER = "string that CSV readers read as a number"
+NOTHING = "string that CSV readers read as null"
+TRUTH = "string that CSV readers read as a boolean"
+EMPTY = "empty string, which CSV does not distinguish from null"
+GAP = "null, which CSV does not distinguish from an empty string"
+FLOATS = "null, and CSV readers convert such a column to float"
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ FLOATS = "is missing, and CSV readers make floats of the column"
         *(("string", raw, TRUTH) for raw in ("true", "False", "TRUE")),
         ("string", "", EMPTY),
         ("string", "?", GAP),
-        ("string", "one\rtwo", "holds a carriage return, which CSV readers may drop"),
+        ("string", "one\rtwo", "carriage return, which CSV readers may drop"),
         *((kind, "?", FLOATS) for kind in ("int8", "int64", "uint64", "bool")),
-        ("uint64", "9223372036854775808", "is above 2^63 - 1, and CSV readers make floats of the column"),
+        ("uint64", "9223372036854775808", "above 2^63 - 1, and CSV readers convert such a column to float"),
     ],
 )
 def test_a_value_that_readers_would_change_is_refused(kind, raw, what):
@@ -40,7 +40,7 @@ def test_a_value_that_readers_would_change_is_refused(kind, raw, what):
     data = f'a,b\nx,{good}\n\ny,"{raw}"\nz,"{raw}"\n'
     columns = {"a": "string", "b": kind}
     outcome = parquetize(data, columns, null_values=["?"], multiline=True)
-    assert (outcome.code, outcome.error) == (20, f"raw/a.csv row 2: column b {what}; fix: {FIX}")
+    assert (outcome.code, outcome.error) == (20, f"raw/a.csv row 2: column b: {what}; fix: {FIX}")
     assert not outcome.output.exists() and not SAMPLES.exists()
     assert parquetize(data, columns, PARQUET, null_values=["?"], multiline=True).code == 0
 
@@ -49,15 +49,15 @@ def test_the_first_row_is_named_whichever_column_it_is_and_whichever_file():
     columns = {"a": "string", "b": "string"}
     files = {"a.csv": "a,b\nx,y\n", "b.csv": "a,b\nx,y\nx,007\n007,y\n"}
     outcome = parquetize(files, columns, inputs=["a.csv", "b.csv"])
-    assert outcome.error == f"raw/b.csv row 2: column b {NUMBER}; fix: {FIX}"
+    assert outcome.error == f"raw/b.csv row 2: column b: {NUMBER}; fix: {FIX}"
     many = "a,b\n" + "x,y\n" * 400_000 + "NA,y\n"
-    assert parquetize(many, columns).error == f"raw/a.csv row 400001: column a {NOTHING}; fix: {FIX}"
+    assert parquetize(many, columns).error == f"raw/a.csv row 400001: column a: {NOTHING}; fix: {FIX}"
 
 
 def test_a_row_that_is_longer_than_readers_take_is_refused():
     data = "a,b\nx,1\n" + "x" * (1 << 20) + ",2\n"
     outcome = parquetize(data, AB, max_field_bytes=1 << 21)
-    what = "the row is longer than the 1048576 bytes that CSV readers take"
+    what = "the row is longer than 1048576 bytes, the limit of CSV readers"
     assert (outcome.code, outcome.error) == (20, f"raw/a.csv row 2: {what}; fix: {FIX}")
     assert parquetize(data, AB, PARQUET, max_field_bytes=1 << 21).code == 0
 
@@ -65,8 +65,8 @@ def test_a_row_that_is_longer_than_readers_take_is_refused():
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("", "column 1 has no name, and CSV readers give it one"),
-        (" ", "column 1 has no name, and CSV readers give it one"),
+        ("", "the name of column 1 is empty, and CSV readers replace it"),
+        (" ", "the name of column 1 is empty, and CSV readers replace it"),
     ],
 )
 def test_a_column_without_a_name_is_refused(name, what):

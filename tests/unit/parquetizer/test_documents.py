@@ -97,25 +97,25 @@ def test_a_rerun_gives_the_same_bytes_anywhere(elsewhere):
     [
         ("x.md", "", 21, "raw/x.md: the document is empty; fix: remove it from sources.csv"),
         ("x.md", " \n\t\u2003\n", 21, "raw/x.md: the document is empty; fix: remove it from sources.csv"),
-        ("x.md", b"abc\xff", 20, "raw/x.md@3: not utf-8: invalid start byte; fix: save it as UTF-8"),
-        ("x.md", b"abc\xc3", 20, "raw/x.md@3: not utf-8: unexpected end of data; fix: save it as UTF-8"),
-        ("x.md", b"\xed\xa0\x80", 20, "raw/x.md@0: not utf-8: invalid continuation byte; fix: save it as UTF-8"),
+        ("x.md", b"abc\xff", 20, "raw/x.md@3: invalid utf-8: invalid start byte; fix: save it as UTF-8"),
+        ("x.md", b"abc\xc3", 20, "raw/x.md@3: invalid utf-8: unexpected end of data; fix: save it as UTF-8"),
+        ("x.md", b"\xed\xa0\x80", 20, "raw/x.md@0: invalid utf-8: invalid continuation byte; fix: save it as UTF-8"),
         ("x.md", "ü\0", 20, "raw/x.md@2: NUL character; fix: remove it"),
         ("x.md", "x" * 101, 20, "raw/x.md: is larger than 100 bytes; fix: raise max-document-bytes"),
-        ("x.txt", "x", 20, "raw/x.txt: is not called .md; fix: remove it from sources.csv, or correct suffix"),
-        (".hidden", "x", 20, "raw/.hidden: is not called .md; fix: remove it from sources.csv, or correct suffix"),
-        ("X.MD", "x", 20, "raw/X.MD: is not called .md; fix: remove it from sources.csv, or correct suffix"),
+        ("x.txt", "x", 20, "raw/x.txt: expected suffix .md; fix: remove it from sources.csv, or correct suffix"),
+        (".hidden", "x", 20, "raw/.hidden: expected suffix .md; fix: remove it from sources.csv, or correct suffix"),
+        ("X.MD", "x", 20, "raw/X.MD: expected suffix .md; fix: remove it from sources.csv, or correct suffix"),
         (
             "a\nb.md",
             "x",
             14,
-            "raw: name 'a\\nb.md' holds what a name should not; fix: rename the file",
+            "raw: invalid name 'a\\nb.md': contains a control character; fix: rename the file",
         ),
         (
             "a\x1b[2J.md",
             "x",
             14,
-            "raw: name 'a\\x1b[2J.md' holds what a name should not; fix: rename the file",
+            "raw: invalid name 'a\\x1b[2J.md': contains a control character; fix: rename the file",
         ),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_name_that_is_no_utf_8_is_refused():
     write(DOCUMENTS)
     with open(b"raw/\xff.md", "wb") as file:
         file.write(b"x")
-    refused("documents", 14, "raw: name '\\udcff.md' holds what a name should not; fix: rename the file")
+    refused("documents", 14, "raw: invalid name '\\udcff.md': contains a control character; fix: rename the file")
 
 
 @pytest.mark.parametrize("target", ["Z.md", "deep", "nowhere"])
@@ -165,7 +165,7 @@ def test_a_folder_without_files_is_refused():
 
 def test_a_folder_that_is_not_there_is_missing_input():
     write_params()
-    refused("documents", 10, "raw: no such folder; fix: run the fetcher")
+    refused("documents", 10, "raw: not found; fix: run the fetcher")
 
 
 def test_a_folder_that_cannot_be_read_is_not_passed_over():
@@ -188,7 +188,7 @@ def test_a_manifest_among_the_documents_is_refused():
     write_params()
     write(DOCUMENTS)
     outcome = run_with("documents", "raw", "raw/samples.parquet", "--params", "params.yaml")
-    what = "raw/samples.parquet: is inside raw, where every file is a document; fix: write the manifest elsewhere"
+    what = "raw/samples.parquet: is inside raw, where every file is a document; fix: write it to another folder"
     assert (outcome.code, outcome.error) == (2, what)
     assert not (RAW / "samples.parquet").exists()
 
@@ -198,14 +198,17 @@ def test_a_manifest_among_the_documents_is_refused():
     [
         (
             {"max_document_bytes": 0},
-            "params.yaml parquetizer: max-document-bytes 0 is not 1 to 2^31 - 1; fix: correct it",
+            "params.yaml parquetizer: invalid max-document-bytes 0: expected 1 to 2^31 - 1; fix: correct it",
         ),
         (
             {"max_document_bytes": 1 << 31},
-            "params.yaml parquetizer: max-document-bytes 2147483648 is not 1 to 2^31 - 1; fix: correct it",
+            "params.yaml parquetizer: invalid max-document-bytes 2147483648: expected 1 to 2^31 - 1; fix: correct it",
         ),
-        ({"key": ["file"]}, "params.yaml parquetizer key: file is no column; fix: use one of: name, text"),
-        ({"suffix": 1}, "params.yaml parquetizer.suffix: 1 is not a str; fix: quote it: YAML takes it for a number"),
+        ({"key": ["file"]}, "params.yaml parquetizer key: unknown column file; fix: use one of: name, text"),
+        (
+            {"suffix": 1},
+            "params.yaml parquetizer.suffix: expected a string, got 1; fix: quote it: YAML reads it as a number",
+        ),
         (
             {"sufix": ".md"},
             "params.yaml parquetizer: unknown key sufix; fix: use one of: suffix, max-document-bytes, key",

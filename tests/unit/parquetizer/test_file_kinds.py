@@ -17,7 +17,7 @@ from unit.parquetizer.folders import PARAMS, run, write, write_params
 from unit.parquetizer.tables import AB, parquetize, run_table, write_raw
 
 CSV = b"a,b\nx,1\ny,2\n"
-UNPACK = "unpack it, and give the file in it a row in sources.csv"
+UNPACK = "unpack it, and list the unpacked file in sources.csv"
 
 
 def parquet() -> bytes:
@@ -62,10 +62,10 @@ FILES = {
         "is an old Excel workbook (xls), not CSV; fix: save it as CSV",
     ),
     "sqlite": (sqlite(), "is an SQLite database, not CSV; fix: export its table as CSV"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "is a PDF document, not CSV; fix: give its data as CSV"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "is a PDF document, not CSV; fix: save its data as CSV"),
     "html": (
         b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n",
-        "is an HTML page, perhaps an error page, not CSV; fix: correct the address in sources.csv",
+        "is an HTML page, perhaps an error page, not CSV; fix: correct the URL in sources.csv",
     ),
     "xml": (b"<?xml version='1.0'?>\n<a/>\n", "is an XML document, not CSV; fix: save it as CSV"),
     "utf-16": (CSV.decode().encode("utf-16"), "is text in UTF-16, not CSV; fix: set encoding: utf-16"),
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_csv_is_called_by_its_name(kind):
         (
             "jsonl",
             "html",
-            "is an HTML page, perhaps an error page, not JSON lines; fix: correct the address in sources.csv",
+            "is an HTML page, perhaps an error page, not JSON lines; fix: correct the URL in sources.csv",
         ),
         ("lines", "utf-16", "is text in UTF-16, not lines of text; fix: set encoding: utf-16"),
     ],
@@ -118,7 +118,7 @@ def test_the_delimiter_of_a_file_is_named(delimiter, written):
     declared = ";" if delimiter == "," else ","
     outcome = parquetize(data, AB, delimiter=declared)
     assert outcome.code == 22
-    assert outcome.error.startswith("raw/a.csv:1: column 'a' is missing (found ['a")
+    assert outcome.error.startswith("raw/a.csv:1: column 'a' not found in 'a")
     assert outcome.error.endswith(f'; fix: set delimiter: "{written}"')
     write_raw(data)
     text = PARAMS.read_text().replace(f"delimiter: {declared!r}" if declared == "," else f"delimiter: {declared}", "")
@@ -131,13 +131,13 @@ def test_a_text_that_begins_like_json_is_read():
     columns = {'{"a": 1}': "string", "b": "int64"}
     outcome = parquetize('"{""a"": 1}",b\nx,1\n', columns)
     assert outcome.code == 0, outcome.error
-    assert parquetize('"{""a"": 1}",b\nx,y\n', columns).error.startswith("raw/a.csv:2: b: 'y' is no int64")
+    assert parquetize('"{""a"": 1}",b\nx,y\n', columns).error.startswith("raw/a.csv:2: b: expected int64, got 'y'")
 
 
 def test_a_message_about_a_wide_header_is_short():
     header = ",".join(f"column {number}" for number in range(20_000))
     outcome = parquetize(f"{header}\n", {"a": "string"})
-    assert outcome.error.endswith("'column 19'] and 19980 more); fix: correct dataset.columns")
+    assert outcome.error.endswith("'column 19', and 19980 more; fix: correct dataset.columns")
     assert len(outcome.error) < 500
 
 

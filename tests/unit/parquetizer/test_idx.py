@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from parquetizer.gzip_bytes import BLOCK
+from parquetizer.idx_input import BLOCK
 from samples import read_manifest
 from unit.parquetizer.folders import (
     PARAMS,
@@ -164,7 +164,7 @@ def test_a_fraction_leaves_nothing_unchecked():
     labels = np.zeros(100)
     labels[[3, 80]] = 9
     write({"raw/train-labels": idx(labels)})
-    what = "raw/train-labels item 3: label 9 is none of the 3 classes; fix: correct the file, or dataset.columns"
+    what = "raw/train-labels item 3: unknown label 9: there are 3 classes; fix: correct the file, or dataset.columns"
     refused("idx", 20, what)
 
 
@@ -209,34 +209,34 @@ def damaged(data: bytes, at: int) -> bytes:
 
 GOOD = idx(pixels(4, 2, 3))
 STORED = gzip.compress(GOOD, 0, mtime=0)  # uncompressed inside: a changed byte is seen by the CRC alone
-NO_GZIP = "not a whole gzip file: "
+NO_GZIP = "damaged gzip file: "
 
 
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (zipped(GOOD)[:-1], NO_GZIP + "the file is cut short"),
-        (zipped(GOOD)[:-8], NO_GZIP + "the file is cut short"),
-        (zipped(GOOD)[:25], NO_GZIP + "the file is cut short"),
-        (zipped(GOOD)[:2], NO_GZIP + "the file is cut short"),
+        (zipped(GOOD)[:-1], NO_GZIP + "truncated"),
+        (zipped(GOOD)[:-8], NO_GZIP + "truncated"),
+        (zipped(GOOD)[:25], NO_GZIP + "truncated"),
+        (zipped(GOOD)[:2], NO_GZIP + "truncated"),
         (damaged(STORED, -12), NO_GZIP + "Error -3 while decompressing data: incorrect data check"),
         (damaged(STORED, -1), NO_GZIP + "Error -3 while decompressing data: incorrect length check"),
         (damaged(STORED, 2), NO_GZIP + "Error -3 while decompressing data: unknown compression method"),
-        (zipped(GOOD) + b"\0", NO_GZIP + "something follows the end of the compressed data"),
-        (zipped(GOOD) + b"x" * 300_000, NO_GZIP + "something follows the end of the compressed data"),
-        (zipped(GOOD[:20]) + zipped(GOOD[20:]), NO_GZIP + "something follows the end of the compressed data"),
-        (zipped(GOOD) + zipped(b""), NO_GZIP + "something follows the end of the compressed data"),
-        (zipped(GOOD + b"x"), "something follows its 4 items"),
-        (zipped(GOOD[:-1]), "ends within its 4 items"),
-        (zipped(b""), "ends within the header"),
-        (GOOD[:-1], "ends within its 4 items"),
-        (GOOD + b"\0", "something follows its 4 items"),
-        (GOOD[:3], "ends within the header"),
-        (GOOD[:15], "ends within the header"),
-        (b"\0\0\x08\0" + GOOD[4:], "not an IDX file: it does not begin with its magic number"),
-        (b"\0\1" + GOOD[2:], "not an IDX file: it does not begin with its magic number"),
-        (b"<!DOCTYPE html><html></html>", "not an IDX file: it does not begin with its magic number"),
-        (b"PK\3\4" + GOOD, "not an IDX file: it does not begin with its magic number"),
+        (zipped(GOOD) + b"\0", NO_GZIP + "data after the end"),
+        (zipped(GOOD) + b"x" * 300_000, NO_GZIP + "data after the end"),
+        (zipped(GOOD[:20]) + zipped(GOOD[20:]), NO_GZIP + "data after the end"),
+        (zipped(GOOD) + zipped(b""), NO_GZIP + "data after the end"),
+        (zipped(GOOD + b"x"), "data after its 4 items"),
+        (zipped(GOOD[:-1]), "truncated in its 4 items"),
+        (zipped(b""), "truncated in the header"),
+        (GOOD[:-1], "truncated in its 4 items"),
+        (GOOD + b"\0", "data after its 4 items"),
+        (GOOD[:3], "truncated in the header"),
+        (GOOD[:15], "truncated in the header"),
+        (b"\0\0\x08\0" + GOOD[4:], "not an IDX file: invalid magic number"),
+        (b"\0\1" + GOOD[2:], "not an IDX file: invalid magic number"),
+        (b"<!DOCTYPE html><html></html>", "not an IDX file: invalid magic number"),
+        (b"PK\3\4" + GOOD, "not an IDX file: invalid magic number"),
     ],
 )
 def test_a_damaged_file_is_refused(data, what):
@@ -252,7 +252,7 @@ def test_a_damaged_end_of_a_file_is_seen_after_its_last_item():
     settings(shape=(1024,))
     raw(1024, (1024,))  # one step
     write({"raw/train-labels": damaged(zipped(idx(np.zeros(1024))), -6)})
-    what = "not a whole gzip file: Error -3 while decompressing data: incorrect data check"
+    what = "damaged gzip file: Error -3 while decompressing data: incorrect data check"
     refused("idx", 23, f"raw/train-labels: {what}; fix: {AGAIN}")
 
 
@@ -261,7 +261,7 @@ def test_what_follows_the_last_label_is_refused():
     settings()
     raw()
     write({"raw/train-labels": idx(np.zeros(4)) + b"\0"})
-    refused("idx", 23, f"raw/train-labels: something follows its 4 items; fix: {AGAIN}")
+    refused("idx", 23, f"raw/train-labels: data after its 4 items; fix: {AGAIN}")
 
 
 @pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1])
@@ -276,7 +276,7 @@ def test_what_follows_compressed_data_is_seen_at_the_edge_of_a_block(size):
     made("idx")
     assert rows("train") == written
     write({"raw/train-images": whole + b"\0"})
-    what = "not a whole gzip file: something follows the end of the compressed data"
+    what = "damaged gzip file: data after the end"
     refused("idx", 23, f"raw/train-images: {what}; fix: {AGAIN}")
 
 
@@ -286,8 +286,8 @@ def test_items_of_another_type_are_refused(kind):
     settings()
     raw()
     write({"raw/train-images": idx(pixels(4, 2, 3), kind)})
-    what = f"its items are of IDX type 0x{kind:02x}"
-    refused("idx", 22, f"raw/train-images: {what}; fix: only unsigned bytes (0x08) are read")
+    what = f"unsupported IDX type 0x{kind:02x}"
+    refused("idx", 22, f"raw/train-images: {what}; fix: convert it to unsigned bytes (0x08)")
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (6,), (1, 2, 3), (2, 4)])
@@ -296,7 +296,7 @@ def test_items_of_another_shape_are_refused(shape):
     settings()
     raw()
     write({"raw/train-images": idx(pixels(4, *shape))})
-    what = f"its items have shape {shape}, declared is (2, 3)"
+    what = f"expected items of shape (2, 3), got {shape}"
     refused("idx", 22, f"raw/train-images: {what}; fix: correct the shape")
 
 
@@ -304,7 +304,7 @@ def test_labels_of_more_than_one_dimension_are_refused():
     settings()
     raw()
     write({"raw/train-labels": idx(pixels(4, 1))})
-    refused("idx", 22, "raw/train-labels: its items have shape (1,), declared is (); fix: correct the shape")
+    refused("idx", 22, "raw/train-labels: expected items of shape (), got (1,); fix: correct the shape")
 
 
 @pytest.mark.parametrize("labels", [3, 5])
@@ -314,7 +314,7 @@ def test_other_numbers_of_labels_and_images_are_refused(labels):
     raw()
     write({"raw/train-labels": idx(np.zeros(labels))})
     fix = "fetch both again, or correct parquetizer.inputs"
-    refused("idx", 20, f"raw/train-labels: has {labels} labels for 4 images; fix: {fix}")
+    refused("idx", 20, f"raw/train-labels: {labels} labels for 4 images; fix: {fix}")
 
 
 @pytest.mark.parametrize("at", [0, 3, 2999])
@@ -325,7 +325,7 @@ def test_a_label_that_is_no_class_is_refused_with_its_place(at):
     labels = np.zeros(3000)
     labels[at:] = 3
     write({"raw/train-labels": idx(labels)})
-    what = f"raw/train-labels item {at}: label 3 is none of the 3 classes"
+    what = f"raw/train-labels item {at}: unknown label 3: there are 3 classes"
     refused("idx", 20, f"{what}; fix: correct the file, or dataset.columns")
 
 
@@ -354,7 +354,7 @@ def test_a_header_that_promises_too_much_takes_no_memory(images, labels, fractio
     refused(
         "idx",
         23,
-        f"raw/train-images: ends within its {struct.unpack('>I', gunzipped(images)[4:8])[0]} items; fix: {AGAIN}",
+        f"raw/train-images: truncated in its {struct.unpack('>I', gunzipped(images)[4:8])[0]} items; fix: {AGAIN}",
     )
 
 
@@ -366,8 +366,8 @@ def gunzipped(data: bytes) -> bytes:
     ("data", "what", "fix"),
     [
         (b"", "the file is empty", "check that the source sent the whole file"),
-        (idx(np.zeros((0, 2, 3))), "holds nothing: its dimensions are (0, 2, 3)", AGAIN),
-        (idx(np.zeros((4, 0, 3))), "holds nothing: its dimensions are (4, 0, 3)", AGAIN),
+        (idx(np.zeros((0, 2, 3))), "no items: the dimensions are (0, 2, 3)", AGAIN),
+        (idx(np.zeros((4, 0, 3))), "no items: the dimensions are (4, 0, 3)", AGAIN),
     ],
 )
 def test_an_empty_file_is_refused(data, what, fix):
@@ -384,7 +384,7 @@ def test_one_bad_input_among_several_leaves_nothing_written():
     raw()
     raw(split="val")
     write({"raw/val-images": GOOD[:-1]})
-    refused("idx", 23, f"raw/val-images: ends within its 4 items; fix: {AGAIN}")
+    refused("idx", 23, f"raw/val-images: truncated in its 4 items; fix: {AGAIN}")
 
 
 @pytest.mark.parametrize("missing", ["train-images", "train-labels"])
@@ -392,11 +392,11 @@ def test_a_raw_file_that_is_not_there_is_named(missing):
     settings()
     raw()
     Path("raw", missing).unlink()
-    refused("idx", 10, f"raw/{missing}: no such file; fix: run the fetcher, or correct parquetizer.inputs")
+    refused("idx", 10, f"raw/{missing}: not found; fix: run the fetcher, or correct parquetizer.inputs")
 
 
 DECLARE = "declare the images (type uint8, with a shape), then the labels (type uint8, with their classes)"
-NOT_IMAGES = f"params.yaml dataset.columns: not images and their labels; fix: {DECLARE}"
+NOT_IMAGES = f"params.yaml dataset.columns: expected images and their labels; fix: {DECLARE}"
 IMAGE = {"name": "image", "type": "uint8", "shape": [2, 3]}
 LABEL = {"name": "label", "type": "uint8", "classes": CLASSES}
 
@@ -412,12 +412,12 @@ LABEL = {"name": "label", "type": "uint8", "classes": CLASSES}
         (
             [{**IMAGE, "shape": [2, 0]}, LABEL],
             {},
-            "params.yaml dataset.columns: column image has a shape that no array has; fix: correct its shape",
+            "params.yaml dataset.columns: invalid shape of column image: [2, 0]; fix: correct the column",
         ),
         (
             [IMAGE, {**LABEL, "classes": ["bag", "bag"]}],
             {},
-            "params.yaml dataset.columns: column label has a class twice; fix: name each class once",
+            "params.yaml dataset.columns: duplicate class in column label; fix: correct the column",
         ),
         (
             [IMAGE, LABEL],
@@ -432,14 +432,14 @@ LABEL = {"name": "label", "type": "uint8", "classes": CLASSES}
         (
             [IMAGE, LABEL],
             {"inputs": [TRAIN, TRAIN]},
-            "params.yaml parquetizer.inputs: a split stands twice; fix: give each split one input",
+            "params.yaml parquetizer.inputs: duplicate split; fix: use one input per split",
         ),
         *(
             (
                 [IMAGE, LABEL],
                 {"inputs": [{**TRAIN, "split": name}]},
-                f"params.yaml parquetizer.inputs: {name!r} is no name of a split; "
-                "fix: use small letters, digits, - and _, as train",
+                f"params.yaml parquetizer.inputs: invalid split name {name!r}; "
+                "fix: use lowercase letters, digits, - and _, as in train",
             )
             for name in ("../x", "", "Train", "a/b", ".", "x" * 64, "-a", "a\n")
         ),
@@ -447,7 +447,7 @@ LABEL = {"name": "label", "type": "uint8", "classes": CLASSES}
             (
                 [IMAGE, LABEL],
                 {"fraction": fraction},
-                f"params.yaml parquetizer: fraction {fraction} is not above 0 and at most 1; fix: correct it",
+                f"params.yaml parquetizer: invalid fraction {fraction}: expected 0 < fraction <= 1; fix: correct it",
             )
             for fraction in (0.0, -0.5, 1.01, float("nan"))
         ),
@@ -455,11 +455,15 @@ LABEL = {"name": "label", "type": "uint8", "classes": CLASSES}
             (
                 [IMAGE, LABEL],
                 {"seed": seed},
-                f"params.yaml parquetizer: seed {seed} is not 0 to 4294967295; fix: correct it",
+                f"params.yaml parquetizer: invalid seed {seed}: expected 0 to 4294967295; fix: correct it",
             )
             for seed in (-1, 1 << 32)
         ),
-        ([IMAGE, LABEL], {"key": ["x"]}, "params.yaml parquetizer key: x is no column; fix: use one of: image, label"),
+        (
+            [IMAGE, LABEL],
+            {"key": ["x"]},
+            "params.yaml parquetizer key: unknown column x; fix: use one of: image, label",
+        ),
     ],
 )
 def test_settings_that_describe_no_images_are_refused(columns, changes, message):
@@ -483,7 +487,7 @@ def test_an_output_that_would_take_the_place_of_the_raw_files_is_refused(output)
     before = found()
     outcome = run_with("idx", "raw", output, "elsewhere/samples.parquet", "--params", "params.yaml")
     assert outcome.code == 2
-    assert outcome.error.endswith("which is replaced as a whole; fix: give the output a folder of its own")
+    assert outcome.error.endswith("which is replaced as a whole; fix: write to another folder")
     assert found() == before
 
 
@@ -492,7 +496,7 @@ def test_a_manifest_inside_the_output_is_refused(manifest):
     settings()
     raw()
     outcome = run_with("idx", "raw", "processed", manifest, "--params", "params.yaml")
-    what = f"{manifest}: is inside processed, which is replaced as a whole; fix: give the output a folder of its own"
+    what = f"{manifest}: is inside processed, which is replaced as a whole; fix: write to another folder"
     assert (outcome.code, outcome.error) == (2, what)
     assert not PROCESSED.exists()
 

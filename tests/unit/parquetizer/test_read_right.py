@@ -157,7 +157,7 @@ def test_a_carriage_return_inside_quotes_is_read_right_or_refused(shift):
     outcome = parquetize(data, AB, PARQUET)
     if shift in range(-4, 0):
         assert outcome.code == 20
-        assert outcome.error == f"raw/a.csv:{count(data)}: a field holds a line end; fix: set multiline: true"
+        assert outcome.error == f"raw/a.csv:{count(data)}: line break in a field; fix: set multiline: true"
     else:
         assert outcome.rows[-2:] == [["one\rtwo", "2"], ["last", "3"]]
     assert parquetize(data, AB, PARQUET, multiline=True).rows[-2:] == [["one\rtwo", "2"], ["last", "3"]]
@@ -167,10 +167,10 @@ def test_a_carriage_return_inside_quotes_is_read_right_or_refused(shift):
 @pytest.mark.parametrize(
     ("bad", "what"),
     [
-        ('"open,2\n', "a quote is opened and not closed"),
+        ('"open,2\n', "unclosed quote"),
         ("n\0l,2\n", "NUL character"),
-        ("ragged\n", "1 fields where the header has 2"),
-        ("x,y\n", "b: 'y' is no int64"),
+        ("ragged\n", "expected 2 fields, got 1"),
+        ("x,y\n", "b: expected int64, got 'y'"),
     ],
     ids=["quote", "NUL", "ragged", "value"],
 )
@@ -185,7 +185,7 @@ def test_what_is_wrong_at_the_edge_of_a_block_is_found_on_its_line(bad, what, sh
 def test_a_wrong_byte_at_the_edge_of_a_block_is_found_at_its_place(shift):
     data = upto(BLOCK + shift).encode()
     outcome = parquetize(data + "ü".encode()[:1] + b"x,2\n")
-    assert outcome.error.startswith(f"raw/a.csv@{BLOCK + shift}: not utf-8: invalid continuation byte; fix: ")
+    assert outcome.error.startswith(f"raw/a.csv@{BLOCK + shift}: invalid utf-8: invalid continuation byte; fix: ")
 
 
 def test_a_multiline_field_longer_than_a_block_is_read():

@@ -6,10 +6,10 @@ import pytest
 from unit.parquetizer.tables import AB, PARQUET, parquetize
 
 SPAN = "correct the row, or quote fields with delimiters"
-VALUE = "correct the value, or list it in null-values"
+VALUE = "correct the value, or add it to null-values"
 CLOSE = "close or double it, or set multiline: true"
 LONG = f"{'x' * 97},1\n"  # 100 bytes
-DECLARE = "declare the file's encoding: in params.yaml"
+DECLARE = "set the file's encoding in params.yaml"
 SENT = "check that the source sent the whole file"
 
 
@@ -40,7 +40,7 @@ def refused(code, message, fix, *arguments, **settings):
 )
 def test_a_ragged_row_is_refused(data, row, fields):
     """Q1."""
-    refused(20, f"raw/a.csv:{row}: {fields} fields where the header has 2", SPAN, data)
+    refused(20, f"raw/a.csv:{row}: expected 2 fields, got {fields}", SPAN, data)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_ragged_row_is_refused(data, row, fields):
 )
 def test_a_quote_that_is_not_closed_is_refused(data, row):
     """Q2: Arrow alone takes the rest of the file as one field, without an error."""
-    refused(20, f"raw/a.csv:{row}: a quote is opened and not closed", CLOSE, data)
+    refused(20, f"raw/a.csv:{row}: unclosed quote", CLOSE, data)
 
 
 def test_a_quote_that_is_never_closed_is_refused_where_it_was_opened():
     """Q2, with multiline: true."""
     data = 'a,b\n"x\ny",1\n"z,2\nw,3\n'
-    refused(20, "raw/a.csv:4: a quote is opened and not closed", "close or double it", data, multiline=True)
+    refused(20, "raw/a.csv:4: unclosed quote", "close or double it", data, multiline=True)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,20 @@ def test_a_quote_that_is_never_closed_is_refused_where_it_was_opened():
 )
 def test_bytes_outside_the_declared_encoding_are_refused(data, encoding, at, reason):
     """Q3: Arrow alone makes the column binary, without an error."""
-    refused(20, f"raw/a.csv@{at}: not {encoding}: {reason}", DECLARE, data, encoding=encoding)
+    refused(20, f"raw/a.csv@{at}: invalid {encoding}: {reason}", DECLARE, data, encoding=encoding)
 
 
 def test_a_character_no_file_can_hold_is_refused():
     """Q7: a lone surrogate, which UTF-7 can write."""
     outcome = parquetize(b"a,b\nx+2AA-,1\n", encoding="utf-7")
     assert outcome.code == 20
-    assert outcome.error.startswith("raw/a.csv@0: not utf-7: 'utf-8' codec can't encode character '\\ud800'")
+    assert outcome.error.startswith("raw/a.csv@0: invalid utf-7: 'utf-8' codec can't encode character '\\ud800'")
 
 
 def test_a_byte_order_mark_must_be_declared():
     """Q3."""
     data = "a,b\nx,1\n".encode("utf-8-sig")
-    refused(20, "raw/a.csv@0: the file starts with a byte-order mark", "set encoding: utf-8-sig", data)
+    refused(20, "raw/a.csv@0: byte-order mark at the start of the file", "set encoding: utf-8-sig", data)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_byte_order_mark_must_be_declared():
 def test_a_value_that_is_not_of_its_declared_type_is_refused(kind, value):
     """Q4: pandas turns 2**63 into a float and drops what it cannot read."""
     arrow = {"float64": "double", "float32": "float"}.get(kind, kind)
-    message = f"raw/a.csv:3: b: {value!r} is no {arrow}"
+    message = f"raw/a.csv:3: b: expected {arrow}, got {value!r}"
     good = "true" if kind == "bool" else "1"
     refused(20, message, VALUE, f'a,b\nx,{good}\ny,"{value}"\n', {"a": "string", "b": kind})
 
@@ -134,20 +134,20 @@ def test_a_value_that_is_not_of_its_declared_type_is_refused(kind, value):
 def test_a_bad_value_late_in_the_file_is_found():
     """Q4: pandas decides types on what it has seen so far."""
     data = "a,b\n" + LONG * 30_000 + "x,one\nx,1\n"
-    refused(20, "raw/a.csv:30002: b: 'one' is no int64", VALUE, data)
+    refused(20, "raw/a.csv:30002: b: expected int64, got 'one'", VALUE, data)
 
 
 @pytest.mark.parametrize(
     ("header", "what", "fix"),
     [
-        ("a,a", "column 'a' stands twice", "correct the header"),
-        ("a,b,a", "column 'a' stands twice", "correct the header"),
-        ("a", "column 'b' is missing (found ['a'])", "correct dataset.columns"),
-        ("a, b", "column 'b' is missing (found ['a', ' b'])", "correct dataset.columns"),
-        ("A,B", "column 'a' is missing (found ['A', 'B'])", "correct dataset.columns"),
-        ("a,b,", "column '' is not declared", "add it to dataset.columns"),
-        ("a,b,c", "column 'c' is not declared", "add it to dataset.columns"),
-        ("a;b", "column 'a' is missing (found ['a;b'])", 'set delimiter: ";"'),
+        ("a,a", "duplicate column 'a'", "correct the header"),
+        ("a,b,a", "duplicate column 'a'", "correct the header"),
+        ("a", "column 'b' not found in 'a'", "correct dataset.columns"),
+        ("a, b", "column 'b' not found in 'a', ' b'", "correct dataset.columns"),
+        ("A,B", "column 'a' not found in 'A', 'B'", "correct dataset.columns"),
+        ("a,b,", "unknown column ''", "add it to dataset.columns"),
+        ("a,b,c", "unknown column 'c'", "add it to dataset.columns"),
+        ("a;b", "column 'a' not found in 'a;b'", 'set delimiter: ";"'),
     ],
 )
 def test_a_header_that_is_not_the_declared_one_is_refused(header, what, fix):
@@ -158,7 +158,7 @@ def test_a_header_that_is_not_the_declared_one_is_refused(header, what, fix):
 def test_a_column_that_is_constant_and_in_the_file_is_refused():
     """Q5."""
     inputs = [{"file": "a.csv", "constants": {"b": 1}}]
-    refused(22, "raw/a.csv:1: column 'b' is not declared", "add it to dataset.columns", "a,b\nx,1\n", inputs=inputs)
+    refused(22, "raw/a.csv:1: unknown column 'b'", "add it to dataset.columns", "a,b\nx,1\n", inputs=inputs)
 
 
 def test_a_field_above_the_limit_is_refused():
@@ -188,7 +188,7 @@ def test_a_file_that_is_one_endless_header_is_refused():
 def test_a_nul_is_refused(row):
     """Q7: Postgres would refuse it later."""
     data = "a,b\n" + "x,1\n" * (row - 2) + "y\0,1\nz,2\n"
-    refused(20, f"raw/a.csv:{row}: NUL character", "remove it, or declare the file's encoding", data)
+    refused(20, f"raw/a.csv:{row}: NUL character", "remove it, or set the file's encoding", data)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +216,12 @@ def test_one_empty_file_among_several_is_refused():
 def test_a_raw_file_that_is_not_there_is_named():
     outcome = parquetize("a,b\nx,1\n", inputs=["a.csv", "b.csv"])
     assert outcome.code == 10
-    assert outcome.error == "raw/b.csv: no such file; fix: run the fetcher, or correct parquetizer.inputs"
+    assert outcome.error == "raw/b.csv: not found; fix: run the fetcher, or correct parquetizer.inputs"
 
 
 def test_a_manifest_that_would_take_the_place_of_its_table_is_refused():
     outcome = parquetize("a,b\nx,1\n", AB, "samples.parquet")
-    message = "samples.parquet: is table and manifest at once; fix: give the manifest a file of its own"
+    message = "samples.parquet: same path for table and manifest; fix: write the manifest to another file"
     assert (outcome.code, outcome.error) == (2, message)
 
 
@@ -229,5 +229,5 @@ def test_an_output_of_unknown_format_is_refused():
     outcome = parquetize("a,b\nx,1\n", AB, "out.txt")
     assert (outcome.code, outcome.error) == (
         2,
-        "out.txt: unknown format; fix: give the output the suffix .csv or .parquet",
+        "out.txt: unsupported format; fix: use the suffix .csv or .parquet",
     )

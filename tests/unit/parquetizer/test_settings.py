@@ -16,12 +16,19 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
     ("settings", "message"),
     [
         ({"delimeter": ";"}, f"params.yaml parquetizer: unknown key delimeter; fix: {KNOWN}"),
-        ({"multiline": "yes"}, "params.yaml parquetizer.multiline: 'yes' is not a bool; fix: write a bool"),
-        ({"max_field_bytes": "1"}, "params.yaml parquetizer.max-field-bytes: '1' is not a int; fix: write a int"),
-        ({"null_values": "NA"}, "params.yaml parquetizer.null-values: 'NA' is not a list; fix: write a list"),
+        (
+            {"multiline": "yes"},
+            "params.yaml parquetizer.multiline: expected true or false, got 'yes'; fix: write true or false",
+        ),
+        (
+            {"max_field_bytes": "1"},
+            "params.yaml parquetizer.max-field-bytes: expected an integer, got '1'; fix: write an integer",
+        ),
+        ({"null_values": "NA"}, "params.yaml parquetizer.null-values: expected a list, got 'NA'; fix: write a list"),
         (
             {"null_values": [0]},
-            "params.yaml parquetizer.null-values[0]: 0 is not a str; fix: quote it: YAML takes it for a number",
+            "params.yaml parquetizer.null-values[0]: expected a string, got 0; "
+            "fix: quote it: YAML reads it as a number",
         ),
         ({"inputs": []}, "params.yaml parquetizer: no inputs; fix: list the raw files in inputs"),
         ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
@@ -32,29 +39,39 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
         ({"columns": {}}, "params.yaml dataset.columns: no columns; fix: list the columns, each with name and type"),
         (
             {"columns": {"a": "int"}},
-            f"params.yaml dataset.columns: column a has unknown type int; fix: use one of: {TYPES}",
+            "params.yaml dataset.columns: unknown type int of column a; "
+            f"expected one of {TYPES}; fix: correct the column",
         ),
-        ({"key": ["c"]}, "params.yaml parquetizer key: c is no column; fix: use one of: a, b"),
+        ({"key": ["c"]}, "params.yaml parquetizer key: unknown column c; fix: use one of: a, b"),
         (
             {"inputs": [{"file": "a.csv", "constants": {"c": 1}}]},
-            "params.yaml: c is no column; fix: use one of: a, b",
+            "params.yaml: unknown column c; fix: use one of: a, b",
         ),
-        ({"delimiter": ""}, "params.yaml: delimiter '' is not one ASCII character; fix: correct delimiter"),
-        ({"delimiter": "::"}, "params.yaml: delimiter '::' is not one ASCII character; fix: correct delimiter"),
-        ({"delimiter": "\n"}, "params.yaml: delimiter '\\n' is not one ASCII character; fix: correct delimiter"),
-        ({"quote": "«"}, "params.yaml: quote '«' is not one ASCII character; fix: correct quote"),
-        ({"quote": "\0"}, "params.yaml: quote '\\x00' is not one ASCII character; fix: correct quote"),
+        ({"delimiter": ""}, "params.yaml: invalid delimiter '': expected one ASCII character; fix: correct delimiter"),
+        (
+            {"delimiter": "::"},
+            "params.yaml: invalid delimiter '::': expected one ASCII character; fix: correct delimiter",
+        ),
+        (
+            {"delimiter": "\n"},
+            "params.yaml: invalid delimiter '\\n': expected one ASCII character; fix: correct delimiter",
+        ),
+        ({"quote": "«"}, "params.yaml: invalid quote '«': expected one ASCII character; fix: correct quote"),
+        ({"quote": "\0"}, "params.yaml: invalid quote '\\x00': expected one ASCII character; fix: correct quote"),
         ({"quote": ","}, "params.yaml: delimiter and quote are the same; fix: correct one of them"),
-        ({"max_field_bytes": 0}, "params.yaml: max-field-bytes 0 is not 1 to 536870912; fix: correct it"),
+        ({"max_field_bytes": 0}, "params.yaml: invalid max-field-bytes 0: expected 1 to 536870912; fix: correct it"),
         (
             {"max_field_bytes": 1 << 31},
-            "params.yaml: max-field-bytes 2147483648 is not 1 to 536870912; fix: correct it",
+            "params.yaml: invalid max-field-bytes 2147483648: expected 1 to 536870912; fix: correct it",
         ),
         *(
-            ({"encoding": name}, f"params.yaml: unknown encoding {name}; fix: use a name Python knows, as latin-1")
+            (
+                {"encoding": name},
+                f"params.yaml: unknown encoding {name}; fix: use an encoding of Python, such as latin-1",
+            )
             for name in ("utf-9", "base64", "rot13", "undefined")
         ),
-        ({"encoding": "\0"}, "params.yaml: unknown encoding \\x00; fix: use a name Python knows, as latin-1"),
+        ({"encoding": "\0"}, "params.yaml: unknown encoding \\x00; fix: use an encoding of Python, such as latin-1"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else None,
 )
@@ -85,7 +102,10 @@ def test_settings_that_describe_no_table_are_refused(settings, message):
 def test_a_constant_that_is_not_of_its_columns_type_is_refused(kind, value, arrow):
     inputs = [{"file": "a.csv", "constants": {"b": value}}]
     outcome = parquetize("a\nx\n", {"a": "string", "b": kind}, inputs=inputs)
-    assert (outcome.code, outcome.error) == (2, f"parquetizer.inputs: b: {value!r} is no {arrow}; fix: correct it")
+    assert (outcome.code, outcome.error) == (
+        2,
+        f"parquetizer.inputs: b: expected {arrow}, got {value!r}; fix: correct it",
+    )
     assert not outcome.output.exists()
 
 
@@ -111,9 +131,7 @@ def test_a_column_may_be_declared_once():
     params.write_text(yaml.safe_dump(document))
     write_raw("a,b\nx,1\n")
     outcome = run_table(params)
-    message = (
-        "params.yaml dataset.columns: two columns have the same name; fix: name each column once in dataset.columns"
-    )
+    message = "params.yaml dataset.columns: duplicate column a; fix: correct the column"
     assert (outcome.code, outcome.error) == (2, message)
 
 
@@ -123,7 +141,8 @@ def test_a_column_may_be_declared_once():
         ("", "params.yaml parquetizer: inputs is missing; fix: add inputs:"),
         (
             "parquetizer: 1",
-            "params.yaml: section parquetizer must be a mapping; fix: write parquetizer: followed by indented keys",
+            "params.yaml: invalid section parquetizer: expected a mapping; "
+            "fix: write parquetizer: followed by indented keys",
         ),
         (
             "dataset: {columns: 1}\nparquetizer: {inputs: []}",
@@ -143,7 +162,7 @@ def test_raw_files_that_are_not_there_are_missing_input():
     write_params({"a": "int64"})
     refused = CliRunner().invoke(cli, ["table", "--params", "params.yaml", "nowhere", "out.csv"])
     assert refused.exit_code == 10
-    said = "error: nowhere/a.csv: no such file; fix: run the fetcher, or correct parquetizer.inputs"
+    said = "error: nowhere/a.csv: not found; fix: run the fetcher, or correct parquetizer.inputs"
     assert refused.stderr.splitlines()[-1] == said
 
 

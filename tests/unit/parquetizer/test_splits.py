@@ -127,17 +127,17 @@ def test_a_split_that_gets_nothing_is_refused():
     """Q8."""
     write_params(COLUMNS, format="lines", inputs=[{"file": "all"}], splits={"train": 0.999, "val": 0.001})
     write({"raw/all": "x;joy\ny;joy\n"})
-    what = "split val: none of the 2 samples fell into it; fix: give it a larger share, or another seed"
+    what = "split val: got none of the 2 samples; fix: give it a larger share, or use another seed"
     refused("text", 21, what)
 
 
 BAD_SHARES = [
-    ({"train": 0.8, "val": 0.1}, "the shares sum to 0.9; fix: write shares that sum to 1"),
-    ({"train": 0.8, "val": 0.3}, "the shares sum to 1.1; fix: write shares that sum to 1"),
-    ({"train": 1.5, "val": -0.5}, "the share of train is 1.5; fix: write shares above 0 that sum to 1"),
-    ({"train": 1.0, "val": 0.0}, "the share of val is 0.0; fix: write shares above 0 that sum to 1"),
-    ({"train": float("nan")}, "the share of train is nan; fix: write shares above 0 that sum to 1"),
-    ({"../x": 1.0}, "'../x' is no name of a split; fix: use small letters, digits, - and _, as train"),
+    ({"train": 0.8, "val": 0.1}, "the shares sum to 0.9; fix: use shares that sum to 1"),
+    ({"train": 0.8, "val": 0.3}, "the shares sum to 1.1; fix: use shares that sum to 1"),
+    ({"train": 1.5, "val": -0.5}, "invalid share 1.5 of train; fix: use shares above 0 that sum to 1"),
+    ({"train": 1.0, "val": 0.0}, "invalid share 0.0 of val; fix: use shares above 0 that sum to 1"),
+    ({"train": float("nan")}, "invalid share nan of train; fix: use shares above 0 that sum to 1"),
+    ({"../x": 1.0}, "invalid split name '../x'; fix: use lowercase letters, digits, - and _, as in train"),
 ]
 
 
@@ -152,7 +152,7 @@ def test_shares_that_are_no_whole_are_refused(shares, message):
 def test_a_share_is_a_number(shares):
     write_params(COLUMNS, format="lines", inputs=[{"file": "all"}], splits=shares)
     write({"raw/all": "x;joy\n"})
-    what = f"params.yaml parquetizer.splits.train: {shares['train']!r} is not a float; fix: write a float"
+    what = f"params.yaml parquetizer.splits.train: expected a number, got {shares['train']!r}; fix: write a number"
     refused("text", 2, what)
 
 
@@ -207,5 +207,5 @@ def test_a_sequential_split_that_gets_nothing_is_refused():
     conversations(2, splits={"train": 0.5, "test": 0.5})
     prompt = {"name": "p", "version": 1, "sha256": hashlib.sha256(b"Describe it.").hexdigest()}
     write_params(prompt=prompt, splits={"train": 0.4, "test": 0.6})
-    what = "split train: gets none of the samples; fix: give it a larger share"
+    what = "split train: no samples; fix: give it a larger share"
     refused("conversations", 21, what, "--prompt", "prompt.txt")

@@ -46,6 +46,7 @@ ORDER: list[dict[str, Any]] = [
 OFFICIAL = [{"file": "train", "split": "train"}]
 SENT = "check that the source sent the whole file"
 FORMATS = ["lines", "csv", "jsonl", "parquet"]
+FIELDS = "correct parquetizer.text and label"
 
 
 def settings(format="lines", inputs=OFFICIAL, **rest):
@@ -283,7 +284,7 @@ def bad(format, code, where, data, what, fix, **rest):
     refused("text", code, f"{where}: {what}; fix: {fix}")
 
 
-NO_JSON = "no valid JSON: "
+NO_JSON = "invalid JSON: "
 LINE = '{"text": "x", "label": "joy"}\n'
 
 
@@ -291,11 +292,11 @@ LINE = '{"text": "x", "label": "joy"}\n'
     ("line", "what"),
     [
         ('{"text": "x", "label": "jo', NO_JSON + "Unterminated string starting at: line 1 column 24 (char 23)"),
-        ('{"text": "x", "label": NaN}', NO_JSON + "NaN is not JSON"),
-        ('{"text": "x", "label": "joy", "id": Infinity}', NO_JSON + "Infinity is not JSON"),
-        ('{"text": "x", "label": "joy", "id": [-Infinity]}', NO_JSON + "-Infinity is not JSON"),
-        ('{"text": "x", "text": "y", "label": "joy"}', NO_JSON + "a name stands twice in one object"),
-        ('{"text": "x", "label": "joy", "id": {"a": 1, "a": 1}}', NO_JSON + "a name stands twice in one object"),
+        ('{"text": "x", "label": NaN}', NO_JSON + "unsupported number NaN"),
+        ('{"text": "x", "label": "joy", "id": Infinity}', NO_JSON + "unsupported number Infinity"),
+        ('{"text": "x", "label": "joy", "id": [-Infinity]}', NO_JSON + "unsupported number -Infinity"),
+        ('{"text": "x", "text": "y", "label": "joy"}', NO_JSON + "duplicate name in an object"),
+        ('{"text": "x", "label": "joy", "id": {"a": 1, "a": 1}}', NO_JSON + "duplicate name in an object"),
         ("[" * 100_000, NO_JSON + "nested too deeply"),
         ('{"id":' * 100_000, NO_JSON + "nested too deeply"),
         ('{"text": "x", "label": "joy", "id": ' + "[" * 50_000 + "]" * 50_000 + "}", NO_JSON + "nested too deeply"),
@@ -326,13 +327,20 @@ def test_json_nested_as_deeply_as_python_goes_is_refused_in_one_line(depth, pair
     write({"raw/train": '{"text": ' + opened * depth + "1" + closed * depth + ', "label": "joy"}\n'})
     outcome = run_with("text", "raw", "processed", "samples.parquet", "--params", "params.yaml")
     assert outcome.code == 20
-    assert outcome.error.startswith(("raw/train:1: text is ", "raw/train:1: no valid JSON: nested too deeply"))
+    assert outcome.error.startswith(("raw/train:1: invalid text ", "raw/train:1: invalid JSON: nested too deeply"))
 
 
 def test_a_bad_line_late_in_a_file_is_found():
     """Q9."""
     data = LINE * 200_000 + "{}\n" + LINE
-    bad("jsonl", 20, "raw/train:200001", data, "text is missing", "correct the line, or parquetizer.text and label")
+    bad(
+        "jsonl",
+        20,
+        "raw/train:200001",
+        data,
+        "text is null or missing",
+        "correct the line, or parquetizer.text and label",
+    )
 
 
 def test_a_last_line_that_is_cut_is_found():
@@ -346,30 +354,34 @@ def test_a_last_line_that_is_cut_is_found():
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("[]", "no JSON object"),
-        ('"text"', "no JSON object"),
-        ("null", "no JSON object"),
-        ('{"text": "x"}', "label is missing"),
-        ('{"text": "x", "label": null}', "label is missing"),
-        ('{"text": 1, "label": "joy"}', "text is 1"),
-        ('{"text": ["x"], "label": "joy"}', "text is ['x']"),
-        ('{"text": "x", "label": true}', "label is True"),
-        ('{"text": "x", "label": 1.0}', "label is 1.0"),
-        ('{"text": "x", "label": {"a": 1}}', "label is {'a': 1}"),
-        (r'{"text": "a\ud83d", "label": "joy"}', "text holds half a character (a lone surrogate)"),
-        (r'{"text": "a", "label": "\udc00"}', "label holds half a character (a lone surrogate)"),
+        ("[]", "expected a JSON object"),
+        ('"text"', "expected a JSON object"),
+        ("null", "expected a JSON object"),
+        ('{"text": "x"}', "label is null or missing"),
+        ('{"text": "x", "label": null}', "label is null or missing"),
+        ('{"text": 1, "label": "joy"}', "invalid text 1"),
+        ('{"text": ["x"], "label": "joy"}', "invalid text ['x']"),
+        ('{"text": "x", "label": true}', "invalid label True"),
+        ('{"text": "x", "label": 1.0}', "invalid label 1.0"),
+        ('{"text": "x", "label": {"a": 1}}', "invalid label {'a': 1}"),
+        (r'{"text": "a\ud83d", "label": "joy"}', "text contains a lone surrogate"),
+        (r'{"text": "a", "label": "\udc00"}', "label contains a lone surrogate"),
     ],
 )
 def test_an_object_that_is_no_labelled_text_is_refused(line, what):
     """Q9 and Q7."""
-    fix = "correct the line, or parquetizer.text and label" if " is " in what else "correct the line"
+    fix = (
+        "correct the line, or parquetizer.text and label"
+        if what.startswith("invalid") or "missing" in what
+        else "correct the line"
+    )
     bad("jsonl", 20, "raw/train:2", LINE + line + "\n", what, fix)
 
 
 def test_a_field_that_is_not_declared_is_refused():
     fix = "list it in parquetizer.ignore, or correct text and label"
     line = '{"text": "x", "label": "joy", "zeta": 1, "id": 1}\n'
-    bad("jsonl", 22, "raw/train:2", LINE + line, "field 'id' is not declared", fix)
+    bad("jsonl", 22, "raw/train:2", LINE + line, "unknown field 'id'", fix)
 
 
 @pytest.mark.parametrize("format", ["jsonl", "lines"])
@@ -403,14 +415,14 @@ def test_the_limit_of_a_line_is_the_same_wherever_it_stands(before, over):
     [
         ("no label", "no ';' between text and label", "correct the line, or parquetizer.delimiter"),
         ("  ", "no ';' between text and label", "correct the line, or parquetizer.delimiter"),
-        ("x;joy\ry;joy", "a carriage return within the line", "end lines with \\n or \\r\\n"),
-        ("x;joy\r", "a carriage return within the line", "end lines with \\n or \\r\\n"),
-        ("x;Joy", "its label is none of the 3 classes ('Joy')", "correct it, or dataset.columns"),
-        ("x; joy", "its label is none of the 3 classes (' joy')", "correct it, or dataset.columns"),
-        ("x;", "its label is none of the 3 classes ('')", "correct it, or dataset.columns"),
-        ("x;3", "its label is none of the 3 classes ('3')", "correct it, or dataset.columns"),
-        ("x;01", "its label is none of the 3 classes ('01')", "correct it, or dataset.columns"),
-        ("x;-1", "its label is none of the 3 classes ('-1')", "correct it, or dataset.columns"),
+        ("x;joy\ry;joy", "carriage return within the line", "end lines with \\n or \\r\\n"),
+        ("x;joy\r", "carriage return within the line", "end lines with \\n or \\r\\n"),
+        ("x;Joy", "unknown label 'Joy'", "use one of the 3 classes, or add it to dataset.columns"),
+        ("x; joy", "unknown label ' joy'", "use one of the 3 classes, or add it to dataset.columns"),
+        ("x;", "unknown label ''", "use one of the 3 classes, or add it to dataset.columns"),
+        ("x;3", "unknown label '3'", "use one of the 3 classes, or add it to dataset.columns"),
+        ("x;01", "unknown label '01'", "use one of the 3 classes, or add it to dataset.columns"),
+        ("x;-1", "unknown label '-1'", "use one of the 3 classes, or add it to dataset.columns"),
         (";joy", "the text is empty", "correct or remove it"),
         (" \t\u00a0;joy", "the text is empty", "correct or remove it"),
     ],
@@ -429,7 +441,7 @@ def test_a_line_that_is_no_labelled_text_is_refused(line, what, fix):
     [
         (("", "joy"), "the text is empty", "correct or remove it"),
         (("\u2003\n", "joy"), "the text is empty", "correct or remove it"),
-        (("x", "fear"), "its label is none of the 3 classes ('fear')", "correct it, or dataset.columns"),
+        (("x", "fear"), "unknown label 'fear'", "use one of the 3 classes, or add it to dataset.columns"),
         (("a\0b", "joy"), "NUL character in the text", "remove it"),
     ],
 )
@@ -439,16 +451,20 @@ def test_a_text_or_label_that_does_not_fit_is_refused_in_every_format(format, wh
     if "NUL" in what and format == "jsonl":
         data = data.replace(b"\0", b"\\u0000")
     if "NUL" in what and format == "csv":
-        where, what, fix = "raw/train:4", "NUL character", "remove it, or declare the file's encoding"
+        where, what, fix = "raw/train:4", "NUL character", "remove it, or set the file's encoding"
     bad(format, 20, where, data, what, fix)
 
 
-@pytest.mark.parametrize(("column", "what"), [("text", "the text is missing"), ("label", None)])
+@pytest.mark.parametrize(("column", "what"), [("text", "the text is null"), ("label", None)])
 def test_a_missing_value_in_parquet_is_refused(column, what):
     values: dict[str, list[str | None]] = {"text": ["x", "y"], "label": ["joy", "joy"]}
     values[column][1] = None
-    what = what or "its label is none of the 3 classes (None)"
-    fix = "correct it, or parquetizer.text" if column == "text" else "correct it, or dataset.columns"
+    what = what or "unknown label None"
+    fix = (
+        "correct it, or parquetizer.text"
+        if column == "text"
+        else "use one of the 3 classes, or add it to dataset.columns"
+    )
     bad("parquet", 20, "raw/train row 2", encoded_table(pa.table(values)), what, fix)
 
 
@@ -457,15 +473,15 @@ def test_a_missing_value_in_parquet_is_refused(column, what):
     [
         (
             {"text": ["x"], "Label": ["joy"]},
-            "column 'label' is missing (found ['text', 'Label'])",
-            "correct text and label",
+            "column 'label' not found in text, Label",
+            FIELDS,
         ),
-        ({"text": [b"x"], "label": ["joy"]}, "column 'text' is of type binary", "correct parquetizer.text and label"),
-        ({"text": [1], "label": ["joy"]}, "column 'text' is of type int64", "correct parquetizer.text and label"),
-        ({"text": ["x"], "label": [1.0]}, "column 'label' is of type double", "correct parquetizer.text and label"),
+        ({"text": [b"x"], "label": ["joy"]}, "unsupported type binary of column 'text'", FIELDS),
+        ({"text": [1], "label": ["joy"]}, "unsupported type int64 of column 'text'", FIELDS),
+        ({"text": ["x"], "label": [1.0]}, "unsupported type double of column 'label'", FIELDS),
         (
             {"text": ["x"], "label": ["joy"], "b": [1], "a": [1]},
-            "column 'a' is not declared",
+            "unknown column 'a'",
             "list it in parquetizer.ignore",
         ),
     ],
@@ -477,16 +493,15 @@ def test_a_parquet_file_of_other_columns_is_refused(table, what, fix):
 
 def test_a_parquet_file_with_a_column_twice_is_refused():
     data = encoded_table(pa.table([pa.array(["x"])] * 2 + [pa.array(["joy"])], names=["text", "text", "label"]))
-    what = "column 'text' is missing (found ['text', 'text', 'label'])"
-    bad("parquet", 22, "raw/train", data, what, "correct text and label")
+    bad("parquet", 22, "raw/train", data, "duplicate column 'text'", FIELDS)
 
 
 @pytest.mark.parametrize(
     ("header", "what", "fix"),
     [
-        ("text", "column 'label' is missing (found ['text'])", "correct parquetizer.text, label or ignore"),
-        ("text,label,id", "column 'id' is not declared", "add it to parquetizer.text, label or ignore"),
-        ("text,label,text", "column 'text' stands twice", "correct the header"),
+        ("text", "column 'label' not found in 'text'", "correct parquetizer.text, label or ignore"),
+        ("text,label,id", "unknown column 'id'", "add it to parquetizer.text, label or ignore"),
+        ("text,label,text", "duplicate column 'text'", "correct the header"),
     ],
 )
 def test_a_csv_file_of_other_columns_is_refused(header, what, fix):
@@ -495,10 +510,10 @@ def test_a_csv_file_of_other_columns_is_refused(header, what, fix):
 
 def test_a_csv_row_that_does_not_fit_is_refused():
     bad(
-        "csv", 20, "raw/train:3", "text,label\nx,joy\ny\n", "1 fields where the header has 2",
+        "csv", 20, "raw/train:3", "text,label\nx,joy\ny\n", "expected 2 fields, got 1",
         "correct the row, or quote fields with delimiters",
     )  # fmt: skip
-    bad("csv", 20, "raw/train:2", 'text,label\n"x,joy\n', "a quote is opened and not closed", "close or double it")
+    bad("csv", 20, "raw/train:2", 'text,label\n"x,joy\n', "unclosed quote", "close or double it")
 
 
 @pytest.mark.parametrize("kept", [1, 50, -1, -4, -8, -20])
@@ -507,7 +522,7 @@ def test_a_parquet_file_that_is_cut_is_refused(kept):
     write({"raw/train": table(TEXTS)[:kept]})
     outcome = run_with("text", "raw", "processed", "samples.parquet", "--params", "params.yaml")
     assert outcome.code == 23
-    assert outcome.error.startswith("raw/train: not a whole Parquet file: ")
+    assert outcome.error.startswith("raw/train: damaged Parquet file: ")
     assert outcome.error.endswith("; fix: fetch it again")
 
 
@@ -526,7 +541,7 @@ def test_a_parquet_text_of_other_bytes_than_utf_8_is_refused():
     offsets = pa.array([0, 2], pa.int32()).buffers()[1]
     texts = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff\xfe")])
     data = encoded_table(pa.table({"text": texts, "label": ["joy"]}))
-    what = "not a whole Parquet file: In column 0: Invalid: Invalid UTF8 sequence at string index 0"
+    what = "damaged Parquet file: In column 0: Invalid: Invalid UTF8 sequence at string index 0"
     bad("parquet", 23, "raw/train", data, what, "fetch it again")
 
 
@@ -534,15 +549,15 @@ def test_a_parquet_text_of_other_bytes_than_utf_8_is_refused():
 @pytest.mark.parametrize(
     ("data", "encoding", "where", "what", "fix"),
     [
-        (b"\xff", "utf-8", "@{size}", "not utf-8: invalid start byte", "declare the file's encoding: in params.yaml"),
+        (b"\xff", "utf-8", "@{size}", "invalid utf-8: invalid start byte", "set the file's encoding in params.yaml"),
         (
             b"\xc3",
             "utf-8",
             "@{size}",
-            "not utf-8: unexpected end of data",
-            "declare the file's encoding: in params.yaml",
+            "invalid utf-8: unexpected end of data",
+            "set the file's encoding in params.yaml",
         ),
-        (b"x\0", "utf-8", ":{line}", "NUL character", "remove it, or declare the file's encoding"),
+        (b"x\0", "utf-8", ":{line}", "NUL character", "remove it, or set the file's encoding"),
     ],
     ids=["bad", "cut", "nul"],
 )
@@ -556,7 +571,7 @@ def test_bytes_that_are_no_text_are_refused(format, data, encoding, where, what,
 @pytest.mark.parametrize("format", ["lines", "csv", "jsonl"])
 def test_a_byte_order_mark_must_be_declared(format):
     data = packed(TEXTS, format).decode().encode("utf-8-sig")
-    bad(format, 20, "raw/train@0", data, "the file starts with a byte-order mark", "set encoding: utf-8-sig")
+    bad(format, 20, "raw/train@0", data, "byte-order mark at the start of the file", "set encoding: utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -585,12 +600,12 @@ def test_a_file_without_texts_is_refused(format, data, what):
 def test_a_raw_file_that_is_not_there_is_named_before_anything_is_read():
     settings(inputs=[{"file": "train", "split": "train"}, {"file": "val", "split": "val"}])
     write({"raw/train": "no label\n"})
-    refused("text", 10, "raw/val: no such file; fix: run the fetcher, or correct parquetizer.inputs")
+    refused("text", 10, "raw/val: not found; fix: run the fetcher, or correct parquetizer.inputs")
 
 
 WHERE = "params.yaml parquetizer"
 NOT_TEXTS = (
-    "params.yaml dataset.columns: not texts and their labels; "
+    "params.yaml dataset.columns: expected texts and their labels; "
     "fix: declare the text (type string), then the label (type string, with its classes)"
 )
 
@@ -600,39 +615,42 @@ NOT_TEXTS = (
     [
         ({"format": "xml"}, f"{WHERE}: unknown format xml; fix: use one of: lines, csv, jsonl, parquet"),
         ({"inputs": []}, f"{WHERE}: no inputs; fix: list the raw files in inputs"),
-        ({"inputs": ["train"]}, f"{WHERE}.inputs[0]: 'train' is not a TextInput; fix: write a TextInput"),
+        ({"inputs": ["train"]}, f"{WHERE}.inputs[0]: expected a mapping, got 'train'; fix: write a mapping"),
         *(
-            ({"delimiter": mark}, f"{WHERE}: delimiter {mark!r} cannot part fields; fix: use one ASCII character, as ;")
+            ({"delimiter": mark}, f"{WHERE}: invalid delimiter {mark!r}; fix: use one ASCII character, such as ;")
             for mark in ("", "::", "§", "\n", "\r", "\0", '"')
         ),
         (
             {"inputs": [{"file": "train", "split": ""}]},
-            f"{WHERE}.inputs: '' is no name of a split; fix: use small letters, digits, - and _, as train",
+            f"{WHERE}.inputs: invalid split name ''; fix: use lowercase letters, digits, - and _, as in train",
         ),
-        ({"text": "label"}, f"{WHERE}: text, label and ignore name a field twice; fix: name each field once"),
-        ({"ignore": ["text"]}, f"{WHERE}: text, label and ignore name a field twice; fix: name each field once"),
-        ({"ignore": ["a", "a"]}, f"{WHERE}: text, label and ignore name a field twice; fix: name each field once"),
-        ({"max_text_bytes": 0}, f"{WHERE}: max-text-bytes 0 is not 1 to 134217728; fix: correct it"),
-        ({"max_text_bytes": 1 << 28}, f"{WHERE}: max-text-bytes 268435456 is not 1 to 134217728; fix: correct it"),
-        ({"seed": -1}, f"{WHERE}: seed -1 is not 0 to 2^63 - 1; fix: correct it"),
-        ({"seed": 1 << 63}, f"{WHERE}: seed 9223372036854775808 is not 0 to 2^63 - 1; fix: correct it"),
-        ({"encoding": "utf-9"}, f"{WHERE}: unknown encoding utf-9; fix: use a name Python knows, as latin-1"),
-        ({"key": ["Text"]}, f"{WHERE} key: Text is no column; fix: use one of: text, label"),
+        ({"text": "label"}, f"{WHERE}: duplicate field in text, label and ignore; fix: list each field once"),
+        ({"ignore": ["text"]}, f"{WHERE}: duplicate field in text, label and ignore; fix: list each field once"),
+        ({"ignore": ["a", "a"]}, f"{WHERE}: duplicate field in text, label and ignore; fix: list each field once"),
+        ({"max_text_bytes": 0}, f"{WHERE}: invalid max-text-bytes 0: expected 1 to 134217728; fix: correct it"),
+        (
+            {"max_text_bytes": 1 << 28},
+            f"{WHERE}: invalid max-text-bytes 268435456: expected 1 to 134217728; fix: correct it",
+        ),
+        ({"seed": -1}, f"{WHERE}: invalid seed -1: expected 0 to 2^63 - 1; fix: correct it"),
+        ({"seed": 1 << 63}, f"{WHERE}: invalid seed 9223372036854775808: expected 0 to 2^63 - 1; fix: correct it"),
+        ({"encoding": "utf-9"}, f"{WHERE}: unknown encoding utf-9; fix: use an encoding of Python, such as latin-1"),
+        ({"key": ["Text"]}, f"{WHERE} key: unknown column Text; fix: use one of: text, label"),
         (
             {"inputs": [{"file": "train", "split": "Train"}]},
-            f"{WHERE}.inputs: 'Train' is no name of a split; fix: use small letters, digits, - and _, as train",
+            f"{WHERE}.inputs: invalid split name 'Train'; fix: use lowercase letters, digits, - and _, as in train",
         ),
         (
             {"splits": {"train": 0.5, "val": 0.5}},
-            f"{WHERE}: splits are made and given; fix: remove splits, or the split of each input",
+            f"{WHERE}: both splits and official splits; fix: remove splits, or the split of each input",
         ),
         (
             {"inputs": [{"file": "train", "split": "train"}, {"file": "b"}]},
-            f"{WHERE}: an input has no split; fix: give each input its split, or the shares in splits",
+            f"{WHERE}: input without split; fix: set the split of each input, or shares in splits",
         ),
         (
             {"inputs": [{"file": "train"}]},
-            f"{WHERE}: an input has no split; fix: give each input its split, or the shares in splits",
+            f"{WHERE}: input without split; fix: set the split of each input, or shares in splits",
         ),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
@@ -664,7 +682,7 @@ def test_an_output_that_holds_the_raw_files_is_refused():
     settings()
     write({"raw/train": "x;joy\n"})
     outcome = run_with("text", "raw", "raw", "samples.parquet", "--params", "params.yaml")
-    what = "raw: is inside raw, which is replaced as a whole; fix: give the output a folder of its own"
+    what = "raw: is inside raw, which is replaced as a whole; fix: write to another folder"
     assert (outcome.code, outcome.error) == (2, what)
     assert found(Path("raw")) == {"raw/train": b"x;joy\n"}
 

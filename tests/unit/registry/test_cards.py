@@ -268,7 +268,7 @@ def test_a_licence_that_people_have_set_takes_its_name_and_link_along(tmp_path: 
         (f"---\n{START}\nlicense: mit\n---\n", "without its counterpart; fix: remove it, then make cards"),
         (f"---\nlicense: mit\n{END}\n---\n", "without its counterpart"),
         ("---\na: [\n---\n", "invalid YAML"),
-        ("---\njust words\n---\n", "expected a mapping, got a text; fix: write keys and values between"),
+        ("---\njust words\n---\n", "expected a mapping, got a string; fix: write keys and values between"),
     ],
 )
 def test_front_matter_that_cannot_be_kept_is_refused(readme: str, message: str, tmp_path: Path) -> None:
@@ -331,17 +331,17 @@ def test_a_card_that_cannot_be_written_is_told_before_the_build(
     ("text", "message"),
     [
         ("card: {task: x}", "card: unknown key task; fix: use one of: tasks, languages, tags, authors, organisation"),
-        ("card: {tasks: x}", "card.tasks: 'x' is not a list"),
+        ("card: {tasks: x}", "card.tasks: expected a list, got 'x'"),
         ("dataset: {columns: [{name: a}]}", "dataset.columns[0]: type is missing; fix: add type:"),
         ("dataset: {columns: [{name: a, type: number}]}", "dataset.columns: No type alias for number; fix: correct"),
-        ("dataset: {columns: }", "dataset.columns: None is not a list; fix: write a list"),
+        ("dataset: {columns: }", "dataset.columns: expected a list, got null; fix: write a list"),
         (
             "dataset: {licence: }",
-            "dataset.licence: None is not a str; fix: write a str, and null or ~ in quotes",
+            "dataset.licence: expected a string, got null; fix: write a string, and null or ~ in quotes",
         ),
         (
             "dataset: {columns: [{name: a, type: int8, classes: [no, 12:30]}]}",
-            "dataset.columns[0].classes[0]: False is not a str",
+            "dataset.columns[0].classes[0]: expected a string, got False",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_all_bytes_come_to_the_size_though_some_files_are_equal(released: Regist
 def test_every_bar_of_the_registry_ends_full(
     world: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    monkeypatch.setattr("data_registry.stage.progress.INTERVAL", 0.0)
     clone = world / "clone"
     shutil.copy(clone / "data/greetings/folder/in/a.txt", clone / "data/greetings/folder/in/again.txt")
     build(clone, "greetings", ROWS)

@@ -45,7 +45,7 @@ def clone(world: Path) -> Path:
 def test_long_work_says_how_far_it_is(
     clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    monkeypatch.setattr("data_registry.stage.progress.INTERVAL", 0.0)
     with caplog.at_level("INFO"):
         make(clone, "1.0.0")
         shutil.rmtree(clone / ".dvc" / "cache")
@@ -63,7 +63,7 @@ def test_long_work_says_how_far_it_is(
 def test_a_large_object_is_told_of_as_it_goes(
     clone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    monkeypatch.setattr("data_registry.stage.progress.INTERVAL", 0.0)
     monkeypatch.setattr("data_registry.store.folder.COPIED", 100)
     with caplog.at_level("INFO"):
         done = push(dataset(clone), clone, "local")

@@ -66,8 +66,8 @@ def naive_duplicates(manifest):
         sum(map(len, conflicts)),
         len(conflicts),
         {label: sorted(leaks[label]) for label in sorted(leaks)},
-        sorted(row["sample_id"].hex() for row in rows if counts[row["content_hash"]] > 1)[: samples.checks.NAMED],
-        sorted(row["sample_id"].hex() for group in conflicts for row in group)[: samples.checks.NAMED],
+        sorted(row["sample_id"].hex() for row in rows if counts[row["content_hash"]] > 1)[: samples.checks.MAX_IDS],
+        sorted(row["sample_id"].hex() for group in conflicts for row in group)[: samples.checks.MAX_IDS],
     )
 
 
@@ -86,7 +86,7 @@ def test_both_agree_with_the_naive_version_however_many_parts_are_read(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(samples.manifest, "ROWS", group)
         patched.setattr(samples.ranges, "ROWS_IN_MEMORY", memory)
-        patched.setattr(samples.checks, "NAMED", named)
+        patched.setattr(samples.checks, "MAX_IDS", named)
         write_manifest(path, SCHEMA, rows, key)
         assert logical_hash(path) == naive_logical_hash(path)
         assert find_duplicates(path) == naive_duplicates(path)

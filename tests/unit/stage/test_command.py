@@ -13,7 +13,7 @@ from stage.command import Tool
 from stage.errors import CorruptFile, translated
 from unit.stage import toy
 
-FULL = "free some disk space (df -h) or mend the disk, then run again"
+FULL = "free some disk space (df -h) or repair the disk, then run again"
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
@@ -66,10 +66,10 @@ def test_the_owner_asked_for_is_of_what_is_there(tmp_path: Path):
         ("forbidden", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
         ("not permitted", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
         ("read-only", 2, "out.csv: permission denied; fix: run as the owner of this folder, or change its mode"),
-        ("absent", 10, "in.csv: no such file or folder; fix: check the path, or run the stage that makes it"),
+        ("absent", 10, "in.csv: no such file or folder; fix: check the path, or run the stage that writes it"),
         ("folder", 2, "out: is a directory; fix: check the path"),
         ("no folder", 2, "out/x: not a directory; fix: check the path"),
-        ("memory", 51, "memory: not enough memory to go on; fix: raise the memory limit, or use a smaller batch"),
+        ("memory", 51, "memory: out of memory; fix: raise the memory limit, or use a smaller batch"),
     ],
 )
 def test_a_failure_ends_in_one_line_and_its_code(how: str, code: int, line: str):

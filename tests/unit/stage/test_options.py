@@ -43,7 +43,7 @@ def test_a_key_that_is_no_setting_is_refused(params: Path, key: str):
     params.write_text(f"toy:\n  {key}: 3\n")
     result = CliRunner().invoke(toy.tool, ["make", "out", "--params", str(params)])
     assert result.exit_code == 2
-    assert result.stderr == f"error: {params} toy: unknown key {key}; fix: remove or correct it\n"
+    assert result.stderr == f"error: {params} toy: unknown key {key}; fix: use one of: rows\n"
     assert result.stdout == ""
 
 

@@ -91,39 +91,37 @@ def test_a_missing_key_is_refused():
 @pytest.mark.parametrize(
     ("key", "value", "place", "expected"),
     [
-        ("max-bytes", "10", "max-bytes", "int"),
-        ("max-bytes", True, "max-bytes", "int"),
-        ("max-bytes", 1.0, "max-bytes", "int"),
-        ("max-bytes", None, "max-bytes", "int"),
-        ("share", "half", "share", "float"),
-        ("share", True, "share", "float"),
-        ("shares", [0.5, "x"], "shares[1]", "float"),
-        ("shares", 0.5, "shares", "list"),
-        ("strict", 1, "strict", "bool"),
-        ("strict", "yes", "strict", "bool"),
-        ("title", 3, "title", "str"),
-        ("names", ["a"], "names", "mapping"),
-        ("names", {"a": "b"}, "names.a", "int"),
-        ("inputs", {"file": "a"}, "inputs", "list"),
-        ("inputs", ["a"], "inputs[0]", "Input"),
-        ("extra", [1], "extra", "Input"),
+        ("max-bytes", "10", "max-bytes", "an integer"),
+        ("max-bytes", True, "max-bytes", "an integer"),
+        ("max-bytes", 1.0, "max-bytes", "an integer"),
+        ("max-bytes", None, "max-bytes", "an integer"),
+        ("share", "half", "share", "a number"),
+        ("share", True, "share", "a number"),
+        ("shares", [0.5, "x"], "shares[1]", "a number"),
+        ("shares", 0.5, "shares", "a list"),
+        ("strict", 1, "strict", "true or false"),
+        ("strict", "yes", "strict", "true or false"),
+        ("title", 3, "title", "a string"),
+        ("names", ["a"], "names", "a mapping"),
+        ("names", {"a": "b"}, "names.a", "an integer"),
+        ("inputs", {"file": "a"}, "inputs", "a list"),
+        ("inputs", ["a"], "inputs[0]", "a mapping"),
+        ("extra", [1], "extra", "a mapping"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_with_its_place(key: str, value: Any, place: str, expected: str):
     inner = _inner(value, place)
-    fix = "quote it: YAML takes it for a number" if key == "title" else f"write a {expected}"
-    assert refusal({"inputs": [], key: value}) == (
-        f"params.yaml tool.{place}: {inner!r} is not a {expected}; fix: {fix}"
+    fix = "quote it: YAML reads it as a number" if key == "title" else f"write {expected}"
+    got = "null" if inner is None else repr(inner)
+    assert (
+        refusal({"inputs": [], key: value}) == f"params.yaml tool.{place}: expected {expected}, got {got}; fix: {fix}"
     )
 
 
 @pytest.mark.parametrize(
     ("written", "read", "kind"),
     [
-        *(
-            (word, value, "truth values")
-            for word, value in (("no", False), ("yes", True), ("on", True), ("Off", False))
-        ),
+        *((word, value, "booleans") for word, value in (("no", False), ("yes", True), ("on", True), ("Off", False))),
         *(
             (word, value, "a number")
             for word, value in (("1_000", 1000), ("0x1F", 31), ("12:30", 750), ("010", 8), ("1.0e+3", 1000.0))
@@ -142,7 +140,8 @@ def test_a_word_that_yaml_takes_for_something_else_is_to_be_quoted(
     path.write_text("tool:\n  " + text.format(written).replace("\n", "\n  "))
     with pytest.raises(UsageError) as error:
         build(Worded, section(path, "tool"), "tool")
-    assert error.value.what == f"{read} is not a str" and error.value.fix.endswith(kind), error.value
+    got = "null" if read is None else read
+    assert error.value.what == f"expected a string, got {got}" and error.value.fix.endswith(kind), error.value
     path.write_text("tool:\n  " + text.format(f"'{written}'").replace("\n", "\n  "))
     assert written in str(build(Worded, section(path, "tool"), "tool"))
 
@@ -198,4 +197,6 @@ def test_a_section_must_be_a_mapping(tmp_path: Path, content: str):
     path.write_text(content)
     with pytest.raises(UsageError) as caught:
         section(path, "tool")
-    assert str(caught.value) == (f"{path}: section tool must be a mapping; fix: write tool: followed by indented keys")
+    assert str(caught.value) == (
+        f"{path}: invalid section tool: expected a mapping; fix: write tool: followed by indented keys"
+    )

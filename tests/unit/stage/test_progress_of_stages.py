@@ -30,7 +30,7 @@ def test_each_kind_of_dataset_is_told_of_to_its_end(name: str, tmp_path: Path, m
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / row["url"].removeprefix("file:").partition("#")[0], place)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("stage.progress.EVERY", 0.0)
+    monkeypatch.setattr("stage.progress.INTERVAL", 0.0)
     stages = yaml.safe_load((dataset.folder / "dvc.lock").read_text())["stages"]  # whose commands have their values
     for stage, command in COMMANDS.items():
         done = CliRunner().invoke(command, shlex.split(stages[stage]["cmd"])[2:])

@@ -103,7 +103,7 @@ def hold(folder: Path) -> None:
 def work(every: float, total: int, label: str) -> None:
     """Report progress."""
     with (
-        patch.object(stage_progress, "EVERY", every),
+        patch.object(stage_progress, "INTERVAL", every),
         stage_progress.progress(label, total, "rows") as advance,
     ):
         for _ in range(4):

@@ -331,7 +331,7 @@ def test_a_manifest_with_other_columns_is_refused(folder: Path):
     pq.write_table(renamed.replace_schema_metadata(manifest.schema.metadata), "samples.parquet")
     assert refusal(table) == (
         23,
-        "error: samples.parquet: invalid manifest: samples.parquet has not the columns of a sample manifest; "
+        "error: samples.parquet: invalid manifest: samples.parquet does not have the columns of a sample manifest; "
         "fix: run the parquetizer again",
     )
 

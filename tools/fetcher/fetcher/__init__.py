@@ -1,4 +1,4 @@
-"""Fetch the raw files that sources.csv names, and check every byte; resolve what upstream holds into it."""
+"""Fetch the raw files listed in sources.csv and verify every byte; pin there what upstream has now."""
 
 from fetcher.fetch import Fetched, fetch
 from fetcher.resolve import Resolved, resolve

@@ -11,7 +11,7 @@ from fetcher.fetch import JOBS, MAX_BYTES, TIMEOUT, TRIES, Fetched, fetch
 from fetcher.resolve import Resolved, resolve
 from fetcher.upstream import read_upstream
 
-cli = Tool("fetcher", help="Fetch the raw files that sources.csv names, checking every byte.")
+cli = Tool("fetcher", help="Fetch the raw files listed in sources.csv and verify every byte.")
 
 
 @cli.command("fetch")
@@ -21,36 +21,36 @@ cli = Tool("fetcher", help="Fetch the raw files that sources.csv names, checking
     "--mirror",
     envvar="FETCH_MIRROR",
     show_envvar=True,
-    help="Ask this folder or URL prefix, whose files are named by their SHA-256, first.",
+    help="Folder or URL prefix with files named by their SHA-256, tried before the URLs.",
 )
 @click.option(
     "--allow-unpinned",
     is_flag=True,
-    help="Fetch rows without sha256 and bytes too, and write the pins into SOURCES for review.",
+    help="Also fetch rows without sha256 and bytes, and write these into SOURCES.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True, help="Fetch so many files at once."
+    "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True, help="Number of parallel downloads."
 )
 @click.option(
     "--tries",
     type=click.IntRange(1, 100),
     default=TRIES,
     show_default=True,
-    help="Try each URL so many times while the network fails.",
+    help="Attempts per URL if the network fails.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=TIMEOUT,
     show_default=True,
-    help="End a try at one file after so many seconds.",
+    help="Seconds per attempt at one file.",
 )
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=1),
     default=MAX_BYTES,
     show_default=True,
-    help="Refuse a set of files, or one unpinned file, that is larger.",
+    help="Maximum size of the set, including an unpinned file.",
 )
 @settings("fetcher", "jobs", "tries", "timeout", "max_bytes")
 @talk
@@ -64,14 +64,19 @@ def fetch_command(
     timeout: float,
     max_bytes: int,
 ) -> Fetched:
-    """Fetch the files that SOURCES names into the folder OUT, all or nothing.
+    """Fetch the files listed in SOURCES into the folder OUT, all or nothing.
 
-    SOURCES is a CSV file with the header name,url,sha256,bytes. URLs are https, http, s3://bucket/key or file:path,
-    the path relative to SOURCES; several rows of one name are tried in order. OUT is replaced in one step once every
-    byte is checked, and left alone if anything fails; what has arrived is kept beside it, and the next run resumes.
+    SOURCES is a CSV file with the header name,url,sha256,bytes. A URL is https, http, s3://bucket/key, or file:path
+    relative to SOURCES; several rows with the same name are alternative URLs of one file, tried in order. OUT is
+    replaced in one step after every file is verified, and left unchanged on any error; the next run resumes partial
+    downloads.
 
-    Only public addresses are fetched from, also after redirects. FETCH_TRUST=host:port,... names further ones; the
-    hosts of FETCH_MIRROR and AWS_ENDPOINT_URL are trusted too.
+    Only public addresses are allowed, also after redirects, and those of --mirror, AWS_ENDPOINT_URL and
+    FETCH_TRUST=host:port,...
+
+    \b
+    Example:
+      fetcher fetch --params params.yaml sources.csv raw
     """
     return fetch(
         sources,
@@ -91,13 +96,17 @@ def fetch_command(
 @params_file("upstream")
 @talk
 def resolve_command(sources: Path, params: Path) -> Resolved:
-    """Write into SOURCES, pinned, what upstream holds now, for review.
+    """Pin in SOURCES what upstream has now, for review.
 
-    This alone talks to APIs, and it fetches nothing to keep. SOURCES is left as it is where nothing has changed, and
-    if anything fails.
+    Upstream is declared in the section upstream of the params file. SOURCES is left unchanged if nothing has changed
+    upstream, and on any error.
 
-    HF_ENDPOINT and GITHUB_API_URL say where other instances of the Hub and of GitHub are, which are then trusted as
-    FETCH_TRUST is; HF_TOKEN and GITHUB_TOKEN are sent to these hosts alone.
+    HF_ENDPOINT and GITHUB_API_URL are the addresses of other instances of the Hugging Face Hub and of GitHub, which
+    are then trusted; HF_TOKEN and GITHUB_TOKEN are sent to these hosts only.
+
+    \b
+    Example:
+      fetcher resolve --params params.yaml sources.csv
     """
     return resolve(sources, read_upstream(params), trust=_trust())
 

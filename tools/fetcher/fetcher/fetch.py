@@ -1,30 +1,29 @@
-"""Fetch a whole set of files: in parallel, one fetcher at a time, all or nothing."""
+"""Fetch a set of files in parallel, all or nothing."""
 
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from stage.errors import PolicyViolation
 from stage.progress import progress
 
-from fetcher.crew import all_of, crew
+from fetcher.failures import Limits
 from fetcher.local import LocalFile
-from fetcher.places import Mirror, network, place
+from fetcher.locations import Mirror, configured_network, locate
 from fetcher.sources import Pin, Source, read_sources, write_pins
-from fetcher.staging import Staging, alone_beside, holds, holds_only
-from fetcher.transfer import Candidate, Rules, Transfer
-from fetcher.watch import Watch
+from fetcher.staging import Staging, exclusive, has_exactly, matches
+from fetcher.transfer import Candidate, Transfer
+from fetcher.watchdog import Watchdog
+from fetcher.workers import outcomes_of, process_all
 
-T = TypeVar("T")
 JOBS, TRIES, BACKOFF, TIMEOUT, MAX_BYTES = 8, 4, 0.5, 3600.0, 50 * 10**9
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a run did: files and bytes of the set, how many files came or were there, how many the mirror gave."""
+    """What a run did: files and bytes of the set, and how many were downloaded, reused, or came from the mirror."""
 
     files: int
     bytes: int
@@ -34,7 +33,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class _Landed:
+class _FetchedFile:
     pin: Pin
     kind: str
 
@@ -52,120 +51,122 @@ def fetch(
     max_bytes: int = MAX_BYTES,
     backoff: float = BACKOFF,
 ) -> Fetched:
-    """Fetch the files that ``sources`` names into the folder ``out``, which appears whole or not at all.
+    """Fetch the files that ``sources`` lists into the folder ``out``, which is replaced in one step or not at all.
 
-    ``timeout`` is in seconds and for one try at one file, ``backoff`` in seconds and the first pause between tries.
-    Raises the stage error of the gravest failure, naming all files that failed; what has arrived is kept beside
-    ``out`` for the next run.
+    ``timeout`` is in seconds for one attempt at one file, ``backoff`` the seconds of the first pause between attempts.
+    Raises the error of the most severe failure, with the names of all files that failed; partial downloads are kept
+    next to ``out`` for the next run.
     """
-    watch = Watch()
+    watchdog = Watchdog()
     try:
-        wanted = read_sources(sources, allow_unpinned)
-        pinned = sum(source.bytes or 0 for source in wanted)
+        listed = read_sources(sources, allow_unpinned)
+        pinned = sum(source.bytes or 0 for source in listed)
         if pinned > max_bytes:
-            what = f"its files have {pinned} bytes, more than max-bytes allows ({max_bytes})"
-            raise PolicyViolation(sources, what, "raise --max-bytes if you mean it")
-        rules = Rules(tries, backoff, max_bytes - pinned, watch)
-        reach = network(trust, mirror, timeout, watch)
-        places = {
-            source.name: [Candidate(place(url, sources.parent, reach, source.where), "source") for url in source.urls]
-            for source in wanted
+            what = f"the files have {pinned} bytes, more than max-bytes ({max_bytes})"
+            raise PolicyViolation(sources, what, "raise --max-bytes")
+        limits = Limits(tries, backoff, max_bytes - pinned, watchdog)
+        network = configured_network(trust, mirror, timeout, watchdog)
+        candidates = {
+            source.name: [
+                Candidate(locate(url, sources.parent, network, source.where), "source") for url in source.urls
+            ]
+            for source in listed
         }
-        first = Mirror(mirror, reach) if mirror else None
+        opened_mirror = Mirror(mirror, network) if mirror else None
         out = Path(out)
-        with alone_beside(out):
-            return _Run(sources, wanted, places, first, rules, jobs, out).run()
+        with exclusive(out):
+            return _Run(sources, listed, candidates, opened_mirror, limits, jobs, out).run()
     finally:
-        watch.stop()
+        watchdog.stop()
 
 
 class _Run:
-    """One set on its way, while no other fetcher works on it."""
+    """The fetch of one set, while no other fetcher works on it."""
 
     def __init__(
         self,
         path: Path,
-        wanted: list[Source],
-        places: dict[str, list[Candidate]],
+        sources: list[Source],
+        candidates: dict[str, list[Candidate]],
         mirror: Mirror | None,
-        rules: Rules,
+        limits: Limits,
         jobs: int,
         out: Path,
     ) -> None:
-        self._path, self._wanted, self._places, self._mirror = path, wanted, places, mirror
-        self._rules, self._jobs, self._out, self._staging = rules, jobs, out, Staging(out)
+        self._path, self._sources, self._candidates, self._mirror = path, sources, candidates, mirror
+        self._limits, self._jobs, self._out, self._staging = limits, jobs, out, Staging(out)
 
     def run(self) -> Fetched:
-        wanted = self._wanted
-        if self._complete():
+        sources = self._sources
+        if self._is_complete():
             self._staging.discard()
-            return Fetched(len(wanted), sum(source.bytes or 0 for source in wanted), 0, len(wanted), 0)
-        self._staging.prepare(source.name for source in wanted)
-        landed = self._land()
-        if pins := {source.name: landed[source.name].pin for source in wanted if source.sha256 is None}:
+            return Fetched(len(sources), sum(source.bytes or 0 for source in sources), 0, len(sources), 0)
+        self._staging.prepare(source.name for source in sources)
+        fetched = self._fetch_all()
+        if pins := {source.name: fetched[source.name].pin for source in sources if source.sha256 is None}:
             write_pins(self._path, pins)
         self._staging.publish()
-        kinds = Counter(one.kind for one in landed.values())
+        kinds = Counter(file.kind for file in fetched.values())
         return Fetched(
-            files=len(wanted),
-            bytes=sum(one.pin.bytes for one in landed.values()),
+            files=len(sources),
+            bytes=sum(file.pin.bytes for file in fetched.values()),
             downloaded=kinds["source"] + kinds["mirror"],
             reused=kinds["staged"] + kinds["output"],
             from_mirror=kinds["mirror"],
         )
 
-    def _complete(self) -> bool:
-        if not holds_only(self._out, self._wanted):
+    def _is_complete(self) -> bool:
+        if not has_exactly(self._out, self._sources):
             return False
 
         def check(source: Source) -> bool:
-            return holds(self._out / source.name, source)
+            return matches(self._out / source.name, source)
 
-        with crew(deque(self._wanted), check, self._jobs, self._rules.watch) as checks:
-            return all(_raised(outcome) for _, outcome in checks)
+        with outcomes_of(deque(self._sources), check, self._jobs, self._limits.watchdog) as outcomes:
+            for _, outcome in outcomes:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                if not outcome:
+                    return False
+        return True
 
-    def _land(self) -> dict[str, _Landed]:
-        wanted, sizes = self._wanted, [source.bytes for source in self._wanted if source.bytes is not None]
-        total = sum(sizes) if len(sizes) == len(wanted) else 0  # unknown
+    def _fetch_all(self) -> dict[str, _FetchedFile]:
+        sources, sizes = self._sources, [source.bytes for source in self._sources if source.bytes is not None]
+        total = sum(sizes) if len(sizes) == len(sources) else 0  # unknown
         with progress("fetching", total, "bytes") as advance:
-            count = _in_turn(advance)
+            count = _synchronized(advance)
+            return process_all(
+                {source.name: source for source in sources},
+                lambda source: self._fetch_one(source, count),
+                self._jobs,
+                self._limits.watchdog,
+                self._path,
+            )
 
-            def bring(source: Source) -> _Landed:
-                return self._bring(source, count)
-
-            named = {source.name: source for source in wanted}
-            return all_of(named, bring, self._jobs, self._rules.watch, self._path)
-
-    def _bring(self, source: Source, advance: Callable[[int], None]) -> _Landed:
+    def _fetch_one(self, source: Source, advance: Callable[[int], None]) -> _FetchedFile:
         target = self._staging.path(source.name)
-        if holds(target, source) and source.sha256 and source.bytes:
+        if matches(target, source) and source.sha256 and source.bytes:
             advance(source.bytes)
-            return _Landed(Pin(source.sha256, source.bytes), "staged")
-        candidates = list(self._places[source.name])
+            return _FetchedFile(Pin(source.sha256, source.bytes), "staged")
+        candidates = list(self._candidates[source.name])
         if source.sha256:
             if self._mirror:
-                candidates.insert(0, Candidate(self._mirror.place(source.sha256), "mirror"))
+                candidates.insert(0, Candidate(self._mirror.locate(source.sha256), "mirror"))
             before = self._out / source.name
             if before.is_file() and before.stat().st_size == source.bytes:
                 candidates.insert(0, Candidate(LocalFile(before.absolute(), source.where), "output"))
         part = self._staging.part(source.name)
-        candidate, pin = Transfer(source, part, self._rules, advance).run(candidates, self._mirror)
+        candidate, pin = Transfer(source, part, self._limits, advance).run(candidates, self._mirror)
         part.move(target)
-        return _Landed(pin, candidate.kind)
+        return _FetchedFile(pin, candidate.kind)
 
 
-def _in_turn(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """Let threads take turns at the progress."""
-    turn = threading.Lock()
+def _synchronized(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Let one thread at a time call ``advance``."""
+    lock = threading.Lock()
 
     def count(amount: int) -> None:
-        with turn:
+        with lock:
             advance(amount)
 
     return count
-
-
-def _raised(outcome: T | Exception) -> T:
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome

@@ -6,14 +6,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from fetcher.api import Api, field, malformed
-from fetcher.digests import Blob, pin
-from fetcher.endpoints import GITHUB
-from fetcher.failures import Absent, Conflict
+from fetcher.api import GITHUB, Api, field, unexpected
+from fetcher.failures import Conflict, Limits, NotFound
 from fetcher.names import check_name
-from fetcher.resolving import Found, Task
-from fetcher.transfer import Rules
-from fetcher.upstream import COMMIT, GithubReadmes
+from fetcher.pinning import Blob, compute_pin
+from fetcher.upstream import COMMIT, GithubReadmes, PinnedFile, Task
 from fetcher.web import Network, WebFile
 
 log = logging.getLogger(__name__)
@@ -23,13 +20,13 @@ HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "202
 REPOSITORY = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def list_readmes(upstream: GithubReadmes, network: Network, rules: Rules) -> dict[str, Task]:
-    """Return what pins the README of each repository, by the name it gets; a task finds None where there is none.
+def list_readmes(upstream: GithubReadmes, network: Network, limits: Limits) -> dict[str, Task]:
+    """Return the tasks that pin the README of each repository, by file name.
 
-    Private repositories are left out: whoever fetches later could not read them. Raises SourceRefused where there is
-    no such organisation.
+    Private repositories are left out: later fetches could not read them. Raises SourceRefused if the organisation is
+    not found.
     """
-    readmes = _Readmes(upstream.organisation, network, rules)
+    readmes = _Readmes(upstream.organisation, network, limits)
     tasks = {f"{name}_README.md": partial(readmes.pin, name, branch) for name, branch in readmes.repositories(upstream)}
     return dict(sorted(tasks.items()))
 
@@ -37,34 +34,34 @@ def list_readmes(upstream: GithubReadmes, network: Network, rules: Rules) -> dic
 class _Readmes:
     """The READMEs of one organisation."""
 
-    def __init__(self, organisation: str, network: Network, rules: Rules) -> None:
-        self._organisation, self._network, self._rules = organisation, network, rules
-        self._api = Api(GITHUB, network, rules, HEADERS)
+    def __init__(self, organisation: str, network: Network, limits: Limits) -> None:
+        self._organisation, self._network, self._limits = organisation, network, limits
+        self._api = Api(GITHUB, network, limits, HEADERS)
 
     def repositories(self, upstream: GithubReadmes) -> list[tuple[str, str]]:
-        """Return (name, default branch) of the repositories wanted."""
-        where, wanted, excluded = f"organisation {self._organisation}", [], set(upstream.exclude)
+        """Return (name, default branch) of the selected repositories."""
+        where, selected, excluded = f"organisation {self._organisation}", [], set(upstream.exclude)
         for entry in self._api.pages(f"/orgs/{self._organisation}/repos?per_page=100", where):
             name = field(entry, "name", str, where)
             if not REPOSITORY.fullmatch(name):
-                raise malformed(where, f"the API lists a repository {name[:80]!r}")
-            left_out = (
-                (name in excluded, "it is excluded"),
-                (field(entry, "private", bool, where), "it is private"),
-                (field(entry, "archived", bool, where) and not upstream.archived, "it is archived"),
-                (field(entry, "fork", bool, where) and not upstream.forks, "it is a fork"),
+                raise unexpected(where, f"invalid repository name {name[:80]!r} in the API's response")
+            checks = (
+                (name in excluded, "excluded"),
+                (field(entry, "private", bool, where), "private"),
+                (field(entry, "archived", bool, where) and not upstream.archived, "archived"),
+                (field(entry, "fork", bool, where) and not upstream.forks, "a fork"),
             )
             excluded.discard(name)
-            if reasons := [reason for applies, reason in left_out if applies]:
-                log.debug("%s/%s is left out: %s", self._organisation, name, reasons[0])
+            if reasons := [reason for applies, reason in checks if applies]:
+                log.debug("%s/%s is skipped: %s", self._organisation, name, reasons[0])
             else:
-                wanted.append((name, field(entry, "default_branch", str, where)))
+                selected.append((name, field(entry, "default_branch", str, where)))
         for name in sorted(excluded):
-            log.warning("%s has no repository %s, which params.yaml excludes", self._organisation, name)
-        return wanted
+            log.warning("%s: excluded repository %s not found", self._organisation, name)
+        return selected
 
-    def pin(self, name: str, branch: str) -> Found | None:
-        """Find the README of a repository; None where it, or the repository, is empty or absent."""
+    def pin(self, name: str, branch: str) -> PinnedFile | None:
+        """Return the pinned README of a repository; None if it, or the repository, is empty or absent."""
         repository = f"{self._organisation}/{name}"
         target = f"/repos/{repository}"
         try:
@@ -75,7 +72,7 @@ class _Readmes:
         commit = _sha(head, repository)
         try:
             readme = self._api.get(f"{target}/readme?ref={commit}", repository)
-        except Absent:
+        except NotFound:
             log.info("%s has no README", repository)
             return None
         blob = Blob(_sha(readme, repository), field(readme, "size", int, repository))
@@ -84,23 +81,23 @@ class _Readmes:
             return None
         path = field(readme, "path", str, repository)
         check_name(path, repository)
-        url = f"{_raw(readme, repository)}/{repository}/{commit}/{quote(path)}"
-        return Found((url,), pin(WebFile(url, self._network, repository), self._rules, repository, blob))
+        url = f"{_raw_host(readme, repository)}/{repository}/{commit}/{quote(path)}"
+        return PinnedFile((url,), compute_pin(WebFile(url, self._network, repository), self._limits, repository, blob))
 
 
 def _sha(document: Any, where: str) -> str:
     sha = field(document, "sha", str, where)
     if not COMMIT.fullmatch(sha):
-        raise malformed(where, "the API's answer has no usable 'sha'")
+        raise unexpected(where, "invalid 'sha' in the API's response")
     return sha
 
 
-def _raw(readme: Any, where: str) -> str:
-    """Return the host that sends files as they are: another one where GitHub is not github.com."""
+def _raw_host(readme: Any, where: str) -> str:
+    """Return the host that sends files as they are: GitHub Enterprise has one of its own."""
     if readme.get("download_url") is None:
         return RAW
     try:
         parts = urlsplit(field(readme, "download_url", str, where))
     except ValueError as error:
-        raise malformed(where, "the API's answer has no usable 'download_url'") from error
+        raise unexpected(where, "invalid 'download_url' in the API's response") from error
     return f"{parts.scheme}://{parts.netloc}"

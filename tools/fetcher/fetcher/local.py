@@ -1,4 +1,4 @@
-"""Files on this machine: ``file:`` sources beside sources.csv, and folders that serve as a mirror."""
+"""Files on this machine: ``file:`` sources next to sources.csv, and folders that serve as a mirror."""
 
 import os
 import stat
@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from stage.errors import PolicyViolation
 
-from fetcher.body import Kept
-from fetcher.failures import Absent
+from fetcher.download import Resume
+from fetcher.failures import NotFound
 
 
 class LocalBody:
@@ -25,35 +25,11 @@ class LocalBody:
         self.total: int | None = os.fstat(self._file.fileno()).st_size
 
     def readinto(self, block: memoryview) -> int:
-        """Read what comes next; zero at the end."""
+        """Fill some of ``block`` and return how much; zero at the end."""
         return self._file.readinto(block) or 0
 
     def close(self) -> None:
         self._file.close()
-
-
-def open_local(path: Path, where: str) -> LocalBody:
-    """Open a regular file; raise Absent where there is none."""
-    try:
-        is_file = stat.S_ISREG(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        raise Absent(where, f"{path} does not exist", "correct the path in sources.csv") from None
-    if not is_file:
-        raise PolicyViolation(where, f"{path} is not a regular file", "name a regular file")
-    return LocalBody(path)
-
-
-def source_path(url: str, folder: Path, where: str) -> Path:
-    """Return the path that a ``file:`` URL means; raise PolicyViolation if it lies outside ``folder``."""
-    parts = urlsplit(url)
-    written = unquote(parts.path)
-    if parts.netloc not in {"", "localhost"} or not written or "\0" in written:
-        raise PolicyViolation(where, f"{url[:200]!r} is no local path", "write file:path, relative to sources.csv")
-    base = folder.resolve()
-    path = (base / written).resolve()
-    if not path.is_relative_to(base):
-        raise PolicyViolation(where, f"{written} lies outside {folder}", "move the file beside sources.csv")
-    return path
 
 
 class LocalFile:
@@ -62,6 +38,25 @@ class LocalFile:
     def __init__(self, path: Path, where: str) -> None:
         self.url, self._path, self._where = path.as_uri(), path, where
 
-    def open(self, kept: Kept | None) -> LocalBody:
-        """Open the file from its first byte, whatever was kept."""
-        return open_local(self._path, self._where)
+    def open(self, resume: Resume | None) -> LocalBody:
+        """Open the file at its first byte; raise NotFound if there is none, PolicyViolation if it is not regular."""
+        try:
+            is_file = stat.S_ISREG(self._path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(self._where, f"{self._path} not found", "correct the path in sources.csv") from None
+        if not is_file:
+            raise PolicyViolation(self._where, f"{self._path} is not a regular file", "use a regular file")
+        return LocalBody(self._path)
+
+
+def source_path(url: str, folder: Path, where: str) -> Path:
+    """Return the path of a ``file:`` URL; raise PolicyViolation if it is outside ``folder``."""
+    parts = urlsplit(url)
+    relative = unquote(parts.path)
+    if parts.netloc not in {"", "localhost"} or not relative or "\0" in relative:
+        raise PolicyViolation(where, f"invalid file URL {url[:200]!r}", "write file:path, relative to sources.csv")
+    base = folder.resolve()
+    path = (base / relative).resolve()
+    if not path.is_relative_to(base):
+        raise PolicyViolation(where, f"{relative} is outside {folder}", "move the file next to sources.csv")
+    return path

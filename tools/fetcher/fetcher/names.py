@@ -1,4 +1,4 @@
-"""Which names a fetched file may have: those that mean one place inside the output on every file system."""
+"""Which names a fetched file may have: those that are valid, and distinct, inside the output on every file system."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -9,30 +9,30 @@ COMPONENT_BYTES, NAME_BYTES = 255, 1024  # NAME_MAX of Linux file systems; S3 ke
 
 
 def check_name(name: str, where: str) -> None:
-    """Refuse a name that could leave the output folder or that some file system cannot hold."""
+    """Raise PolicyViolation for a name that leaves the output folder or that some file system does not allow."""
     components = name.split("/")
     if not name.isprintable():
-        problem = "holds a control character"
+        problem = "contains a control character"
     elif "\\" in name:
-        problem = "holds a backslash"
+        problem = "contains a backslash"
     elif len(name.encode()) > NAME_BYTES or any(len(part.encode()) > COMPONENT_BYTES for part in components):
-        problem = f"is too long (at most {COMPONENT_BYTES} bytes a component, {NAME_BYTES} in all)"
+        problem = f"too long (at most {COMPONENT_BYTES} bytes per component, {NAME_BYTES} in total)"
     elif name.startswith("/"):
-        problem = "is absolute"
+        problem = "absolute path"
     elif any(part in {"", ".", ".."} for part in components):
-        problem = "has an empty, . or .. component"
+        problem = "empty, . or .. component"
     elif any(part.startswith("-") for part in components):
-        problem = "has a component with a leading dash, which commands take for an option"
+        problem = "component with a leading dash, which commands read as an option"
     else:
         return
-    raise PolicyViolation(where, f"name {name[:80]!r} {problem}", "rename the file in sources.csv")
+    raise PolicyViolation(where, f"invalid name {name[:80]!r}: {problem}", "rename the file in sources.csv")
 
 
-def check_together(places: Iterable[tuple[str, str]]) -> None:
-    """Refuse (name, where) pairs that are one place where case or Unicode form does not count, or file and folder."""
-    taken: dict[str, str] = {}  # what is spelled so, by what it is where case and form do not count
+def check_distinct(named: Iterable[tuple[str, str]]) -> None:
+    """Raise PolicyViolation if two (name, where) pairs collide: by case, by Unicode form, or as file and folder."""
+    taken: dict[str, str] = {}  # spelling by folded name
     folders: set[str] = set()
-    for name, where in places:
+    for name, where in named:
         components = name.split("/")
         for depth in range(1, len(components) + 1):
             is_file = depth == len(components)

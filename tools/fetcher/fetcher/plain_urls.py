@@ -1,4 +1,4 @@
-"""Upstream is a list of URLs: each is read, and all of one name must send the same bytes."""
+"""Upstream is a list of URLs: each is read once, and all URLs of one file must send the same bytes."""
 
 from functools import partial
 from pathlib import Path
@@ -6,37 +6,31 @@ from pathlib import Path
 from stage.errors import ChecksumMismatch
 from stage.redaction import safe_url
 
-from fetcher.body import Place
-from fetcher.digests import pin
-from fetcher.places import place
-from fetcher.resolving import Found, Task
-from fetcher.sources import Pin
-from fetcher.transfer import Rules
-from fetcher.upstream import PlainUrls
+from fetcher.download import Location
+from fetcher.failures import Limits
+from fetcher.locations import locate
+from fetcher.pinning import compute_pin
+from fetcher.upstream import PinnedFile, PlainUrls, Task
 from fetcher.web import Network
 
 
-def list_urls(upstream: PlainUrls, folder: Path, network: Network, rules: Rules) -> dict[str, Task]:
-    """Return what pins each file; ``file:`` URLs are relative to ``folder``.
+def list_urls(upstream: PlainUrls, folder: Path, network: Network, limits: Limits) -> dict[str, Task]:
+    """Return the tasks that pin the files, by name; ``file:`` URLs are relative to ``folder``.
 
-    Raises PolicyViolation for a URL that may not be used. A task raises ChecksumMismatch where URLs disagree.
+    Raises PolicyViolation for a URL that may not be used. A task raises ChecksumMismatch if its URLs differ.
     """
     tasks: dict[str, Task] = {}
     for name, urls in upstream.files.items():
         where = f"upstream.files.{name}"
-        places = [place(url, folder, network, where) for url in urls]
-        tasks[name] = partial(_pin, urls, places, rules, where)
+        locations = [locate(url, folder, network, where) for url in urls]
+        tasks[name] = partial(_pin, urls, locations, limits, where)
     return tasks
 
 
-def _pin(urls: tuple[str, ...], places: list[Place], rules: Rules, where: str) -> Found:
-    first = pin(places[0], rules, where)
-    for url, other in zip(urls[1:], places[1:], strict=True):
-        if (found := pin(other, rules, where)) != first:
-            what = f"{safe_url(urls[0])} and {safe_url(url)} send different files: {_told(first)} and {_told(found)}"
-            raise ChecksumMismatch(where, what, "name URLs of one file, or remove the stale one")
-    return Found(urls, first)
-
-
-def _told(found: Pin) -> str:
-    return f"{found.sha256} ({found.bytes} bytes)"
+def _pin(urls: tuple[str, ...], locations: list[Location], limits: Limits, where: str) -> PinnedFile:
+    first = compute_pin(locations[0], limits, where)
+    for url, location in zip(urls[1:], locations[1:], strict=True):
+        if (pin := compute_pin(location, limits, where)) != first:
+            what = f"{safe_url(urls[0])} and {safe_url(url)} differ: {first} and {pin}"
+            raise ChecksumMismatch(where, what, "use URLs of the same file, or remove the outdated one")
+    return PinnedFile(urls, first)

@@ -1,4 +1,4 @@
-"""Ask upstream what it holds now, and write that into sources.csv: all of it or nothing, and only what changed."""
+"""Pin what upstream has now in sources.csv, which changes only if upstream has, and as a whole."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,26 +6,25 @@ from pathlib import Path
 from stage.errors import EmptyInput
 from stage.progress import progress
 
-from fetcher.crew import all_of
+from fetcher.failures import Limits
 from fetcher.fetch import BACKOFF, MAX_BYTES, TIMEOUT, TRIES
 from fetcher.github import list_readmes
 from fetcher.huggingface import list_dataset
-from fetcher.names import check_name, check_together
-from fetcher.places import network
+from fetcher.locations import configured_network
+from fetcher.names import check_distinct, check_name
 from fetcher.plain_urls import list_urls
-from fetcher.resolving import Task
 from fetcher.sources import Source, read_sources, write_sources
-from fetcher.transfer import Rules
-from fetcher.upstream import HuggingFace, PlainUrls, Upstream
-from fetcher.watch import Watch
+from fetcher.upstream import HuggingFace, PlainUrls, Task, Upstream
+from fetcher.watchdog import Watchdog
 from fetcher.web import Network
+from fetcher.workers import process_all
 
-JOBS = 4  # https://docs.github.com/rest: an API that gets many questions at once limits them
+JOBS = 4  # https://docs.github.com/rest: an API limits clients with many concurrent requests
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """What upstream holds, files and bytes, and the names whose rows are new, other or gone in sources.csv."""
+    """Files and bytes that upstream has, and the names whose rows were added, changed or removed in sources.csv."""
 
     files: int
     bytes: int
@@ -44,49 +43,50 @@ def resolve(
     max_bytes: int = MAX_BYTES,
     backoff: float = BACKOFF,
 ) -> Resolved:
-    """Write into ``sources`` what ``upstream`` holds, pinned; leave it as it is where nothing has changed.
+    """Pin in ``sources`` what ``upstream`` has; leave the file as it is if nothing has changed.
 
-    ``timeout`` is in seconds and for one try at one file or question, ``backoff`` in seconds and the first pause
-    between tries, ``max_bytes`` for one file at a plain URL. Raises the stage error of the gravest failure, and
-    EmptyInput where there is no file at all; ``sources`` then stays as it was.
+    ``timeout`` is in seconds for one attempt at one request, ``backoff`` the seconds of the first pause between
+    attempts, ``max_bytes`` for one file at a plain URL. Raises the error of the most severe failure, and EmptyInput if
+    upstream has no files; ``sources`` then stays as it was.
     """
-    watch = Watch()
+    watchdog = Watchdog()
     try:
         before = _before(sources)
-        reach, rules = network(trust, None, timeout, watch), Rules(tries, backoff, max_bytes, watch)
-        tasks = _tasks(upstream, sources.parent, reach, rules)
+        network = configured_network(trust, None, timeout, watchdog)
+        limits = Limits(tries, backoff, max_bytes, watchdog)
+        tasks = _tasks(upstream, sources.parent, network, limits)
         for name in tasks:
             check_name(name, "upstream")
-        check_together((name, "upstream") for name in tasks)
+        check_distinct((name, "upstream") for name in tasks)
         with progress("resolving", len(tasks), "files") as advance:
-            found = all_of(tasks, lambda task: task(), JOBS, watch, sources, advance)
+            files = process_all(tasks, lambda task: task(), JOBS, watchdog, sources, advance)
     finally:
-        watch.stop()
-    after = [Source(name, one.urls, one.pin.sha256, one.pin.bytes) for name, one in found.items() if one]
+        watchdog.stop()
+    after = [Source(name, file.urls, file.pin.sha256, file.pin.bytes) for name, file in files.items() if file]
     if not after:
-        raise EmptyInput("upstream", "holds no file", "correct upstream in params.yaml")
-    done = _compared({source.name: source for source in before}, {source.name: source for source in after})
-    if done.added or done.changed or done.removed:
+        raise EmptyInput("upstream", "no files", "correct upstream in params.yaml")
+    resolved = _compared({source.name: source for source in before}, {source.name: source for source in after})
+    if resolved.added or resolved.changed or resolved.removed:
         write_sources(sources, after)
-    return done
+    return resolved
 
 
 def _before(sources: Path) -> list[Source]:
     try:
         return read_sources(sources, allow_unpinned=True)
-    except (FileNotFoundError, EmptyInput):  # a dataset that is new
+    except (FileNotFoundError, EmptyInput):  # a new dataset
         return []
 
 
-def _tasks(upstream: Upstream, folder: Path, reach: Network, rules: Rules) -> dict[str, Task]:
+def _tasks(upstream: Upstream, folder: Path, network: Network, limits: Limits) -> dict[str, Task]:
     if isinstance(upstream, PlainUrls):
-        return list_urls(upstream, folder, reach, rules)
+        return list_urls(upstream, folder, network, limits)
     if isinstance(upstream, HuggingFace):
-        return list_dataset(upstream, reach, rules)
-    return list_readmes(upstream, reach, rules)
+        return list_dataset(upstream, network, limits)
+    return list_readmes(upstream, network, limits)
 
 
-def _told(source: Source) -> tuple[str, tuple[str, ...], str | None, int | None]:
+def _content(source: Source) -> tuple[str, tuple[str, ...], str | None, int | None]:
     return source.name, source.urls, source.sha256, source.bytes
 
 
@@ -95,6 +95,6 @@ def _compared(before: dict[str, Source], after: dict[str, Source]) -> Resolved:
         files=len(after),
         bytes=sum(source.bytes or 0 for source in after.values()),
         added=tuple(name for name in after if name not in before),
-        changed=tuple(name for name in after if name in before and _told(after[name]) != _told(before[name])),
+        changed=tuple(name for name in after if name in before and _content(after[name]) != _content(before[name])),
         removed=tuple(name for name in before if name not in after),
     )

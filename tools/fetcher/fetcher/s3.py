@@ -1,4 +1,4 @@
-"""Objects in S3: the ``minio`` package signs the URL, and the download is one like any other."""
+"""Objects in S3: the ``minio`` package signs the URL, which is then downloaded like any other."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from urllib.parse import unquote, urlsplit
 
 from stage.errors import PolicyViolation, UsageError
 
-from fetcher.body import Kept
+from fetcher.download import Resume
 from fetcher.http import Response
-from fetcher.web import Network, open_after
+from fetcher.web import Network, open_resumed
 
 AWS = "https://s3.amazonaws.com"
-VALID = timedelta(hours=1)  # a signature must outlive only the opening of the download
+LIFETIME = timedelta(hours=1)  # a signature need only outlive the opening of the download
 
 
 class S3File:
@@ -22,15 +22,15 @@ class S3File:
         parts = urlsplit(url)
         self._bucket, self._key = parts.netloc, unquote(parts.path.lstrip("/"))
         if not self._bucket or not self._key or "@" in self._bucket or not self._key.isprintable():
-            raise PolicyViolation(where, "not an S3 object", "write s3://bucket/key")
+            raise PolicyViolation(where, "invalid S3 URL", "write s3://bucket/key")
         self.url, self._network, self._where = url, network, where
 
-    def open(self, kept: Kept | None) -> Response:
-        """Open the object, after what was kept if it is still the same version."""
+    def open(self, resume: Resume | None) -> Response:
+        """Open the object, at the point to resume if it is still the same version."""
         # S3 does not promise If-Range
-        return open_after(kept, self._ask, "If-Match", self.url, self._where)
+        return open_resumed(resume, self._request, "If-Match", self.url, self._where)
 
-    def _ask(self, headers: Mapping[str, str]) -> Response:
+    def _request(self, headers: Mapping[str, str]) -> Response:
         region = os.environ.get("AWS_REGION") or "us-east-1"
         response = self._network.get(self._signed(region), headers, self._where)
         actual = response.header("x-amz-bucket-region")
@@ -40,7 +40,7 @@ class S3File:
         return response
 
     def _signed(self, region: str) -> str:
-        from minio import Minio  # lazy: as slow to import as a small run is long
+        from minio import Minio  # lazy: its import takes as long as a small run
 
         endpoint = urlsplit(s3_endpoint())
         client = Minio(
@@ -52,15 +52,15 @@ class S3File:
             region=region,
         )
         try:
-            return client.get_presigned_url("GET", self._bucket, self._key, VALID)
+            return client.get_presigned_url("GET", self._bucket, self._key, LIFETIME)
         except ValueError as error:
-            raise PolicyViolation(self._where, f"not an S3 object: {error}", "write s3://bucket/key") from error
+            raise PolicyViolation(self._where, f"invalid S3 URL: {error}", "write s3://bucket/key") from error
 
 
 def s3_endpoint() -> str:
-    """Return the S3 endpoint's URL; raise UsageError if AWS_ENDPOINT_URL is none."""
+    """Return the S3 endpoint's URL; raise UsageError if AWS_ENDPOINT_URL is invalid."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or AWS
     parts = urlsplit(endpoint)
     if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
-        raise UsageError("AWS_ENDPOINT_URL", "not an http or https URL", "write https://host:port")
+        raise UsageError("AWS_ENDPOINT_URL", "expected an http or https URL", "write https://host:port")
     return endpoint

@@ -1,4 +1,4 @@
-"""Read sources.csv, which says what upstream must send, and write pins into it."""
+"""Read sources.csv, the list of files that upstream must send, and write pins into it."""
 
 import csv
 import re
@@ -11,31 +11,31 @@ from typing import TextIO
 from stage.errors import EmptyInput, PolicyViolation, UsageError
 from stage.output import replacing
 
-from fetcher.names import check_name, check_together
+from fetcher.names import check_distinct, check_name
 
 HEADER = ["name", "url", "sha256", "bytes"]
 SHA256 = re.compile(r"[0-9a-f]{64}")
-LONGEST = 1 << 16  # characters of a line
-MOST_URLS = 100  # of one file
-MOST = 1_000_000  # files: half a kilobyte of memory each
+MAX_LINE = 1 << 16  # characters
+MAX_URLS = 100  # of one file
+MAX_FILES = 1_000_000  # half a kilobyte of memory each
 SIZE = re.compile(r"[0-9]{1,18}")
-LARGEST = 10**18 - 1  # bytes that SIZE can say
+MAX_SIZE = 10**18 - 1  # bytes that match SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: its name below the output, where to find it, and what it must be (None where it is unpinned)."""
+    """One file: its name in the output, its URLs, and its pin (None if it is unpinned)."""
 
     name: str
     urls: tuple[str, ...]
     sha256: str | None
     bytes: int | None
-    path: Path | None = None  # that names it, and on which line
-    line: int = 0
+    path: Path | None = None  # the sources.csv that lists it
+    line: int = 0  # there
 
     @property
     def where(self) -> str:
-        """Say where it is named."""
+        """Return where it is listed, for messages."""
         return f"{self.path} line {self.line}" if self.path else "upstream"
 
 
@@ -46,45 +46,50 @@ class Pin:
     sha256: str
     bytes: int
 
+    def __str__(self) -> str:
+        return f"{self.sha256} ({self.bytes} bytes)"
+
 
 def read_sources(path: Path, allow_unpinned: bool = False) -> list[Source]:
-    """Return the files that ``path`` names, in its order; rows of equal name are one file with several URLs.
+    """Return the files that ``path`` lists, in its order; rows with the same name are one file with several URLs.
 
-    Raises UsageError for what is no sources.csv, EmptyInput for one without rows or with an empty file, and
+    Raises UsageError for an invalid sources.csv, EmptyInput for one without rows or with an empty file, and
     PolicyViolation for names that leave the output and, unless ``allow_unpinned``, for rows without a pin.
     """
-    found: dict[str, Source] = {}
+    by_name: dict[str, Source] = {}
     for line, row in _rows(path):
         where = f"{path} line {line}"
         source = _source(row, where, allow_unpinned, path, line)
-        before = found.setdefault(source.name, source)
+        before = by_name.setdefault(source.name, source)
         if before is not source:
             if (before.sha256, before.bytes) != (source.sha256, source.bytes):
-                raise UsageError(where, f"{source.name} has another sha256 or size above", "make its rows agree")
-            if len(before.urls) == MOST_URLS:
-                raise UsageError(where, f"{source.name} has more than {MOST_URLS} URLs", "remove those beyond")
-            found[source.name] = replace(before, urls=before.urls + source.urls)
-        if len(found) > MOST:
-            raise PolicyViolation(where, f"names more than {MOST} files", "have upstream pack them into archives")
-    if not found:
-        raise EmptyInput(path, "names no files", "add a row: name,url,sha256,bytes")
-    sources = list(found.values())
-    del found  # there may be millions
-    check_together((source.name, source.where) for source in sources)
+                raise UsageError(
+                    where, f"conflicting sha256 or bytes for {source.name}", "use the same in all of its rows"
+                )
+            if len(before.urls) == MAX_URLS:
+                raise UsageError(where, f"more than {MAX_URLS} URLs for {source.name}", "remove some")
+            by_name[source.name] = replace(before, urls=before.urls + source.urls)
+        if len(by_name) > MAX_FILES:
+            raise PolicyViolation(where, f"more than {MAX_FILES} files", "use archives instead")
+    if not by_name:
+        raise EmptyInput(path, "no files listed", "add a row: name,url,sha256,bytes")
+    sources = list(by_name.values())
+    del by_name  # there may be a million
+    check_distinct((source.name, source.where) for source in sources)
     return sources
 
 
 def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
-    """Fill in the sha256 and size of the named rows, leaving all else as it is."""
+    """Fill in sha256 and bytes of the named rows; leave the other rows as they are."""
     rows: list[list[object]] = []
-    for _, (name, url, *given) in _rows(path):
+    for _, (name, url, *old) in _rows(path):
         pin = pins.get(name)
-        rows.append([name, url, *([pin.sha256, pin.bytes] if pin else given)])
+        rows.append([name, url, *([pin.sha256, pin.bytes] if pin else old)])
     _write(path, rows)
 
 
 def write_sources(path: Path, sources: Iterable[Source]) -> None:
-    """Write a sources.csv of these pinned files, a row for each URL."""
+    """Write a sources.csv of pinned files, a row per URL."""
     _write(path, [[source.name, url, source.sha256, source.bytes] for source in sources for url in source.urls])
 
 
@@ -101,40 +106,43 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         try:
             header = next(reader, [])
             if header != HEADER:
-                raise UsageError(f"{path} line 1", f"header is {','.join(header)[:80]!r}", f"write {','.join(HEADER)}")
+                what = f"expected header {','.join(HEADER)}, got {','.join(header)[:80]!r}"
+                raise UsageError(f"{path} line 1", what, "correct the header")
             for row in reader:
                 if row:
                     yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
             raise UsageError(
-                f"{path} line {reader.line_num + 1}", f"not readable: {error}", "save it as UTF-8 CSV"
+                f"{path} line {reader.line_num + 1}", f"invalid CSV: {error}", "save it as UTF-8 CSV"
             ) from error
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
-    for number, line in enumerate(iter(partial(file.readline, LONGEST), ""), 1):
-        if len(line) == LONGEST:
-            raise UsageError(f"{path} line {number}", f"longer than {LONGEST - 1} characters", "save it as UTF-8 CSV")
+    for number, line in enumerate(iter(partial(file.readline, MAX_LINE), ""), 1):
+        if len(line) == MAX_LINE:
+            raise UsageError(
+                f"{path} line {number}", f"line longer than {MAX_LINE - 1} characters", "save it as UTF-8 CSV"
+            )
         yield line
 
 
 def _source(row: list[str], where: str, allow_unpinned: bool, path: Path, line: int) -> Source:
     if len(row) != len(HEADER):
-        raise UsageError(where, f"{len(row)} fields instead of {len(HEADER)}", f"write {','.join(HEADER)}")
+        raise UsageError(where, f"expected {len(HEADER)} fields, got {len(row)}", f"write {','.join(HEADER)}")
     name, url, sha256, size = row
     check_name(name, where)
     if not sha256 and not size:
         if not allow_unpinned:
             raise PolicyViolation(
-                where, f"{name} has no sha256 and bytes", "pin it; --allow-unpinned fetches it and writes the pin"
+                where, f"missing sha256 and bytes of {name}", "add them; --allow-unpinned fetches it and writes them"
             )
         return Source(name, (url,), None, None, path, line)
     if not SHA256.fullmatch(sha256):
         raise UsageError(
-            where, f"sha256 {sha256[:80]!r} is not 64 lower-case hex digits", "write what sha256sum prints"
+            where, f"invalid sha256 {sha256[:80]!r}: expected 64 lowercase hex digits", "use the output of sha256sum"
         )
     if not SIZE.fullmatch(size):
-        raise UsageError(where, f"bytes {size[:80]!r} is not a whole number", "write the size in bytes")
+        raise UsageError(where, f"invalid bytes {size[:80]!r}: expected an integer", "set the size in bytes")
     if int(size) == 0:
-        raise EmptyInput(where, f"{name} is pinned as an empty file", "pin a file with content, or remove the row")
+        raise EmptyInput(where, f"empty file: bytes of {name} is 0", "pin a file with content, or remove the row")
     return Source(name, (url,), sha256, int(size), path, line)

@@ -1,34 +1,34 @@
-"""The hidden folder beside the output in which a set of files gathers until it is complete."""
+"""The hidden folder next to the output that holds a set of files until it is complete."""
 
-import fcntl
 import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from stage.errors import PolicyViolation, UsageError
+from stage.locks import locked
 from stage.output import publish_folder
 
-from fetcher.part import Part, part_stem
+from fetcher.download import PartialFile, part_stem
 from fetcher.sources import Source
 
 log = logging.getLogger(__name__)
 
 
 class Staging:
-    """``.<out>.partial``: finished files below ``files``, unfinished ones in ``parts``."""
+    """``.<out>.partial``: finished files in ``files``, partial ones in ``parts``."""
 
     def __init__(self, out: Path) -> None:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
-            raise UsageError(out, "is not a folder", "name a folder, which may not exist yet")
+            raise UsageError(out, "not a folder", "use a folder; it is made if it is missing")
         self._out, self.root = out, out.with_name(f".{out.name}.partial")
         self._files, self._parts = self.root / "files", self.root / "parts"
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Make the folders that the files will need, and remove what a run with other sources left."""
+        """Make the folders that the files need, and remove what a run with other sources left behind."""
         for folder in (self.root, self._files, self._parts):
             _refuse_link(folder)
             folder.mkdir(exist_ok=True)
@@ -48,15 +48,15 @@ class Staging:
             folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
-        """Return where the finished file ``name`` gathers."""
+        """Return the path of the finished file ``name``."""
         return self._files / name
 
-    def part(self, name: str) -> Part:
-        """Return the unfinished file ``name``."""
-        return Part(self._parts, name)
+    def part(self, name: str) -> PartialFile:
+        """Return the partial file of ``name``."""
+        return PartialFile(self._parts, name)
 
     def publish(self) -> None:
-        """Put the complete set in the place of the output, in one step, and remove all else."""
+        """Replace the output by the complete set, in one step, and remove the rest."""
         publish_folder(self._files, self._out)
         self.discard()
 
@@ -66,39 +66,28 @@ class Staging:
             shutil.rmtree(self.root)
 
 
-def holds(path: Path, source: Source) -> bool:
-    """Say whether a file is what the pin of ``source`` says; an unpinned one never is."""
+def matches(path: Path, source: Source) -> bool:
+    """Say whether a file matches the pin of ``source``; without a pin it never does."""
     if source.bytes is None or not path.is_file() or path.stat().st_size != source.bytes:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == source.sha256
 
 
-def holds_only(out: Path, sources: Iterable[Source]) -> bool:
-    """Say whether the files in ``out`` have the names and sizes of ``sources``, and there are no others."""
-    wanted = {source.name: source.bytes for source in sources}
-    found = {name: path.stat().st_size for name, path in _entries(out) if path.is_file()}
-    return found == wanted
+def has_exactly(out: Path, sources: Iterable[Source]) -> bool:
+    """Say whether ``out`` has files of the names and sizes of ``sources``, and no others."""
+    sizes = {name: path.stat().st_size for name, path in _entries(out) if path.is_file()}
+    return sizes == {source.name: source.bytes for source in sources}
 
 
-@contextmanager
-def alone_beside(out: Path) -> Iterator[None]:
-    """Let one fetcher at a time work in the folder that ``out`` is in; the lock leaves no file behind."""
+def exclusive(out: Path) -> AbstractContextManager[int]:
+    """Let one fetcher at a time work in the parent folder of ``out``; the lock leaves no file behind."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out.parent, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("%s: another fetcher is at work here; waiting for it", out.parent)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return locked(out.parent, lambda: log.info("%s: waiting for another fetcher", out.parent))
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield what is below a folder with its name there, the inner before the outer, following no links."""
+    """Yield relative name and path of everything below a folder, contents before folders, without following links."""
     for parent, folders, files in os.walk(folder, topdown=False, onerror=_unless_absent):
         for name in (*files, *folders):
             path = Path(parent, name)
@@ -112,4 +101,4 @@ def _unless_absent(error: OSError) -> None:
 
 def _refuse_link(path: Path) -> None:
     if path.is_symlink():
-        raise PolicyViolation(path, "is a symbolic link, which could lead outside", "remove it")
+        raise PolicyViolation(path, "symbolic link, which could lead out of the folder", "remove it")

@@ -1,11 +1,14 @@
-"""Settings: the section ``upstream`` of a params.yaml, which says where the files of a dataset come from."""
+"""Where the files of a dataset come from: the section ``upstream`` of a params.yaml, and what resolving it returns."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stage.errors import UsageError
 from stage.params import build, section
+
+from fetcher.sources import Pin
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DATASET = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # owner/name, as the Hub allows them
@@ -14,7 +17,7 @@ ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 @dataclass(frozen=True)
 class PlainUrls:
-    """Files by name, each at one or more URLs that send the same bytes."""
+    """Files by name, each with one or more URLs that send the same bytes."""
 
     files: dict[str, tuple[str, ...]]
 
@@ -30,7 +33,7 @@ class HuggingFace:
 
 @dataclass(frozen=True)
 class GithubReadmes:
-    """The README of each public repository of a GitHub organisation, but those excluded by name or by what they are."""
+    """The README of each public repository of a GitHub organisation; archived ones and forks only on request."""
 
     organisation: str
     archived: bool = False
@@ -38,6 +41,15 @@ class GithubReadmes:
     exclude: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PinnedFile:
+    """The URLs of a file, and its pin."""
+
+    urls: tuple[str, ...]
+    pin: Pin
+
+
+Task = Callable[[], PinnedFile | None]  # None: upstream has no such file after all, which is not an error
 Upstream = PlainUrls | HuggingFace | GithubReadmes
 KINDS: dict[str, type[Upstream]] = {
     "urls": PlainUrls,
@@ -47,27 +59,27 @@ KINDS: dict[str, type[Upstream]] = {
 
 
 def read_upstream(path: Path) -> Upstream:
-    """Read the section ``upstream`` of a params.yaml; raise UsageError for what it does not understand."""
+    """Read the section ``upstream`` of a params.yaml; raise UsageError if it is missing or invalid."""
     where, known = f"{path} upstream", ", ".join(KINDS)
     values = section(path, "upstream")
     if not values:
-        raise UsageError(where, "there is no such section", f"add upstream: with kind: {known}")
+        raise UsageError(where, "section not found", f"add upstream: with kind: {known}")
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise UsageError(f"{where}.kind", f"{kind!r} is unknown" if kind else "is missing", f"use one of: {known}")
+        raise UsageError(f"{where}.kind", f"unknown kind {kind!r}" if kind else "not set", f"use one of: {known}")
     upstream = build(KINDS[kind], values, where)
     if isinstance(upstream, GithubReadmes):
-        _check(ORGANISATION, upstream.organisation, f"{where}.organisation", "write its name in GitHub's URLs")
+        _check(ORGANISATION, upstream.organisation, f"{where}.organisation", "write its name as in GitHub's URLs")
         return upstream
     if not upstream.files or (isinstance(upstream, PlainUrls) and not all(upstream.files.values())):
-        raise UsageError(f"{where}.files", "names no files", "see tools/fetcher/README.md")
+        raise UsageError(f"{where}.files", "no files listed", "see tools/fetcher/README.md")
     if isinstance(upstream, HuggingFace):
         _check(DATASET, upstream.dataset, f"{where}.dataset", "write owner/name")
         if not upstream.revision.strip():
-            raise UsageError(f"{where}.revision", "is empty", "name a branch, a tag or a commit")
+            raise UsageError(f"{where}.revision", "empty", "set a branch, a tag or a commit")
     return upstream
 
 
 def _check(pattern: re.Pattern[str], value: str, where: str, fix: str) -> None:
     if not pattern.fullmatch(value):
-        raise UsageError(where, f"{value[:80]!r} is no such name", fix)
+        raise UsageError(where, f"invalid name {value[:80]!r}", fix)

@@ -1,4 +1,4 @@
-"""Files on the web: redirects followed with the same checks at every hop, and downloads resumed but never spliced."""
+"""Files on the web: redirects are checked at every hop, and downloads resume only the same version of a file."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,13 +8,12 @@ from urllib.parse import quote, urljoin
 from stage.errors import PolicyViolation
 from stage.redaction import safe_url
 
-from fetcher.addresses import checked_addresses, web_address
-from fetcher.answers import refusal
-from fetcher.body import Kept
-from fetcher.http import Response
-from fetcher.watch import Watch
+from fetcher.addresses import parse_url, resolve_host
+from fetcher.download import Resume
+from fetcher.http import Response, status_error
+from fetcher.watchdog import Watchdog
 
-HOPS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
 RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
@@ -24,39 +23,39 @@ PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 @dataclass(frozen=True)
 class Network:
-    """How this run uses the network: the private places it may talk to, and how long one download may take.
+    """How this run uses the network: the private addresses it trusts, and the seconds one download may take.
 
-    ``tokens`` are of services, by scheme://host:port; none is ever sent elsewhere, wherever a redirect leads.
+    ``tokens`` has those of services by scheme://host:port; none is ever sent elsewhere, even after a redirect.
     """
 
     trusted: frozenset[str]
     timeout: float
-    watch: Watch
+    watchdog: Watchdog
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def get(self, url: str, headers: Mapping[str, str], where: str) -> Response:
-        """Send one GET to a checked address; redirects are not followed."""
-        address = web_address(url, where)
-        ips = checked_addresses(address, self.trusted, where)
+        """Send one GET to a checked address; do not follow redirects."""
+        address = parse_url(url, where)
+        ips = resolve_host(address, self.trusted, where)
         if token := self.tokens.get(f"{address.scheme}://{address.origin}"):
             headers = {**headers, "Authorization": f"Bearer {token}"}
-        return Response(address, ips, headers, self.watch, self.timeout, where)
+        return Response(address, ips, headers, self.watchdog, self.timeout, where)
 
 
 class WebFile:
     """A file at an http or https URL."""
 
     def __init__(self, url: str, network: Network, where: str, headers: Mapping[str, str] | None = None) -> None:
-        web_address(url, where)
+        parse_url(url, where)
         self.url, self._network, self._where, self._headers = url, network, where, headers or {}
 
-    def open(self, kept: Kept | None) -> Response:
-        """Open the file, after what was kept if the server still has the same version of it."""
-        return open_after(kept, self._follow, "If-Range", self.url, self._where)
+    def open(self, resume: Resume | None) -> Response:
+        """Open the file, at the point to resume if the server still has the same version of it."""
+        return open_resumed(resume, self._follow, "If-Range", self.url, self._where)
 
     def _follow(self, headers: Mapping[str, str]) -> Response:
         url, seen = self.url, {self.url}
-        for _ in range(HOPS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             response = self._network.get(url, {**self._headers, **headers}, self._where)
             location = response.header("Location")
             if response.status not in REDIRECTS or not location:
@@ -64,10 +63,10 @@ class WebFile:
             response.close()
             # http.client hands headers over as Latin-1
             target = self._joined(url, quote(location.encode("latin-1", "replace"), safe=PRINTABLE))
-            self._check(url, target, seen)
+            self._check_redirect(url, target, seen)
             seen.add(target)
             url = target
-        raise self._refused(f"{safe_url(self.url)} redirects more than {HOPS} times")
+        raise self._refused(f"{safe_url(self.url)} redirects more than {MAX_REDIRECTS} times")
 
     def _joined(self, url: str, location: str) -> str:
         try:
@@ -75,58 +74,57 @@ class WebFile:
         except ValueError as error:
             raise self._refused(f"{safe_url(url)} redirects to an invalid URL: {error}") from error
 
-    def _check(self, url: str, target: str, seen: set[str]) -> None:
-        schemes = web_address(url, self._where).scheme, web_address(target, self._where).scheme
+    def _check_redirect(self, url: str, target: str, seen: set[str]) -> None:
+        schemes = parse_url(url, self._where).scheme, parse_url(target, self._where).scheme
         if schemes == ("https", "http"):
-            raise self._refused(f"{safe_url(url)} redirects from https to http, {safe_url(target)}")
+            raise self._refused(f"{safe_url(url)} redirects from https to http: {safe_url(target)}")
         if target in seen:
             raise self._refused(f"{safe_url(self.url)} redirects in a loop")
 
     def _refused(self, what: str) -> PolicyViolation:
-        return PolicyViolation(self._where, what, "name the file's final URL in sources.csv")
+        return PolicyViolation(self._where, what, "use the file's final URL in sources.csv")
 
 
-def open_after(
-    kept: Kept | None, ask: Callable[[Mapping[str, str]], Response], condition: str, url: str, where: str
+def open_resumed(
+    resume: Resume | None, request: Callable[[Mapping[str, str]], Response], condition: str, url: str, where: str
 ) -> Response:
-    """Open a file after what was kept of it, or from its first byte if it is not surely the same version.
+    """Open a file at the point to resume, or at its first byte if it may be another version.
 
-    ``condition`` is the header that ties a range to a version: If-Range, or If-Match where that is all there is.
+    ``condition`` is the header that ties a range to a version: If-Range, or If-Match if the server knows no other.
     """
-    asked = {"Range": f"bytes={kept.size}-", condition: kept.validator} if kept else {}
-    response = ask(asked)
-    if kept and response.status == 206 and _continues(response, kept):
-        response.start, response.total = kept.size, int(_range(response)[2])
-    elif kept and response.status in {206, 412, 416}:
+    response = request({"Range": f"bytes={resume.size}-", condition: resume.validator} if resume else {})
+    if resume and response.status == 206 and _continues(response, resume):
+        response.start, response.total = resume.size, int(_range(response)[2])
+    elif resume and response.status in {206, 412, 416}:
         response.close()
-        return open_after(None, ask, condition, url, where)
+        return open_resumed(None, request, condition, url, where)
     elif response.status != 200:
-        raise refusal(response, url, where)
+        raise status_error(response, url, where)
     response.validator = _validator(response, condition)
     return response
 
 
-def _continues(response: Response, kept: Kept) -> bool:
+def _continues(response: Response, resume: Resume) -> bool:
     try:
         first, last, total = _range(response)
     except ValueError:
         return False
     etag = response.header("ETag")
-    same = etag in {None, kept.validator} or not kept.validator.startswith('"')
+    same = etag in {None, resume.validator} or not resume.validator.startswith('"')
     length = response.total in {None, last - first + 1}
-    return first == kept.size and last == total - 1 and total == (kept.total or total) and same and length
+    return first == resume.size and last == total - 1 and total == (resume.total or total) and same and length
 
 
 def _range(response: Response) -> tuple[int, int, int]:
-    found = RANGE.fullmatch(response.header("Content-Range") or "")
-    if not found:
+    match = RANGE.fullmatch(response.header("Content-Range") or "")
+    if not match:
         raise ValueError("no usable Content-Range")
-    first, last, total = found.groups()
+    first, last, total = match.groups()
     return int(first), int(last), int(total)
 
 
 def _validator(response: Response, condition: str) -> str | None:
-    """Return what names this version byte for byte: a strong ETag (RFC 9110, 8.8.3), else a date for If-Range."""
+    """Return what identifies this version byte for byte: a strong ETag (RFC 9110, 8.8.3), else a date for If-Range."""
     etag = response.header("ETag")
     if etag:
         return etag if ETAG.fullmatch(etag) else None

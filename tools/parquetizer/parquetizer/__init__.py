@@ -1,6 +1,7 @@
-"""Turn raw files into training-ready ones, with a manifest of every sample."""
+"""Convert raw files into training-ready ones, with a manifest of all samples."""
 
-from parquetizer.columns import Column
+from samples import Column
+
 from parquetizer.conversations import parquetize_conversations
 from parquetizer.conversations_settings import ConversationsSettings, Prompt
 from parquetizer.documents import DocumentsResult, DocumentsSettings, list_documents

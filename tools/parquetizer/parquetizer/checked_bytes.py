@@ -1,4 +1,4 @@
-"""The bytes of a text file on their way to Arrow: decoded, and refused where Arrow would read them wrongly."""
+"""Decode a text file for Arrow, and reject bytes that Arrow would read wrongly."""
 
 import codecs
 import io
@@ -13,10 +13,10 @@ NEWLINE: Final = ord("\n")
 
 
 class CheckedBytes(io.RawIOBase):
-    """A text file as UTF-8 without byte-order mark, read once from front to back.
+    """A text file as UTF-8 without byte-order mark, read once from start to end.
 
-    Raises BadRows at bytes that are not in the declared encoding, at NUL, and, given a ``quote``, where one is opened
-    and not closed (on the same line, unless ``multiline``): Arrow would take the rest of a CSV file as one field.
+    Raises BadRows for bytes that are invalid in the declared encoding, for NUL, and, given a ``quote``, for one that is
+    not closed (on the same line, unless ``multiline``): Arrow would read the rest of a CSV file as one field.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class CheckedBytes(io.RawIOBase):
         multiline: bool = False,
         advance: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Open the file; ``advance`` is told how many bytes were read."""
+        """Open the file; ``advance`` is called with the number of bytes read."""
         self._path, self._file = path, path.open("rb")
         self._encoding = codecs.lookup(encoding).name
         self._decoder = codecs.getincrementaldecoder(encoding)()
@@ -54,7 +54,7 @@ class CheckedBytes(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         """Return checked bytes, about ``size`` of them, fewer only at the end.
 
-        They end in no ``\\r`` but the file's last: Arrow drops a ``\\n`` from the next ones then, even between quotes.
+        They end in ``\\r`` only at the end of the file: Arrow would drop a ``\\n`` that follows, even between quotes.
         """
         parts, self._ahead = [self._ahead], b""
         room, block = size - len(parts[0]), None
@@ -67,17 +67,17 @@ class CheckedBytes(io.RawIOBase):
 
     def _checked(self, block: bytes) -> bytes:
         if self._offset == 0 and block.startswith(codecs.BOM_UTF8) and self._encoding == "utf-8":
-            raise BadRows(f"{self._path}@0", "the file starts with a byte-order mark", "set encoding: utf-8-sig")
+            raise BadRows(f"{self._path}@0", "byte-order mark at the start of the file", "set encoding: utf-8-sig")
         plain = block.isascii() and self._encoding in {"utf-8", "ascii"} and not self._decoder.getstate()[0]
         checked = block if plain else self._decoded(block)
         if (at := checked.find(0)) >= 0:
             line = self._lines + checked.count(b"\n", 0, at) + 1
-            raise BadRows(f"{self._path}:{line}", "NUL character", "remove it, or declare the file's encoding")
+            raise BadRows(f"{self._path}:{line}", "NUL character", "remove it, or set the file's encoding")
         self._offset += len(block)
         self._advance(len(block))
         self._count_quotes(checked)
         if not block and self._open & 1:
-            raise self._not_closed(self._opened_on)
+            raise self._unclosed(self._opened_on)
         return checked
 
     def _decoded(self, block: bytes) -> bytes:
@@ -85,10 +85,10 @@ class CheckedBytes(io.RawIOBase):
             return self._decoder.decode(block, final=not block).encode()
         except UnicodeError as error:
             at, reason = self._offset, str(error)
-            if isinstance(error, UnicodeDecodeError):  # its object ends where the block does, and may begin before it
+            if isinstance(error, UnicodeDecodeError):  # its object ends with the block, and may start before it
                 at, reason = at + len(block) - len(error.object) + error.start, error.reason
             raise BadRows(
-                f"{self._path}@{at}", f"not {self._encoding}: {reason}", "declare the file's encoding: in params.yaml"
+                f"{self._path}@{at}", f"invalid {self._encoding}: {reason}", "set the file's encoding in params.yaml"
             ) from error
 
     def _count_quotes(self, block: bytes) -> None:
@@ -96,26 +96,26 @@ class CheckedBytes(io.RawIOBase):
         if self._quote is not None and (block.find(self._quote) >= 0 or self._open):
             data = np.frombuffer(block, np.uint8)
             ends, quotes = np.flatnonzero(data == NEWLINE), np.flatnonzero(data == self._quote)
-            of_line = np.bincount(np.searchsorted(ends, quotes), minlength=len(ends) + 1)
-            of_line[0] += self._open
+            per_line = np.bincount(np.searchsorted(ends, quotes), minlength=len(ends) + 1)
+            per_line[0] += self._open
             if self._multiline:
-                self._open = int(of_line.sum())
-            elif len(odd := np.flatnonzero(of_line[:-1] & 1)):
-                raise self._not_closed(self._lines + int(odd[0]) + 1)
+                self._open = int(per_line.sum())
+            elif len(odd := np.flatnonzero(per_line[:-1] & 1)):
+                raise self._unclosed(self._lines + int(odd[0]) + 1)
             else:
-                self._open = int(of_line[-1])
+                self._open = int(per_line[-1])
             if len(quotes):
                 self._opened_on = self._lines + int(np.searchsorted(ends, quotes[-1])) + 1
         self._lines += lines
 
-    def _not_closed(self, line: int) -> BadRows:
-        cure = "close or double it" if self._multiline else "close or double it, or set multiline: true"
-        return BadRows(f"{self._path}:{line}", "a quote is opened and not closed", cure)
+    def _unclosed(self, line: int) -> BadRows:
+        fix = "close or double it" if self._multiline else "close or double it, or set multiline: true"
+        return BadRows(f"{self._path}:{line}", "unclosed quote", fix)
 
 
 def check_encoding(encoding: str, where: str) -> None:
-    """Raise UsageError where Python knows no text encoding of that name."""
+    """Raise UsageError unless Python has a text encoding of that name."""
     try:
         "a".encode(encoding)
     except (LookupError, ValueError) as error:
-        raise UsageError(where, f"unknown encoding {encoding}", "use a name Python knows, as latin-1") from error
+        raise UsageError(where, f"unknown encoding {encoding}", "use an encoding of Python, such as latin-1") from error

@@ -17,7 +17,7 @@ from parquetizer.table_settings import TableSettings
 from parquetizer.text import parquetize_text
 from parquetizer.text_settings import TextSettings
 
-cli = Tool("parquetizer", help="Turn raw files into training-ready ones, with a manifest of every sample.")
+cli = Tool("parquetizer", help="Convert raw files into training-ready ones, with a manifest of all samples.")
 
 folder = click.Path(path_type=Path)
 writable = click.Path(dir_okay=False, path_type=Path)
@@ -30,12 +30,17 @@ writable = click.Path(dir_okay=False, path_type=Path)
 @params_file("parquetizer")
 @talk
 def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableResult:
-    """Write the table OUTPUT (.csv or .parquet) from the CSV files in RAW.
+    """Convert the CSV files in RAW into the table OUTPUT (.csv or .parquet).
 
-    With SAMPLES, write the sample manifest there too. Columns and their types are declared in dataset.columns, the
-    files and their dialect in the section parquetizer; nothing is guessed, and a row that does not fit is an error.
+    With SAMPLES, also write the sample manifest. Columns and types are declared in dataset.columns of the params file,
+    raw files and their dialect in its section parquetizer; nothing is inferred, and a row that does not match is an
+    error.
+
+    \b
+    Example:
+      parquetizer table --params params.yaml raw processed/wine-quality.csv samples.parquet
     """
-    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back sooner: a third less at the peak
+    pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner: a third less at the peak
     return parquetize_table(raw, output, samples, TableSettings.read(params))
 
 
@@ -46,11 +51,15 @@ def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableR
 @params_file("parquetizer")
 @talk
 def idx(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
-    """Write the folder OUTPUT and the manifest SAMPLES from the IDX files in RAW.
+    """Convert the IDX files in RAW into the folder OUTPUT and the manifest SAMPLES.
 
-    Images and labels (MNIST's format, plain or gzip) become OUTPUT/<split>/<split>.parquet, with the images as lists of
-    lists of bytes. Which files make which split is declared in the section parquetizer, shape and classes in
-    dataset.columns. OUTPUT is replaced as a whole.
+    Images and labels (the format of MNIST, plain or gzip) become OUTPUT/<split>/<split>.parquet, with the images as
+    lists of lists of bytes. The files of each split are declared in the section parquetizer of the params file, shape
+    and classes in dataset.columns. OUTPUT is replaced as a whole.
+
+    \b
+    Example:
+      parquetizer idx --params params.yaml raw processed samples.parquet
     """
     pa.set_memory_pool(pa.system_memory_pool())
     return parquetize_idx(raw, output, samples, IdxSettings.read(params))
@@ -63,11 +72,15 @@ def idx(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
 @params_file("parquetizer")
 @talk
 def text(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
-    """Write the folder OUTPUT and the manifest SAMPLES from the labelled texts in RAW.
+    """Convert the labelled texts in RAW into the folder OUTPUT and the manifest SAMPLES.
 
-    Lines of text and label, CSV, JSON lines or Parquet become OUTPUT/<split>/<split>.parquet with text and label, both
-    strings. Format, fields and splits are declared in the section parquetizer, the labels in dataset.columns; what does
-    not fit is an error. OUTPUT is replaced as a whole.
+    Lines of text and label, CSV, JSON lines or Parquet become OUTPUT/<split>/<split>.parquet with the string columns
+    text and label. Format, fields and splits are declared in the section parquetizer of the params file, the labels in
+    dataset.columns; a row that does not match is an error. OUTPUT is replaced as a whole.
+
+    \b
+    Example:
+      parquetizer text --params params.yaml raw processed samples.parquet
     """
     pa.set_memory_pool(pa.system_memory_pool())
     return parquetize_text(raw, output, samples, TextSettings.read(params))
@@ -77,15 +90,20 @@ def text(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
 @click.argument("raw", type=folder)
 @click.argument("output", type=folder)
 @click.argument("samples", type=writable)
-@click.option("--prompt", type=writable, required=True, help="The file that holds the pinned prompt's text.")
+@click.option("--prompt", type=writable, required=True, help="File with the text of the pinned prompt.")
 @params_file("parquetizer")
 @talk
 def conversations(raw: Path, output: Path, samples: Path, prompt: Path, params: Path) -> SplitsResult:
-    """Write the folder OUTPUT and the manifest SAMPLES from the captioned JPEG images in RAW.
+    """Convert the captioned JPEG images in RAW into the folder OUTPUT and the manifest SAMPLES.
 
-    Each image becomes a conversation in the format of Qwen-VL: the prompt asks, the caption answers. OUTPUT gets, for
-    each split, <split>/annotations.json and <split>/images, and process_stats.json. Splits, and the prompt by its
-    SHA-256, are declared in the section parquetizer. OUTPUT is replaced as a whole.
+    Each image becomes a conversation in the format of Qwen-VL: the prompt asks, the caption answers. OUTPUT has, per
+    split, <split>/annotations.json and <split>/images, and process_stats.json. The splits, and the SHA-256 of the
+    prompt, are declared in the section parquetizer of the params file. OUTPUT is replaced as a whole.
+
+    \b
+    Example:
+      parquetizer conversations --params params.yaml --prompt prompt.txt \\
+        raw processed samples.parquet
     """
     pa.set_memory_pool(pa.system_memory_pool())
     return parquetize_conversations(raw, prompt, output, samples, ConversationsSettings.read(params))
@@ -99,6 +117,10 @@ def conversations(raw: Path, output: Path, samples: Path, prompt: Path, params: 
 def documents(raw: Path, samples: Path, params: Path) -> DocumentsResult:
     """Write the manifest SAMPLES of the text files in RAW, each of which is a sample.
 
-    The files themselves are the data set; they must be UTF-8 text and not empty.
+    The files themselves are the dataset; they must be UTF-8 text and not empty.
+
+    \b
+    Example:
+      parquetizer documents --params params.yaml raw samples.parquet
     """
     return list_documents(raw, samples, DocumentsSettings.read(params))

@@ -1,4 +1,4 @@
-"""Turn captioned images into Qwen conversations: ``annotations.json`` and images of each split, and the manifest."""
+"""Convert captioned images into Qwen conversations: ``annotations.json`` and images per split, and the manifest."""
 
 import hashlib
 import json
@@ -28,63 +28,63 @@ def parquetize_conversations(
 ) -> SplitsResult:
     """Write ``<split>/annotations.json`` and ``<split>/images`` into ``output``, and the manifest ``samples``.
 
-    Images are numbered through all splits. ``process_stats.json`` holds counts and prompt.
+    Images are numbered across all splits. ``process_stats.json`` has counts and prompt.
 
-    Raises InputMissing, ChecksumMismatch for another prompt than the pinned one, BadRows where captions and images do
-    not fit, CorruptFile for a damaged image, EmptyInput for a split without samples, PolicyViolation for a path
-    out of ``raw``.
+    Raises InputMissing, ChecksumMismatch for another prompt than the pinned one, BadRows if captions and images do not
+    match, CorruptFile for a damaged image, EmptyInput for a split without samples, PolicyViolation for a path
+    outside ``raw``.
     """
     text = settings.prompt.read(prompt)
     if IMAGE in text or "\0" in text or not text.strip():
-        fix = "pin another text; the image's place is put before it"
-        raise UsageError(prompt, f"the prompt is empty, or holds {IMAGE} or NUL", fix)
-    folder = inside(raw, settings.images, "parquetizer.images")
-    captioned = read_captions(inside(raw, settings.captions, "parquetizer.captions"), folder)
+        fix = f"pin another text; {IMAGE} is added before it"
+        raise UsageError(prompt, f"the prompt is empty, or contains {IMAGE} or NUL", fix)
+    images = inside(raw, settings.images, "parquetizer.images")
+    captioned = read_captions(inside(raw, settings.captions, "parquetizer.captions"), images)
     with (
-        published(output, samples, raw, prompt) as (made, manifest_path),
+        published(output, samples, raw, prompt) as (folder, manifest_path),
         ManifestWriter(manifest_path, SCHEMA, settings.key) as manifest,
     ):
         number, rows, files = 0, {}, {}
         with progress("writing images", len(captioned), "images") as advance:
-            for split, members in _splits(captioned, folder, text, settings):
+            for split, members in _splits(captioned, images, text, settings):
                 if not members:
-                    raise EmptyInput(f"split {split}", "gets none of the samples", "give it a larger share")
-                annotations = made / split / "annotations.json"
+                    raise EmptyInput(f"split {split}", "no samples", "give it a larger share")
+                annotations = folder / split / "annotations.json"
                 name = f"{output.as_posix()}/{split}/annotations.json"
-                (made / split / "images").mkdir(parents=True)
+                (folder / split / "images").mkdir(parents=True)
                 with annotations.open("w", encoding="ascii") as file:
-                    for each in members:
+                    for member in members:
                         image = f"{split}_{settings.stem}_{number:06d}.jpg"
-                        data = read_jpeg(folder / each.image)
-                        (made / split / "images" / image).write_bytes(data)
-                        turns = _turns(text, each.caption)
-                        file.write(_element({"image": image, "conversations": turns}, first=each is members[0]))
+                        data = read_jpeg(images / member.image)
+                        (folder / split / "images" / image).write_bytes(data)
+                        turns = _turns(text, member.caption)
+                        file.write(_element({"image": image, "conversations": turns}, first=member is members[0]))
                         manifest.add(
-                            _sample(data, turns), split=split, file=name, source=f"{settings.images}/{each.image}"
+                            _sample(data, turns), split=split, file=name, source=f"{settings.images}/{member.image}"
                         )
                         number += 1
                         advance(1)
                     file.write("\n]")
                 rows[split] = len(members)
                 files[name] = hashlib.sha256(annotations.read_bytes()).hexdigest()
-        _write_stats(made / "process_stats.json", rows, text, settings)
+        _write_stats(folder / "process_stats.json", rows, text, settings)
         manifest.finish(files)
     return SplitsResult(output.as_posix(), rows, files)
 
 
 def _splits(
-    captioned: list[Captioned], folder: Path, text: str, settings: ConversationsSettings
+    captioned: list[Captioned], images: Path, text: str, settings: ConversationsSettings
 ) -> Iterator[tuple[str, list[Captioned]]]:
     if settings.split == "seeded":
-        numbers = [_drawn(each, folder, text, settings) for each in captioned]
+        numbers = [_drawn_split(image, images, text, settings) for image in captioned]
     else:
         numbers = in_order(len(captioned), settings.splits).tolist()
     for number, split in enumerate(settings.splits):
-        yield split, [each for each, drawn in zip(captioned, numbers, strict=True) if drawn == number]
+        yield split, [image for image, drawn in zip(captioned, numbers, strict=True) if drawn == number]
 
 
-def _drawn(each: Captioned, folder: Path, text: str, settings: ConversationsSettings) -> int:
-    sample = _sample(read_jpeg(folder / each.image), _turns(text, each.caption))
+def _drawn_split(image: Captioned, images: Path, text: str, settings: ConversationsSettings) -> int:
+    sample = _sample(read_jpeg(images / image.image), _turns(text, image.caption))
     keys = sample.select(list(settings.key)) if settings.key else sample
     return int(assigned(keys, settings.splits, settings.seed)[0])
 
@@ -98,7 +98,7 @@ def _sample(image: bytes, turns: list[dict[str, str]]) -> pa.RecordBatch:
 
 
 def _element(value: dict[str, Any], first: bool) -> str:
-    """Return an element of the array that ``json.dumps(array, indent=2)`` would write, one at a time."""
+    """Return one element of an array as ``json.dumps(array, indent=2)`` would write it."""
     return ("[\n" if first else ",\n") + indent(json.dumps(value, indent=2), "  ")
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml says of images with captions: the raw files, the splits and the pinned prompt."""
+"""Settings for captioned images: the raw files, the splits and the pinned prompt."""
 
 import dataclasses
 import hashlib
@@ -8,8 +8,7 @@ from stage import params
 from stage.errors import BadRows, ChecksumMismatch, InputMissing, UsageError
 
 from parquetizer.columns import check_key
-from parquetizer.split_files import NAME
-from parquetizer.splits import check_shares
+from parquetizer.splits import NAME, check_shares
 
 COLUMNS = ["image", "conversations"]  # of a sample
 
@@ -25,25 +24,25 @@ class Prompt:
     def read(self, path: Path) -> str:
         """Return the text in ``path``, which must be the pinned one.
 
-        Raises InputMissing, ChecksumMismatch (a changed prompt is an error, never a silent change), or BadRows for what
-        is no UTF-8.
+        Raises InputMissing, ChecksumMismatch (a changed prompt is an error, never a silent change), or BadRows for
+        invalid UTF-8.
         """
         uri = f"{self.name}/{self.version}"
         if not path.is_file():
-            raise InputMissing(path, f"the text of prompt {uri} is missing", f"make prompts PIN={uri}")
+            raise InputMissing(path, f"text of prompt {uri} not found", f"make prompts PIN={uri}")
         text = path.read_bytes()
-        if (found := hashlib.sha256(text).hexdigest()) != self.sha256:
-            fix = f"put the pinned text back, or pin this one: parquetizer.prompt.sha256: {found}"
-            raise ChecksumMismatch(path, f"is not the pinned text of prompt {uri}", fix)
+        if (sha256 := hashlib.sha256(text).hexdigest()) != self.sha256:
+            fix = f"restore the pinned text, or pin this one: parquetizer.prompt.sha256: {sha256}"
+            raise ChecksumMismatch(path, f"differs from the pinned text of prompt {uri}", fix)
         try:
             return text.decode()
         except UnicodeDecodeError as error:
-            raise BadRows(f"{path}@{error.start}", f"not utf-8: {error.reason}", "pin a text in UTF-8") from error
+            raise BadRows(f"{path}@{error.start}", f"invalid utf-8: {error.reason}", "pin a text in UTF-8") from error
 
 
 @dataclasses.dataclass(frozen=True)
 class ConversationsSettings:
-    """Captions and images, and how splits are made of them; ``split`` is sequential or seeded."""
+    """Captions, images and prompt, and the shares of the splits; ``split`` is sequential or seeded."""
 
     prompt: Prompt
     splits: dict[str, float]
@@ -56,17 +55,17 @@ class ConversationsSettings:
 
     @classmethod
     def read(cls, path: Path) -> "ConversationsSettings":
-        """Read the section ``parquetizer`` of a params file. Raises UsageError where it is not as it should be."""
+        """Read the section ``parquetizer`` of a params file. Raises UsageError if it is invalid."""
         where = f"{path} parquetizer"
         settings = params.build(cls, params.section(path, "parquetizer"), where)
         if settings.split not in {"sequential", "seeded"}:
             raise UsageError(where, f"unknown split {settings.split}", "use one of: sequential, seeded")
         if not 0 <= settings.seed < 1 << 63:
-            raise UsageError(where, f"seed {settings.seed} is not 0 to 2^63 - 1", "correct it")
+            raise UsageError(where, f"invalid seed {settings.seed}: expected 0 to 2^63 - 1", "correct it")
         if not NAME.fullmatch(settings.stem):
-            raise UsageError(where, f"stem {settings.stem!r} is no part of a file's name", "use small letters, digits")
+            raise UsageError(where, f"invalid stem {settings.stem!r}", "use lowercase letters, digits, - and _")
         if not settings.splits:
-            raise UsageError(where, "no splits", "write their shares, as splits: {train: 0.8, test: 0.2}")
+            raise UsageError(where, "no splits", "add shares, such as splits: {train: 0.8, test: 0.2}")
         check_shares(settings.splits, f"{where}.splits")
         check_key(settings.key, COLUMNS, where)
         return settings

@@ -1,4 +1,4 @@
-"""Read a CSV file as Arrow batches of declared types, refusing whatever does not fit."""
+"""Read a CSV file as Arrow batches of declared types, and reject everything that does not match them."""
 
 import csv
 import io
@@ -13,28 +13,28 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
 from stage.progress import progress
+from stage.redaction import listed
 
 from parquetizer.checked_bytes import CheckedBytes
 from parquetizer.csv_diagnosis import field_size_limit, first_bad_row
-from parquetizer.file_kinds import named
+from parquetizer.file_kinds import kind_error
 from parquetizer.table_settings import TableSettings
 
 NO_ROWS: Final = ("no rows after the header", "check that the source sent the whole file")
-NAMED: Final = 20  # columns that a message names
-DELIMITERS: Final = {",": ",", ";": ";", "\t": "\\t", "|": "|", ":": ":", " ": " "}  # and how YAML writes them
-LONGEST_NAME: Final = 1 << 12  # of a column, in characters
+DELIMITERS: Final = {",": ",", ";": ";", "\t": "\\t", "|": "|", ":": ":", " ": " "}  # and as written in YAML
+MAX_NAME: Final = 1 << 12  # characters of a column name
 
 
 def read_csv(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a CSV file in batches of the given schema, in file order.
 
-    Raises BadRows (with the line, or with what the file is instead), SchemaMismatch for a header that is not the
-    schema's, EmptyInput without rows.
+    Raises BadRows (with the line, or with the kind of the file if it is not CSV), SchemaMismatch if the header does not
+    match the schema, EmptyInput without rows.
     """
     try:
         yield from _read(path, schema, settings)
     except (BadRows, SchemaMismatch) as error:
-        raise named(path, error, settings.encoding) from error
+        raise kind_error(path, error, settings.encoding) from error
 
 
 def _read(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa.RecordBatch]:
@@ -50,8 +50,8 @@ def _read(path: Path, schema: pa.Schema, settings: TableSettings) -> Iterator[pa
                 rows += batch.num_rows
                 yield batch
         except pa.ArrowInvalid as error:
-            unknown = BadRows(path, str(error), "correct the file, or raise max-field-bytes")
-            raise first_bad_row(path, schema, settings) or unknown from error
+            fallback = BadRows(path, str(error), "correct the file, or raise max-field-bytes")
+            raise first_bad_row(path, schema, settings) or fallback from error
     if not rows:
         raise EmptyInput(path, *NO_ROWS)
 
@@ -68,13 +68,13 @@ def _reader(source: CheckedBytes, schema: pa.Schema, settings: TableSettings) ->
             include_columns=schema.names,
             null_values=settings.null_values,
             strings_can_be_null=True,
-            check_utf8=False,  # CheckedBytes has done it
+            check_utf8=False,  # done by CheckedBytes
         ),
     )
 
 
 def _check_values(batch: pa.RecordBatch, settings: TableSettings) -> None:
-    """Raise ArrowInvalid at what Arrow reads and we refuse; the diagnosis then finds the row."""
+    """Raise ArrowInvalid for values that Arrow accepts and we do not; the diagnosis then finds the row."""
     for column in batch.columns:
         if pa.types.is_floating(column.type):
             if not pc.all(pc.is_finite(column), min_count=0).as_py():
@@ -89,32 +89,31 @@ def _check_header(path: Path, first: bytes, schema: pa.Schema, settings: TableSe
     where = f"{path}:1"
     text = io.StringIO(first.decode(), newline="")
     try:
-        with field_size_limit(LONGEST_NAME):
+        with field_size_limit(MAX_NAME):
             names = next(filter(None, csv.reader(text, delimiter=settings.delimiter, quotechar=settings.quote)), None)
     except csv.Error as error:
         raise BadRows(where, str(error), "correct the header") from error
     if names is None:
         raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
     declared, present = set(schema.names), Counter(names)
-    if repeated := sorted(name for name, count in present.items() if count > 1):
-        raise SchemaMismatch(where, f"column {repeated[0]!r:.80} stands twice", "correct the header")
+    if duplicates := sorted(name for name, count in present.items() if count > 1):
+        raise SchemaMismatch(where, f"duplicate column {duplicates[0]!r:.80}", "correct the header")
     if missing := [name for name in schema.names if name not in present]:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        columns = f"[{', '.join(f'{name!r:.80}' for name in names[:NAMED])}]{more}"
-        fix = _cure(first, schema, settings) or "correct dataset.columns"
-        raise SchemaMismatch(where, f"column {missing[0]!r:.80} is missing (found {columns})", fix)
+        columns = listed([repr(name) for name in names])
+        fix = _delimiter_fix(first, schema, settings) or "correct dataset.columns"
+        raise SchemaMismatch(where, f"column {missing[0]!r:.80} not found in {columns}", fix)
     if extra := [name for name in names if name not in declared]:
-        raise SchemaMismatch(where, f"column {extra[0]!r:.80} is not declared", "add it to dataset.columns")
-    if b"\n" not in first and b"\r" not in first:  # Arrow has another name for it
+        raise SchemaMismatch(where, f"unknown column {extra[0]!r:.80}", "add it to dataset.columns")
+    if b"\n" not in first and b"\r" not in first:  # Arrow would raise another error
         raise EmptyInput(path, *NO_ROWS)
 
 
-def _cure(first: bytes, schema: pa.Schema, settings: TableSettings) -> str:
-    """Return the delimiter by which the header has the declared columns, or "" where none does."""
+def _delimiter_fix(first: bytes, schema: pa.Schema, settings: TableSettings) -> str:
+    """Return the fix if the header has the declared columns with another delimiter, else ""."""
     line = first.decode().lstrip("\r\n").splitlines()[0]
     for delimiter, written in DELIMITERS.items():
         if delimiter != settings.delimiter and delimiter in line:
-            with suppress(csv.Error), field_size_limit(LONGEST_NAME):
+            with suppress(csv.Error), field_size_limit(MAX_NAME):
                 names = next(csv.reader([line], delimiter=delimiter, quotechar=settings.quote), [])
                 if {*schema.names} <= {*names}:
                     return f'set delimiter: "{written}"'

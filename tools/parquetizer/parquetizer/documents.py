@@ -1,4 +1,4 @@
-"""Write the manifest of whole text files, each of which is a sample; the files themselves stay as they are."""
+"""Write the manifest of text files that are samples as a whole; the files themselves stay as they are."""
 
 import dataclasses
 import hashlib
@@ -22,7 +22,7 @@ SPLIT = "all"  # documents have no splits
 
 @dataclasses.dataclass(frozen=True)
 class DocumentsSettings:
-    """Which files are documents, and what identifies one."""
+    """Suffix and size of the documents, and the columns that identify one."""
 
     suffix: str = ".md"
     max_document_bytes: int = 1 << 24
@@ -30,20 +30,19 @@ class DocumentsSettings:
 
     @classmethod
     def read(cls, path: Path) -> "DocumentsSettings":
-        """Read the section ``parquetizer`` of a params file. Raises UsageError where it is not as it should be."""
+        """Read the section ``parquetizer`` of a params file. Raises UsageError if it is invalid."""
         where = f"{path} parquetizer"
         settings = params.build(cls, params.section(path, "parquetizer"), where)
         if not 0 < settings.max_document_bytes < 1 << 31:
-            raise UsageError(
-                where, f"max-document-bytes {settings.max_document_bytes} is not 1 to 2^31 - 1", "correct it"
-            )
+            what = f"invalid max-document-bytes {settings.max_document_bytes}: expected 1 to 2^31 - 1"
+            raise UsageError(where, what, "correct it")
         check_key(settings.key, SCHEMA.names, where)
         return settings
 
 
 @dataclasses.dataclass(frozen=True)
 class DocumentsResult:
-    """What the manifest describes."""
+    """The manifest, and the number and bytes of its documents."""
 
     output: str
     documents: int
@@ -51,15 +50,15 @@ class DocumentsResult:
 
 
 def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> DocumentsResult:
-    """Write the manifest of the files in ``raw``, in the order of their names (a leading dot is part of a name).
+    """Write the manifest of the files in ``raw``, sorted by name; hidden files are included.
 
-    Raises InputMissing, EmptyInput, or what ``read_document`` does.
+    Raises InputMissing, EmptyInput, and the errors of ``read_document``.
     """
     if not raw.is_dir():
-        raise InputMissing(raw, "no such folder", "run the fetcher")
+        raise InputMissing(raw, "not found", "run the fetcher")
     if raw.resolve() in samples.resolve().parents:
-        raise UsageError(samples, f"is inside {raw}, where every file is a document", "write the manifest elsewhere")
-    paths = sorted(_below(raw), key=os.fsencode)
+        raise UsageError(samples, f"is inside {raw}, where every file is a document", "write it to another folder")
+    paths = sorted(_files(raw), key=os.fsencode)
     if not paths:
         raise EmptyInput(raw, "no documents", "run the fetcher")
     files, size = {}, 0
@@ -81,11 +80,11 @@ def list_documents(raw: Path, samples: Path, settings: DocumentsSettings) -> Doc
     return DocumentsResult(samples.as_posix(), len(paths), size)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yield all that is in a folder and its folders; unlike rglob, raise at one that cannot be read."""
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield everything in a folder and its subfolders; unlike rglob, raise for one that cannot be read."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
-            yield from _below(path)
+            yield from _files(path)
         else:
             yield path
 
@@ -93,13 +92,13 @@ def _below(folder: Path) -> Iterator[Path]:
 def read_document(path: Path, settings: DocumentsSettings) -> bytes:
     """Return the bytes of a document.
 
-    Raises BadRows for what is no UTF-8 text of the declared suffix and size, EmptyInput, or PolicyViolation for its
-    name.
+    Raises BadRows unless it is UTF-8 text of the declared suffix and size, EmptyInput, or PolicyViolation for its name.
     """
     if not path.as_posix().isprintable():
-        raise PolicyViolation(path.parent, f"name {path.name!r:.80} holds what a name should not", "rename the file")
+        what = f"invalid name {path.name!r:.80}: contains a control character"
+        raise PolicyViolation(path.parent, what, "rename the file")
     if not path.name.endswith(settings.suffix):
-        raise BadRows(path, f"is not called {settings.suffix}", "remove it from sources.csv, or correct suffix")
+        raise BadRows(path, f"expected suffix {settings.suffix}", "remove it from sources.csv, or correct suffix")
     if not is_regular(path):
         raise BadRows(path, "is not a regular file", "remove it")
     if path.stat().st_size > settings.max_document_bytes:
@@ -108,7 +107,7 @@ def read_document(path: Path, settings: DocumentsSettings) -> bytes:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise BadRows(f"{path}@{error.start}", f"not utf-8: {error.reason}", "save it as UTF-8") from error
+        raise BadRows(f"{path}@{error.start}", f"invalid utf-8: {error.reason}", "save it as UTF-8") from error
     if "\0" in text:
         raise BadRows(f"{path}@{data.index(0)}", "NUL character", "remove it")
     if not text.strip():

@@ -1,4 +1,4 @@
-"""What a file is that was given as text and is none, or text of another kind: known by its first bytes."""
+"""Recognise by its first bytes a file that is not the expected text file, or text of another format."""
 
 import codecs
 import io
@@ -10,8 +10,8 @@ from typing import Final
 
 from stage.errors import BadRows, StageError
 
-HEAD: Final = 1 << 12  # bytes that are looked at
-UNPACK: Final = "unpack it, and give the file in it a row in sources.csv"
+HEAD: Final = 1 << 12  # bytes
+UNPACK: Final = "unpack it, and list the unpacked file in sources.csv"
 CONVERT: Final = "save it as CSV"
 NAMES: Final = {"csv": "CSV", "lines": "lines of text", "jsonl": "JSON lines"}
 # Signatures: https://en.wikipedia.org/wiki/List_of_file_signatures
@@ -25,7 +25,7 @@ SIGNATURES: Final = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (b"SQLite format 3\0", "an SQLite database", "export its table as CSV"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls)", CONVERT),
-    (b"%PDF-", "a PDF document", "give its data as CSV"),
+    (b"%PDF-", "a PDF document", "save its data as CSV"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", CONVERT),
     (b"Obj\x01", "an Avro file", CONVERT),
     (b"\x93NUMPY", "a NumPy array", CONVERT),
@@ -41,17 +41,17 @@ MARKS: Final = (
 )
 
 
-def named(
-    path: Path, error: StageError, encoding: str, expected: str = "csv", cures: Mapping[str, str] = {}
+def kind_error(
+    path: Path, error: StageError, encoding: str, expected: str = "csv", fixes: Mapping[str, str] = {}
 ) -> StageError:
-    """Return an error for what a file is instead of the ``expected`` format, or ``error`` where it may well be that.
+    """Return an error with the kind of a file that is not of the ``expected`` format, or ``error`` if it may be.
 
-    ``cures`` has further ones by kind.
+    ``fixes`` by kind replace the usual ones.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
     kind, fix = _kind(path, head, encoding, expected)
-    return BadRows(path, f"is {kind}, not {NAMES[expected]}", cures.get(kind, fix)) if kind else error
+    return BadRows(path, f"is {kind}, not {NAMES[expected]}", fixes.get(kind, fix)) if kind else error
 
 
 def _kind(path: Path, head: bytes, encoding: str, expected: str) -> tuple[str, str]:
@@ -64,13 +64,13 @@ def _kind(path: Path, head: bytes, encoding: str, expected: str) -> tuple[str, s
         return "a tar archive", UNPACK
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "an HTML page, perhaps an error page", "correct the address in sources.csv"
+        return "an HTML page, perhaps an error page", "correct the URL in sources.csv"
     if start.startswith(b"<?xml"):
         return "an XML document", CONVERT
     if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
-        if wide := _wide(head):
+        if wide := _wide_encoding(head):
             return f"text in {wide.upper()}", f"set encoding: {wide}"
-        if expected != "jsonl" and (kind := _json(head)):
+        if expected != "jsonl" and (kind := _json_kind(head)):
             return kind, CONVERT
     return "", ""
 
@@ -83,8 +83,8 @@ def _is_workbook(path: Path) -> bool:
         return False
 
 
-def _wide(head: bytes) -> str:
-    """Return the encoding of text of two or four bytes a character, or "" where it is other text."""
+def _wide_encoding(head: bytes) -> str:
+    """Return the encoding of text of two or four bytes per character, or "" for other text."""
     for mark, name in MARKS:
         if head.startswith(mark):
             return name
@@ -94,8 +94,8 @@ def _wide(head: bytes) -> str:
     return ""
 
 
-def _json(head: bytes) -> str:
-    """Return the kind of JSON, or "" where the file is none: an object with a name, or a list of such."""
+def _json_kind(head: bytes) -> str:
+    """Return the kind of JSON, or "" for other text: JSON starts with an object, or a list of objects."""
     line = io.BytesIO(head.removeprefix(codecs.BOM_UTF8).lstrip()).readline().strip()
     if line.startswith(b"{"):
         try:

@@ -1,4 +1,4 @@
-"""Turn pairs of IDX files, images and labels, into the Parquet files of the splits and their manifest."""
+"""Convert pairs of IDX files, images and labels, into the Parquet files of the splits and their manifest."""
 
 import dataclasses
 import math
@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from samples import Column, schema_of
 from stage import params
 from stage.errors import BadRows, InputMissing, UsageError
 from stage.inside import inside
 from stage.progress import progress
 
-from parquetizer.columns import Column, check_key, read_columns
+from parquetizer.columns import check_key, read_columns
 from parquetizer.idx_input import IdxFile, Items, open_idx
-from parquetizer.split_files import SplitsResult, check_split, split_files
+from parquetizer.split_files import SplitsResult, split_files
+from parquetizer.splits import check_split
 
 BATCH = 1 << 20  # bytes of images read at once
 GROUP = 1 << 22  # bytes of images in a row group
@@ -23,7 +25,7 @@ GROUP = 1 << 22  # bytes of images in a row group
 
 @dataclasses.dataclass(frozen=True)
 class IdxInput:
-    """Two raw files, and the split that they make."""
+    """Two raw files, and the split they become."""
 
     images: str
     labels: str
@@ -32,7 +34,7 @@ class IdxInput:
 
 @dataclasses.dataclass(frozen=True)
 class IdxSettings:
-    """Which files make which split, and how much of them is taken."""
+    """The raw files of each split, and the fraction of samples to take."""
 
     inputs: tuple[IdxInput, ...]
     columns: tuple[Column, ...] = ()
@@ -44,7 +46,7 @@ class IdxSettings:
     def read(cls, path: Path) -> "IdxSettings":
         """Read the sections ``parquetizer`` and ``dataset`` of a params file.
 
-        Raises UsageError where they do not describe images and their labels.
+        Raises UsageError unless they describe images and their labels.
         """
         where = f"{path} parquetizer"
         settings = params.build(cls, params.section(path, "parquetizer"), where)
@@ -52,24 +54,24 @@ class IdxSettings:
         kinds = [(column.type, bool(column.shape)) for column in columns]
         if kinds != [("uint8", True), ("uint8", False)] or not columns[1].classes:
             fix = "declare the images (type uint8, with a shape), then the labels (type uint8, with their classes)"
-            raise UsageError(f"{path} dataset.columns", "not images and their labels", fix)
+            raise UsageError(f"{path} dataset.columns", "expected images and their labels", fix)
         if not settings.inputs:
             raise UsageError(where, "no inputs", "list images, labels and split of each in inputs")
-        for given in settings.inputs:
-            check_split(given.split, f"{where}.inputs")
-        if len({given.split for given in settings.inputs}) < len(settings.inputs):
-            raise UsageError(f"{where}.inputs", "a split stands twice", "give each split one input")
+        for source in settings.inputs:
+            check_split(source.split, f"{where}.inputs")
+        if len({source.split for source in settings.inputs}) < len(settings.inputs):
+            raise UsageError(f"{where}.inputs", "duplicate split", "use one input per split")
         if not 0 < settings.fraction <= 1:
-            raise UsageError(where, f"fraction {settings.fraction} is not above 0 and at most 1", "correct it")
+            raise UsageError(where, f"invalid fraction {settings.fraction}: expected 0 < fraction <= 1", "correct it")
         if not 0 <= settings.seed < 1 << 32:
-            raise UsageError(where, f"seed {settings.seed} is not 0 to {(1 << 32) - 1}", "correct it")
+            raise UsageError(where, f"invalid seed {settings.seed}: expected 0 to {(1 << 32) - 1}", "correct it")
         check_key(settings.key, [column.name for column in columns], where)
         return dataclasses.replace(settings, columns=columns)
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the files of the splits."""
-        return pa.schema([(column.name, column.arrow) for column in self.columns])
+        return schema_of(self.columns)
 
 
 def parquetize_idx(raw: Path, output: Path, samples: Path, settings: IdxSettings) -> SplitsResult:
@@ -77,51 +79,51 @@ def parquetize_idx(raw: Path, output: Path, samples: Path, settings: IdxSettings
 
     A ``fraction`` below 1 takes the samples that ``RandomState(seed).choice`` draws without replacement.
 
-    Raises InputMissing, CorruptFile, SchemaMismatch, EmptyInput, BadRows where images and labels do not fit, or
-    PolicyViolation for a file that is not in ``raw``.
+    Raises InputMissing, CorruptFile, SchemaMismatch, EmptyInput, BadRows if images and labels do not match, or
+    PolicyViolation for a file outside ``raw``.
     """
-    for given in settings.inputs:
-        for name in (given.images, given.labels):
+    for source in settings.inputs:
+        for name in (source.images, source.labels):
             if not inside(raw, name, "parquetizer.inputs").is_file():
-                raise InputMissing(raw / name, "no such file", "run the fetcher, or correct parquetizer.inputs")
+                raise InputMissing(raw / name, "not found", "run the fetcher, or correct parquetizer.inputs")
     shape = settings.columns[0].shape
     group_rows = max(1, GROUP // math.prod(shape))
     with split_files(raw, output, samples, settings.schema, settings.key, group_rows) as files:
-        for given in settings.inputs:
-            with open_idx(raw / given.images, shape) as images, open_idx(raw / given.labels, ()) as labels:
+        for source in settings.inputs:
+            with open_idx(raw / source.images, shape) as images, open_idx(raw / source.labels, ()) as labels:
                 if images.count != labels.count:
-                    what = f"has {labels.count} labels for {images.count} images"
-                    raise BadRows(raw / given.labels, what, "fetch both again, or correct parquetizer.inputs")
-                for chosen, pixels, marks in _batches(given, images, labels, raw / given.labels, settings):
-                    batch = _batch(pixels[chosen], marks[chosen], settings)
-                    files.write(given.split, batch, given.images)
+                    what = f"{labels.count} labels for {images.count} images"
+                    raise BadRows(raw / source.labels, what, "fetch both again, or correct parquetizer.inputs")
+                for positions, pixels, codes in _batches(source, images, labels, raw / source.labels, settings):
+                    batch = _batch(pixels[positions], codes[positions], settings)
+                    files.write(source.split, batch, source.images)
         return files.finish()
 
 
 def _batches(
-    given: IdxInput, images: IdxFile, labels: IdxFile, path: Path, settings: IdxSettings
+    source: IdxInput, images: IdxFile, labels: IdxFile, path: Path, settings: IdxSettings
 ) -> Iterator[tuple[npt.NDArray[np.int64], Items, Items]]:
-    """Yield images and labels in turn, with the places of those that are taken."""
+    """Yield batches of images and labels, with the positions of the samples to take."""
     classes = len(settings.columns[1].classes)
     taken = _taken(images.count, settings)
     step = max(1, BATCH // math.prod(images.shape))
-    with progress(f"reading {given.images}", images.count, "images") as advance:
+    with progress(f"reading {source.images}", images.count, "images") as advance:
         for start in range(0, images.count, step):
             count = min(step, images.count - start)
-            marks = labels.read(count).ravel()
-            if (wrong := marks >= classes).any():
-                at = int(np.argmax(wrong))
-                what = f"label {marks[at]} is none of the {classes} classes"
+            codes = labels.read(count).ravel()
+            if (unknown := codes >= classes).any():
+                at = int(np.argmax(unknown))
+                what = f"unknown label {codes[at]}: there are {classes} classes"
                 raise BadRows(f"{path} item {start + at}", what, "correct the file, or dataset.columns")
-            chosen = taken[np.searchsorted(taken, start) : np.searchsorted(taken, start + count)] - start
-            yield chosen, images.read(count), marks
+            positions = taken[np.searchsorted(taken, start) : np.searchsorted(taken, start + count)] - start
+            yield positions, images.read(count), codes
             advance(count)
     images.check_end()
     labels.check_end()
 
 
 def _taken(count: int, settings: IdxSettings) -> npt.NDArray[np.int64]:
-    """Return the places of the samples that are taken, in order."""
+    """Return the positions of the samples to take, in order."""
     if settings.fraction == 1:
         return np.arange(count)
     # RandomState, unlike NumPy's newer generators, draws the same in every version (NEP 19).

@@ -1,4 +1,4 @@
-"""Make sure that a file is a JPEG image that every reader shows alike."""
+"""Check that a file is a JPEG image that all readers decode to the same pixels."""
 
 import io
 import struct
@@ -10,48 +10,48 @@ from stage.errors import CorruptFile
 
 ORIENTATION = 0x0112  # EXIF tag
 MODES = ("L", "RGB")
-MOST_PIXELS = 1 << 25  # a decoder takes up to nine bytes for each
-MOST_BYTES = 1 << 26
-# What Pillow raises at bytes that are no image.
+MAX_PIXELS = 1 << 25  # a decoder takes up to nine bytes for each
+MAX_BYTES = 1 << 26
+# What Pillow raises for damaged images.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, ZeroDivisionError)
 
 
 def read_jpeg(path: Path) -> bytes:
-    """Return the bytes of a JPEG file that decodes to its last pixel.
+    """Return the bytes of a JPEG file that decodes completely.
 
-    Raises CorruptFile for one that is cut or of another format, and for what readers show differently: CMYK colours,
-    a rotation in EXIF, several pictures in one file; and for one of more than 2²⁵ pixels, before it is decoded.
+    Raises CorruptFile for one that is truncated or of another format, and for what readers decode differently: CMYK
+    colours, a rotation in EXIF, several images in one file; and, before decoding, for more than 2²⁵ pixels.
     """
     with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise CorruptFile(path, f"larger than {MOST_BYTES} bytes", "shrink it")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise CorruptFile(path, f"larger than {MAX_BYTES} bytes", "shrink it")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of sizes and EXIF: both are looked at here
+            warnings.simplefilter("ignore")  # Pillow's, about sizes and EXIF: both are checked here
             with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-                what, fix = _trouble(image)
+                what, fix = _problem(image)
                 if not what:
                     image.load()
     except UnidentifiedImageError as error:
         raise CorruptFile(path, "not a JPEG image", "fetch it again, or convert it") from error
     except Image.DecompressionBombError as error:  # Pillow's limit is above ours
-        raise CorruptFile(path, f"more than {MOST_PIXELS} pixels", "shrink it") from error
+        raise CorruptFile(path, f"more than {MAX_PIXELS} pixels", "shrink it") from error
     except DAMAGED as error:
-        raise CorruptFile(path, f"not a whole JPEG image: {error}", "fetch it again") from error
+        raise CorruptFile(path, f"damaged JPEG image: {error}", "fetch it again") from error
     if what:
         raise CorruptFile(path, what, fix)
     return data
 
 
-def _trouble(image: Image.Image) -> tuple[str, str]:
+def _problem(image: Image.Image) -> tuple[str, str]:
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        return f"{width} x {height} pixels are more than {MOST_PIXELS}", "shrink it"
+    if width * height > MAX_PIXELS:
+        return f"{width} x {height} pixels, more than {MAX_PIXELS}", "shrink it"
     if image.mode not in MODES:
-        return f"its colours are {image.mode}", "convert it to grey or RGB"
+        return f"unsupported colour mode {image.mode}", "convert it to grayscale or RGB"
     if getattr(image, "n_frames", 1) > 1:
-        return f"it holds {getattr(image, 'n_frames', 1)} pictures", "keep one of them"
-    if (turned := image.getexif().get(ORIENTATION, 1)) != 1:
-        return f"EXIF turns it (orientation {turned})", "turn its pixels"
+        return f"contains {getattr(image, 'n_frames', 1)} images", "keep one of them"
+    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
+        return f"rotated by EXIF (orientation {orientation})", "rotate its pixels"
     return "", ""

@@ -15,30 +15,30 @@ from parquetizer.checked_bytes import NEWLINE, CheckedBytes
 BLOCK: Final = 1 << 20
 
 
-def read_lines(path: Path, encoding: str, longest: int) -> Iterator[tuple[int, pa.StringArray]]:
-    """Yield lines without their ends (``\\n`` or ``\\r\\n``), and the number of the first of them, from 1.
+def read_lines(path: Path, encoding: str, max_bytes: int) -> Iterator[tuple[int, pa.StringArray]]:
+    """Yield the number of the first line, from 1, and lines without their ends (``\\n`` or ``\\r\\n``).
 
-    Raises BadRows for bytes outside the encoding, NUL, and a line of more than ``longest`` bytes; EmptyInput for a
-    file without a byte.
+    Raises BadRows for bytes that are invalid in the encoding, NUL, and a line of more than ``max_bytes``; EmptyInput
+    for an empty file.
     """
     first = 1
-    waiting: list[bytes] = []
+    pending: list[bytes] = []
     with (
         progress(f"reading {path.name}", path.stat().st_size, "bytes") as advance,
         CheckedBytes(path, encoding, advance=advance) as source,
     ):
         while block := source.read(BLOCK):
-            whole, newline, rest = block.rpartition(b"\n")
+            complete, newline, rest = block.rpartition(b"\n")
             if newline:
-                lines = _lines(b"".join([*waiting, whole, newline]))
-                _check_lengths(lines, path, first, longest)
+                lines = _lines(b"".join([*pending, complete, newline]))
+                _check_lengths(lines, path, first, max_bytes)
                 yield first, lines
                 first += len(lines)
-                waiting = []
-            waiting.append(rest)
-            if sum(map(len, waiting)) > longest:
-                raise _too_long(path, first, longest)
-    if last := b"".join(waiting):
+                pending = []
+            pending.append(rest)
+            if sum(map(len, pending)) > max_bytes:
+                raise _too_long(path, first, max_bytes)
+    if last := b"".join(pending):
         yield first, _lines(last + b"\n")
     elif first == 1:
         raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
@@ -51,11 +51,11 @@ def _lines(block: bytes) -> pa.StringArray:
     return pc.replace_substring_regex(lines, r"\r?\n\z", "")
 
 
-def _check_lengths(lines: pa.StringArray, path: Path, first: int, longest: int) -> None:
+def _check_lengths(lines: pa.StringArray, path: Path, first: int, max_bytes: int) -> None:
     lengths = pc.binary_length(lines).to_numpy()
-    if (lengths > longest).any():
-        raise _too_long(path, first + int(np.argmax(lengths > longest)), longest)
+    if (lengths > max_bytes).any():
+        raise _too_long(path, first + int(np.argmax(lengths > max_bytes)), max_bytes)
 
 
-def _too_long(path: Path, line: int, longest: int) -> BadRows:
-    return BadRows(f"{path}:{line}", f"the line is longer than {longest} bytes", "shorten it")
+def _too_long(path: Path, line: int, max_bytes: int) -> BadRows:
+    return BadRows(f"{path}:{line}", f"the line is longer than {max_bytes} bytes", "shorten it")

@@ -1,8 +1,7 @@
-"""Write the Parquet files of a data set's splits, and their manifest: all of them, or none."""
+"""Write the Parquet files of the splits and their manifest, all or none."""
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -14,12 +13,10 @@ from stage.output import replacing, replacing_folder
 
 from parquetizer.table_output import ParquetTable
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
 
 @dataclasses.dataclass(frozen=True)
 class SplitsResult:
-    """What was written: samples by split, and the SHA-256 of each file."""
+    """What was written: rows by split, and the SHA-256 by file."""
 
     output: str
     rows: dict[str, int]
@@ -27,24 +24,24 @@ class SplitsResult:
 
 
 class SplitFiles:
-    """``<split>/<split>.parquet`` for each split that gets samples, and their manifest."""
+    """``<split>/<split>.parquet`` for each split with samples, and their manifest."""
 
     def __init__(
-        self, folder: Path, name: str, schema: pa.Schema, manifest: ManifestWriter, group_rows: int, closed: ExitStack
+        self, folder: Path, name: str, schema: pa.Schema, manifest: ManifestWriter, group_rows: int, tables: ExitStack
     ) -> None:
         self._folder, self._name, self._schema = folder, name, schema
-        self._manifest, self._group_rows, self._closed = manifest, group_rows, closed
+        self._manifest, self._group_rows, self._open_tables = manifest, group_rows, tables
         self._tables: dict[str, ParquetTable] = {}
         self.rows: dict[str, int] = {}
 
     def write(self, split: str, batch: pa.RecordBatch, source: str) -> None:
-        """Add samples to a split; ``source`` is the raw file that they come from."""
+        """Add samples to a split; ``source`` is their raw file."""
         if not batch.num_rows:
             return
         if split not in self._tables:
             path = self._folder / split / f"{split}.parquet"
             path.parent.mkdir()
-            self._tables[split] = self._closed.enter_context(
+            self._tables[split] = self._open_tables.enter_context(
                 closing(ParquetTable(path, self._schema, self._group_rows))
             )
             self.rows[split] = 0
@@ -53,8 +50,8 @@ class SplitFiles:
         self.rows[split] += batch.num_rows
 
     def finish(self) -> SplitsResult:
-        """Close the files and write the manifest of them."""
-        self._closed.close()
+        """Close the files and write their manifest."""
+        self._open_tables.close()
         files = {}
         for split in self.rows:
             with (self._folder / split / f"{split}.parquet").open("rb") as file:
@@ -72,29 +69,22 @@ def split_files(
 ) -> Iterator[SplitFiles]:
     """Yield the writer of the folder ``output`` and the manifest ``samples``; call its ``finish`` at the end.
 
-    The folder appears in one step, and the manifest, which names its files by their SHA-256, after it.
+    The folder is replaced in one step, then the manifest, which has the SHA-256 of its files.
     """
-    with published(output, samples, raw) as (folder, manifest_path), ExitStack() as closed:
-        manifest = closed.enter_context(ManifestWriter(manifest_path, schema, key))
-        tables = closed.enter_context(ExitStack())
+    with published(output, samples, raw) as (folder, manifest_path), ExitStack() as stack:
+        manifest = stack.enter_context(ManifestWriter(manifest_path, schema, key))
+        tables = stack.enter_context(ExitStack())
         yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables)
 
 
 @contextmanager
 def published(output: Path, samples: Path, *inputs: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield temporaries for a folder and its manifest, which take their places in that order.
+    """Yield temporary paths for a folder and its manifest, which then replace ``output`` and ``samples``.
 
-    Raises UsageError where the folder would take the place of the manifest or of the inputs.
+    Raises UsageError if ``output`` contains the manifest or the inputs.
     """
     for path in (samples, *inputs):
         if output.resolve() in (path.resolve(), *path.resolve().parents):
-            fix = "give the output a folder of its own"
-            raise UsageError(path, f"is inside {output}, which is replaced as a whole", fix)
+            raise UsageError(path, f"is inside {output}, which is replaced as a whole", "write to another folder")
     with replacing(samples) as (manifest,), replacing_folder(output) as folder:
         yield folder, manifest
-
-
-def check_split(name: str, where: str) -> None:
-    """Raise UsageError where a name could not be a folder's and a split's."""
-    if not NAME.fullmatch(name):
-        raise UsageError(where, f"{name!r} is no name of a split", "use small letters, digits, - and _, as train")

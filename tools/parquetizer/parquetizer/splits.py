@@ -1,12 +1,12 @@
-"""Assign samples to splits: in their order, or by a seeded hash of what identifies them.
+"""Assign samples to splits: in order, or by a seeded hash of their key.
 
-By the hash, a sample's split depends on nothing but its key and the seed: samples of equal key never part, so the
-splits cannot leak, and a data set that grows moves none of its samples. The price is that sizes are only about the
-shares asked for.
+With the hash, the split of a sample depends only on its key and the seed: samples with equal keys stay together, so
+that splits cannot leak, and adding samples moves none of the others. The price is that sizes match the shares roughly.
 """
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from itertools import accumulate
 
@@ -16,23 +16,29 @@ import pyarrow as pa
 from samples import digests, encode
 from stage.errors import UsageError
 
-from parquetizer.split_files import check_split
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def check_split(name: str, where: str) -> None:
+    """Raise UsageError unless a name is valid for a split and its folder."""
+    if not NAME.fullmatch(name):
+        raise UsageError(where, f"invalid split name {name!r}", "use lowercase letters, digits, - and _, as in train")
 
 
 def check_shares(shares: Mapping[str, float], where: str) -> None:
-    """Raise UsageError unless the shares of the splits are positive and make a whole."""
+    """Raise UsageError unless the shares of the splits are positive and sum to 1."""
     for name, share in shares.items():
         check_split(name, where)
         if not 0 < share <= 1:
-            raise UsageError(where, f"the share of {name} is {share}", "write shares above 0 that sum to 1")
+            raise UsageError(where, f"invalid share {share} of {name}", "use shares above 0 that sum to 1")
     if not math.isclose(sum(shares.values()), 1):
-        raise UsageError(where, f"the shares sum to {sum(shares.values()):g}", "write shares that sum to 1")
+        raise UsageError(where, f"the shares sum to {sum(shares.values()):g}", "use shares that sum to 1")
 
 
 def assigned(keys: pa.RecordBatch, shares: Mapping[str, float], seed: int) -> npt.NDArray[np.intp]:
     """Return the number of each row's split, in the order of ``shares``.
 
-    The first 8 bytes of SHA-256(seed as 8 bytes ‖ key digest), as a fraction of 2⁶⁴, fall into one of the shares.
+    The first 8 bytes of SHA-256(seed as 8 bytes ‖ key digest), as a fraction of 2⁶⁴, select one of the shares.
     """
     prefix = seed.to_bytes(8, "big")
     sha256 = hashlib.sha256
@@ -42,6 +48,6 @@ def assigned(keys: pa.RecordBatch, shares: Mapping[str, float], seed: int) -> np
 
 
 def in_order(count: int, shares: Mapping[str, float]) -> npt.NDArray[np.intp]:
-    """Return the number of each of ``count`` rows' split: the first rows make the first split, and so on."""
+    """Return the number of the split of each of ``count`` rows: the first rows are the first split, and so on."""
     ends = [math.floor(count * share + 1e-6) for share in accumulate(shares.values())]  # sums of floats are not exact
     return np.repeat(np.arange(len(shares)), np.diff([*ends[:-1], count], prepend=0))

@@ -1,4 +1,4 @@
-"""Parse JSON as RFC 8259 has it, and refuse what Python's reader passes over: NaN, and a name twice in one object."""
+"""Parse JSON (RFC 8259), and reject what Python's parser accepts: NaN, and a duplicate name in an object."""
 
 import json
 from typing import Any, NoReturn
@@ -7,20 +7,20 @@ from stage.errors import BadRows
 
 
 def parse(text: str, where: str) -> Any:
-    """Return the value of a JSON text. Raises BadRows where it is none, or nested deeper than Python goes."""
+    """Return the value of a JSON text. Raises BadRows if it is invalid or nested too deeply."""
     try:
-        return json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_refused)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadRows(where, f"no valid JSON: {reason}", "correct it") from error
+        raise BadRows(where, f"invalid JSON: {reason}", "correct it") from error
 
 
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("duplicate name in an object")
+    return members
 
 
-def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _reject(constant: str) -> NoReturn:
+    raise ValueError(f"unsupported number {constant}")

@@ -1,4 +1,4 @@
-"""Turn raw CSV files into one table and its sample manifest."""
+"""Convert raw CSV files into one table and its sample manifest."""
 
 import dataclasses
 import hashlib
@@ -15,16 +15,16 @@ from stage.inside import inside
 from stage.output import replacing
 
 from parquetizer.csv_input import read_csv
-from parquetizer.csv_readable import CURE, check_names, first_unreadable
+from parquetizer.csv_readable import FIX, check_names, first_unreadable
 from parquetizer.table_output import open_table
 from parquetizer.table_settings import Input, TableSettings
 
-SPLIT = "all"  # a table has no splits: its consumers split it themselves
+SPLIT = "all"  # a table has no splits: consumers split it themselves
 
 
 @dataclasses.dataclass(frozen=True)
 class TableResult:
-    """What was written."""
+    """The table: its name, number of rows and SHA-256."""
 
     output: str
     rows: int
@@ -36,19 +36,19 @@ def parquetize_table(
 ) -> TableResult:
     """Write ``output`` (.csv or .parquet) from files in ``raw``, and the manifest ``samples`` if a path is given.
 
-    ``name`` is what the manifest calls the output. Rows stay in the order of the inputs. Both outputs appear at the
-    end, or neither; the manifest comes last and names the table by its SHA-256.
+    ``name`` is the name of the output in the manifest. Rows keep the order of the inputs. Both outputs are replaced at
+    the end, or neither; the manifest comes last and has the SHA-256 of the table.
 
-    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch where the raw files are not as declared, BadRows where a
-    CSV output could not say what they do, and PolicyViolation for one that is not in ``raw``.
+    Raises InputMissing, BadRows, EmptyInput or SchemaMismatch if the raw files are not as declared, BadRows if a CSV
+    output could not represent them, and PolicyViolation for a file outside ``raw``.
     """
     if output.suffix not in {".csv", ".parquet"}:
-        raise UsageError(output, "unknown format", "give the output the suffix .csv or .parquet")
+        raise UsageError(output, "unsupported format", "use the suffix .csv or .parquet")
     if samples == output:
-        raise UsageError(output, "is table and manifest at once", "give the manifest a file of its own")
-    for given in settings.inputs:
-        if not inside(raw, given.file, "parquetizer.inputs").is_file():
-            raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
+        raise UsageError(output, "same path for table and manifest", "write the manifest to another file")
+    for source in settings.inputs:
+        if not inside(raw, source.file, "parquetizer.inputs").is_file():
+            raise InputMissing(raw / source.file, "not found", "run the fetcher, or correct parquetizer.inputs")
     if output.suffix == ".csv":
         check_names(settings.schema.names, "dataset.columns")
     name = name or output.as_posix()
@@ -57,17 +57,17 @@ def parquetize_table(
         manifest = None
         if samples:
             manifest = stack.enter_context(ManifestWriter(temporaries[1], settings.schema, settings.key))
-        with open_table(temporaries[0], output.suffix, settings.schema) as written:
+        with open_table(temporaries[0], output.suffix, settings.schema) as table:
             rows = 0
-            for given in settings.inputs:
+            for source in settings.inputs:
                 before = rows
-                for batch in _batches(raw, given, settings):
+                for batch in _batches(raw, source, settings):
                     if output.suffix == ".csv":
-                        _check_readable(batch, raw / given.file, rows - before)
-                    written.write(batch)
+                        _check_readable(batch, raw / source.file, rows - before)
+                    table.write(batch)
                     rows += batch.num_rows
                     if manifest:
-                        manifest.add(batch, split=SPLIT, file=name, source=given.file)
+                        manifest.add(batch, split=SPLIT, file=name, source=source.file)
         with temporaries[0].open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if manifest:
@@ -75,14 +75,14 @@ def parquetize_table(
     return TableResult(name, rows, sha256)
 
 
-def _batches(raw: Path, given: Input, settings: TableSettings) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of one raw file with its constants put in their columns."""
+def _batches(raw: Path, source: Input, settings: TableSettings) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one raw file with its constant columns added."""
     schema = settings.schema
-    in_file = pa.schema([field for field in schema if field.name not in given.constants])
-    for batch in read_csv(raw / given.file, in_file, settings):
+    in_file = pa.schema([field for field in schema if field.name not in source.constants])
+    for batch in read_csv(raw / source.file, in_file, settings):
         columns = [
-            pa.repeat(_constant(given.constants[field.name], field), batch.num_rows)
-            if field.name in given.constants
+            pa.repeat(_constant(source.constants[field.name], field), batch.num_rows)
+            if field.name in source.constants
             else batch[field.name]
             for field in schema
         ]
@@ -90,15 +90,16 @@ def _batches(raw: Path, given: Input, settings: TableSettings) -> Iterator[pa.Re
 
 
 def _check_readable(batch: pa.RecordBatch, source: Path, before: int) -> None:
-    if found := first_unreadable(batch):
-        raise BadRows(f"{source} row {before + found.row + 1}", found.what, CURE)
+    if unreadable := first_unreadable(batch):
+        raise BadRows(f"{source} row {before + unreadable.row + 1}", unreadable.what, FIX)
 
 
 def _constant(value: object, field: pa.Field) -> pa.Scalar:
-    """Return a constant as its column has it; Arrow would make 1.5 an integer, and 1e300 an infinite float32."""
+    """Return a constant as a scalar of its column; Arrow would make 1.5 an integer, and 1e300 an infinite float32."""
     with suppress(ValueError, TypeError, OverflowError):
         scalar = pa.scalar(value, field.type)
-        made = scalar.as_py()
-        if math.isfinite(made) if isinstance(made, float) else made == value:
+        result = scalar.as_py()
+        if math.isfinite(result) if isinstance(result, float) else result == value:
             return scalar
-    raise UsageError("parquetizer.inputs", f"{field.name}: {reprlib.repr(value):.80} is no {field.type}", "correct it")
+    what = f"{field.name}: expected {field.type}, got {reprlib.repr(value):.80}"
+    raise UsageError("parquetizer.inputs", what, "correct it")

@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROWS = 1 << 17  # of a row group
-SPECIAL = '[",\r\n]'  # what a text is quoted for
-LEADING = SPECIAL + "|^[ \t]"  # pandas skips blank lines, and may drop space at the start of others
+SPECIAL = '[",\r\n]'  # characters that need quotes
+LEADING = SPECIAL + "|^[ \t]"  # pandas skips blank lines, and may strip leading space of others
 
 
 class TableWriter(Protocol):
-    """Takes batches and closes."""
+    """A writer of batches."""
 
     def write(self, batch: pa.RecordBatch) -> None: ...
     def close(self) -> None: ...
@@ -25,32 +25,32 @@ class ParquetTable:
 
     def __init__(self, path: Path, schema: pa.Schema, group_rows: int = ROWS) -> None:
         self._schema, self._group_rows = schema, group_rows
-        self._file = path.open("wb")  # Arrow's own loses the error code when it closes
+        self._file = path.open("wb")  # Arrow's own files lose the error code of close
         self._writer = pq.ParquetWriter(self._file, schema, compression="zstd", write_page_checksum=True)
-        self._waiting: list[pa.RecordBatch] = []
+        self._pending: list[pa.RecordBatch] = []
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
+        self._pending.append(batch)
         self._rows += batch.num_rows
         size = self._group_rows
         while self._rows >= size:
-            table = pa.Table.from_batches(self._waiting, self._schema)
+            table = pa.Table.from_batches(self._pending, self._schema)
             self._writer.write_table(table.slice(0, size), size)
-            self._waiting = table.slice(size).to_batches()
+            self._pending = table.slice(size).to_batches()
             self._rows -= size
 
     def close(self) -> None:
         with self._file:
             if self._rows:
-                self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), self._group_rows)
+                self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), self._group_rows)
             self._writer.close()
 
 
 class CsvTable:
-    """A CSV file (RFC 4180, but lines end in ``\\n``): floats as the shortest text that reads back as the same number.
+    """A CSV file (RFC 4180, but lines end in ``\\n``): floats as the shortest string with the same value.
 
-    Text is quoted only where it must be; a missing value is an empty field.
+    Strings are quoted only if necessary; null is an empty field.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -69,26 +69,26 @@ class CsvTable:
 
     def _write_lines(self, lines: pa.StringArray) -> None:
         if len(lines):
-            whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
-            self._file.write(whole.buffers()[2])
+            joined = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+            self._file.write(joined.buffers()[2])
             self._file.write(b"\n")
 
 
 def open_table(path: Path, suffix: str, schema: pa.Schema) -> AbstractContextManager[TableWriter]:
-    """Open a writer for the format that ``suffix`` names: ``.csv``, else Parquet."""
+    """Open a writer for the format of ``suffix``: CSV for ``.csv``, else Parquet."""
     return closing(CsvTable(path, schema) if suffix == ".csv" else ParquetTable(path, schema))
 
 
 def _fields(batch: pa.RecordBatch) -> list[pa.Array]:
     specials = [LEADING, *[SPECIAL] * (batch.num_columns - 1)]
-    return [_text(column, special).fill_null("") for column, special in zip(batch.columns, specials, strict=True)]
+    return [_to_strings(column, special).fill_null("") for column, special in zip(batch.columns, specials, strict=True)]
 
 
-def _text(column: pa.Array, special: str) -> pa.Array:
+def _to_strings(column: pa.Array, special: str) -> pa.Array:
     if pa.types.is_string(column.type):
         return _quoted(column, special)
     if pa.types.is_floating(column.type):
-        # Python's repr is the definition of shortest; each distinct value of a batch is formatted once.
+        # Python's repr is the shortest string; each distinct value of a batch is formatted once.
         distinct = column.dictionary_encode()
         return pa.array([repr(value) for value in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
     return column.cast(pa.string())

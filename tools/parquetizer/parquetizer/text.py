@@ -1,4 +1,4 @@
-"""Turn files of labelled texts into the Parquet files of the splits and their manifest."""
+"""Convert files of labelled texts into the Parquet files of the splits and their manifest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,27 +20,27 @@ ROWS = 1 << 14  # of a row group, which is held in memory: texts may be long
 def parquetize_text(raw: Path, output: Path, samples: Path, settings: TextSettings) -> SplitsResult:
     """Write the splits into the folder ``output``, in the order of the inputs, and the manifest ``samples``.
 
-    Official splits are kept; otherwise the shares in ``splits`` are made by a seeded hash of the key columns.
+    Official splits are preserved; otherwise ``splits`` are drawn by a seeded hash of the key columns.
 
-    Raises InputMissing, BadRows, EmptyInput, SchemaMismatch or CorruptFile where the raw files are not as declared,
-    PolicyViolation for one that is not in ``raw``.
+    Raises InputMissing, BadRows, EmptyInput, SchemaMismatch or CorruptFile if the raw files are not as declared,
+    PolicyViolation for a file outside ``raw``.
     """
-    for given in settings.inputs:
-        if not inside(raw, given.file, "parquetizer.inputs").is_file():
-            raise InputMissing(raw / given.file, "no such file", "run the fetcher, or correct parquetizer.inputs")
+    for source in settings.inputs:
+        if not inside(raw, source.file, "parquetizer.inputs").is_file():
+            raise InputMissing(raw / source.file, "not found", "run the fetcher, or correct parquetizer.inputs")
     with split_files(raw, output, samples, settings.schema, settings.key, ROWS) as files:
-        for given in settings.inputs:
+        for source in settings.inputs:
             rows = 0
-            for batch in _checked(raw / given.file, settings):
+            for batch in _checked(raw / source.file, settings):
                 rows += len(batch)
-                for split, part in _parts(batch, given.split, settings):
-                    files.write(split, part, given.file)
+                for split, part in _parts(batch, source.split, settings):
+                    files.write(split, part, source.file)
             if not rows:
-                raise EmptyInput(raw / given.file, "no texts", "check that the source sent the whole file")
+                raise EmptyInput(raw / source.file, "no texts", "check that the source sent the whole file")
         for split in settings.splits:
             if split not in files.rows:
-                fix = "give it a larger share, or another seed"
-                raise EmptyInput(f"split {split}", f"none of the {sum(files.rows.values())} samples fell into it", fix)
+                what = f"got none of the {sum(files.rows.values())} samples"
+                raise EmptyInput(f"split {split}", what, "give it a larger share, or use another seed")
         return files.finish()
 
 
@@ -55,25 +55,25 @@ def _parts(batch: pa.RecordBatch, official: str | None, settings: TextSettings) 
 
 
 def _checked(path: Path, settings: TextSettings) -> Iterator[pa.RecordBatch]:
-    """Yield batches of the processed schema; raise BadRows with the line or row of what has no place in it."""
+    """Yield batches of the processed schema; raise BadRows with the line or row of an invalid text or label."""
     classes = settings.classes
-    known = [*classes, *(str(place) for place in range(len(classes)) if str(place) not in classes)]
-    named = pa.array([*classes, *(classes[int(name)] for name in known[len(classes) :])])
+    labels = [*classes, *(str(number) for number in range(len(classes)) if str(number) not in classes)]
+    names = pa.array([*classes, *(classes[int(label)] for label in labels[len(classes) :])])
     for batch in read_texts(path, settings):
         text = batch["text"]
-        codes = pc.index_in(batch["label"], value_set=pa.array(known))
-        longest = settings.max_text_bytes
-        for wrong, what, fix in (
-            (text.is_null(), "the text is missing", "correct it, or parquetizer.text"),
+        codes = pc.index_in(batch["label"], value_set=pa.array(labels))
+        limit = settings.max_text_bytes
+        for invalid, what, fix in (
+            (text.is_null(), "the text is null", "correct it, or parquetizer.text"),
             (pc.equal(pc.utf8_trim_whitespace(text), ""), "the text is empty", "correct or remove it"),
             (pc.match_substring(text, "\0"), "NUL character in the text", "remove it"),
-            (pc.greater(pc.binary_length(text), longest), f"the text is longer than {longest} bytes", "shorten it"),
-            (codes.is_null(), f"its label is none of the {len(classes)} classes", "correct it, or dataset.columns"),
+            (pc.greater(pc.binary_length(text), limit), f"the text is longer than {limit} bytes", "shorten it"),
+            (codes.is_null(), "unknown label", f"use one of the {len(classes)} classes, or add it to dataset.columns"),
         ):
-            found = wrong.fill_null(False).to_numpy(zero_copy_only=False)
-            if found.any():
-                at = int(np.argmax(found))
-                said = f" ({batch['label'][at].as_py()!r:.60})" if "label" in what else ""
-                place = f"{path}:{batch['place'][at]}" if settings.by_line else f"{path} row {batch['place'][at]}"
-                raise BadRows(place, what + said, fix)
-        yield pa.record_batch([text, named.take(codes)], schema=settings.schema)
+            mask = invalid.fill_null(False).to_numpy(zero_copy_only=False)
+            if mask.any():
+                at = int(np.argmax(mask))
+                label = f" {batch['label'][at].as_py()!r:.60}" if "label" in what else ""
+                where = f"{path}:{batch['number'][at]}" if settings.by_line else f"{path} row {batch['number'][at]}"
+                raise BadRows(where, what + label, fix)
+        yield pa.record_batch([text, names.take(codes)], schema=settings.schema)

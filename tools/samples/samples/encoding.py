@@ -1,7 +1,7 @@
 """The canonical encoding of samples: CBOR (RFC 8949) with every number and length in its 64-bit form.
 
-A fixed form per type makes the encoding unique, and lets whole columns be encoded at once. Lists of uint8 are typed
-arrays (RFC 8746), so that an image costs one byte a pixel.
+A fixed form per type makes the encoding unique, and allows encoding whole columns at once. Lists of uint8 are typed
+arrays (RFC 8746), so that an image takes one byte per pixel.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ NAN = 0x7FF8_0000_0000_0000
 
 
 class UnsupportedType(TypeError):
-    """A column type that has no canonical encoding."""
+    """A column type without canonical encoding."""
 
 
 def encode(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
@@ -34,7 +34,7 @@ def encode(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
 
 
 def digests(encoded: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:
-    """Return the SHA-256 of every value: uint8, shape (rows, 32)."""
+    """Return the SHA-256 of each value: uint8, shape (rows, 32)."""
     offsets = np.frombuffer(encoded.buffers()[1], np.int64, len(encoded) + 1, encoded.offset * 8).tolist()
     data = memoryview(encoded.buffers()[2] or b"")
     sha256 = hashlib.sha256
@@ -43,7 +43,7 @@ def digests(encoded: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:
 
 
 def _column(column: pa.Array) -> Matrix | pa.Array:
-    """Encode one column: a byte matrix where every value takes the same room, a binary array elsewhere."""
+    """Encode one column: as a byte matrix if all values have the same size, else as a binary array."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
@@ -62,7 +62,7 @@ def _column(column: pa.Array) -> Matrix | pa.Array:
         return _lists(column)
     if pa.types.is_struct(column.type):
         return encode(pa.RecordBatch.from_struct_array(column))
-    raise UnsupportedType(f"columns of type {column.type} have no canonical encoding")
+    raise UnsupportedType(f"unsupported column type {column.type}")
 
 
 def _is_scalar(kind: pa.DataType) -> bool:
@@ -93,11 +93,11 @@ def _lists(column: pa.Array) -> pa.Array:
         return _arrays(counts, offsets, items)
     if not items.null_count:
         return _typed_arrays(counts, offsets, items)
-    # A typed array has no place for a missing item; the lists without one are the same whatever stands beside them.
-    missing = np.concatenate(([0], np.cumsum(items.is_null().to_numpy(zero_copy_only=False))))
-    incomplete = pa.array(missing[offsets[1:]] > missing[offsets[:-1]])
-    complete = _typed_arrays(counts, offsets, items.fill_null(0))
-    return pc.if_else(incomplete, _arrays(counts, offsets, items), complete)
+    # A typed array cannot hold nulls; lists without them have the same encoding, whatever other lists contain.
+    nulls = np.concatenate(([0], np.cumsum(items.is_null().to_numpy(zero_copy_only=False))))
+    has_nulls = pa.array(nulls[offsets[1:]] > nulls[offsets[:-1]])
+    typed = _typed_arrays(counts, offsets, items.fill_null(0))
+    return pc.if_else(has_nulls, _arrays(counts, offsets, items), typed)
 
 
 def _arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
@@ -113,10 +113,10 @@ def _typed_arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64],
 
 
 def _with_nulls(column: pa.Array) -> pa.Array:
-    present = column.is_valid()
+    valid = column.is_valid()
     encoded = _as_binary(_column(column.drop_null()))
-    order = pc.cumulative_sum(present.cast(pa.int64()))
-    index = pc.if_else(present, pc.subtract(order, 1), pa.scalar(None, pa.int64()))
+    order = pc.cumulative_sum(valid.cast(pa.int64()))
+    index = pc.if_else(valid, pc.subtract(order, 1), pa.scalar(None, pa.int64()))
     return encoded.take(index).fill_null(pa.scalar(bytes([NULL]), pa.large_binary()))
 
 
@@ -133,7 +133,7 @@ def _lengths(column: pa.Array) -> npt.NDArray[np.integer]:
 
 
 def _joined(parts: list[Matrix | pa.Array]) -> pa.Array:
-    """Concatenate the parts row by row; neighbouring matrices first, for that is cheap."""
+    """Concatenate the parts row by row; adjacent matrices first, which is cheap."""
     groups = [(kind, list(group)) for kind, group in groupby(parts, type)]
     arrays = [
         array for kind, group in groups for array in ([_as_binary(np.hstack(group))] if kind is np.ndarray else group)

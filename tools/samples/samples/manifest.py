@@ -1,4 +1,4 @@
-"""The sample manifest, ``samples.parquet``: one row per sample, beside the files that hold the samples."""
+"""The sample manifest, ``samples.parquet``: one row per sample, next to the files with the samples."""
 
 import dataclasses
 import hashlib
@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from .encoding import digests, encode
 
-ROWS = 1 << 16  # rows of a row group, and of a step in memory
+ROWS = 1 << 16  # of a row group, and of a step in memory
 META = b"data-registry"
-MAX_TYPE, MAX_NESTING = 100_000, 32  # characters and levels of the text of an Arrow type
+MAX_TYPE, MAX_NESTING = 100_000, 32  # characters and levels of the string of an Arrow type
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.binary(16)),
@@ -31,12 +31,12 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
-KEYED = SCHEMA.append(pa.field("key_hash", pa.binary(32)))  # of a manifest whose key is not all columns
+KEYED = SCHEMA.append(pa.field("key_hash", pa.binary(32)))  # if the key is not all columns
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What the footer of a manifest says: the samples' schema, their key, and the files by SHA-256."""
+    """The footer of a manifest: the columns of the samples, their key, and the SHA-256 of the files."""
 
     path: Path
     rows: int
@@ -59,9 +59,9 @@ class _Run:
 class ManifestWriter(AbstractContextManager["ManifestWriter"]):
     """Write a manifest from batches of samples, in the order of the samples.
 
-    ``key`` names the columns that identify a sample (none: all of them). Ids can only be given once all samples are
-    known, for equals are numbered; until then the digests lie in an unnamed file beside ``path``, 32 or 64 bytes a
-    sample, and eight bytes a sample in memory. Hashing runs in a thread of its own, one batch behind the caller.
+    ``key`` names the columns that identify a sample (none: all of them). Ids are computed once all samples are known,
+    since equal ones are numbered; until then their digests are in an unnamed file next to ``path``, 32 or 64 bytes a
+    sample, and eight bytes a sample in memory. Hashing runs in another thread, one batch behind the caller.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, key: Sequence[str] = ()) -> None:
@@ -70,7 +70,7 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
         self._next: dict[str, int] = {}
         self._prefixes: list[npt.NDArray[np.uint64]] = []
         self._hasher = ThreadPoolExecutor(1)
-        self._behind: Future[None] | None = None
+        self._hashing: Future[None] | None = None
         self._spool: BinaryIO = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 (closed in __exit__)
 
     def __enter__(self) -> Self:
@@ -85,17 +85,17 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
     def add(self, batch: pa.RecordBatch, *, split: str, file: str, source: str) -> None:
         """Add the samples of a batch: the next rows of ``file``.
 
-        Raises UnsupportedType where a column has no canonical encoding.
+        Raises UnsupportedType for a column without canonical encoding.
         """
-        self._catch_up()
-        self._behind = self._hasher.submit(self._hash, batch)
+        self._wait()
+        self._hashing = self._hasher.submit(self._hash, batch)
         first = self._next.get(file, 0)
         self._next[file] = first + batch.num_rows
         self._runs.append(_Run(batch.num_rows, split, file, source, first))
 
-    def _catch_up(self) -> None:
-        if self._behind:
-            self._behind.result()
+    def _wait(self) -> None:
+        if self._hashing:
+            self._hashing.result()
 
     def _hash(self, batch: pa.RecordBatch) -> None:
         content = digests(encode(batch))
@@ -104,22 +104,22 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
         self._prefixes.append(_prefixes(key))
 
     def finish(self, files: Mapping[str, str]) -> int:
-        """Write the manifest; ``files`` gives the SHA-256 of each file it speaks of. Return the number of samples."""
-        self._catch_up()
+        """Write the manifest; ``files`` has the SHA-256 of each file by name. Return the number of samples."""
+        self._wait()
         meta = {
             "columns": [[field.name, str(field.type)] for field in self._schema],
             "key": self._key,
             "files": dict(sorted(files.items())),
         }
         schema = (KEYED if self._key else SCHEMA).with_metadata({META: json.dumps(meta, ensure_ascii=False)})
-        plain = ["split", "file", "source"]
+        strings = ["split", "file", "source"]
         with (
             self._path.open("wb") as file,  # Arrow's own loses the error code when it closes
             pq.ParquetWriter(
                 file,
                 schema,
-                compression={name: "zstd" if name in plain else "none" for name in schema.names},
-                use_dictionary=plain,
+                compression={name: "zstd" if name in strings else "none" for name in schema.names},
+                use_dictionary=strings,
                 column_encoding={"row": "DELTA_BINARY_PACKED"},
                 write_page_checksum=True,
             ) as writer,
@@ -131,14 +131,14 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
     def _tables(self) -> Iterator[pa.Table]:
         """Yield the rows of the manifest in order, ``ROWS`` at a time."""
         repeated = _repeated(self._prefixes)
-        seen: dict[bytes, int] = {}
+        occurrences: dict[bytes, int] = {}
         width = 64 if self._key else 32
         self._spool.seek(0)
         for runs in _steps(self._runs):
             rows = sum(run.rows for run in runs)
             block = np.frombuffer(self._spool.read(rows * width), np.uint8).reshape(rows, width)
             keys = np.ascontiguousarray(block[:, -32:])
-            ids = _sample_ids(keys, repeated, seen)
+            ids = _sample_ids(keys, repeated, occurrences)
             columns = [
                 pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(ids)]),
                 _fixed(np.ascontiguousarray(block[:, :32])),
@@ -151,7 +151,7 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the footer of a manifest. Raises ValueError where the file is not one, or cannot be read."""
+    """Read the footer of a manifest. Raises ValueError if the file is not a manifest or cannot be read."""
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
@@ -161,60 +161,60 @@ def read_manifest(path: Path) -> Manifest:
             raise
         raise ValueError(f"{path} is not a sample manifest: {error}") from error
     match footer:
-        case {"columns": [*columns], "key": [*key], "files": dict(files)} if _described(columns, key, files):
+        case {"columns": [*columns], "key": [*key], "files": dict(files)} if _is_valid(columns, key, files):
             if schema.equals(KEYED if key else SCHEMA):
                 return Manifest(path, rows, columns, key, files)
-            raise ValueError(f"{path} has not the columns of a sample manifest")
+            raise ValueError(f"{path} does not have the columns of a sample manifest")
     raise ValueError(f"{path} is not a sample manifest")
 
 
 def check_manifest(path: Path) -> Manifest:
-    """Read a manifest, all of it, and return its footer. Raises ValueError for one that is damaged or has gaps."""
-    found, rows = read_manifest(path), 0
+    """Read all of a manifest and return its footer. Raises ValueError if it is damaged or has nulls."""
+    manifest, rows = read_manifest(path), 0
     try:
         with pq.ParquetFile(
             path, page_checksum_verification=True, pre_buffer=False, read_dictionary=["split", "file", "source"]
         ) as file:
             for batch in file.iter_batches():
                 rows += batch.num_rows
-                if gaps := [name for name in batch.schema.names if batch[name].null_count]:
-                    raise ValueError(f"{path} has rows without {gaps[0]}")
+                if nulls := [name for name in batch.schema.names if batch[name].null_count]:
+                    raise ValueError(f"{path} has rows without {nulls[0]}")
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
-    if rows != found.rows:
-        raise ValueError(f"{path} has {rows} rows, its footer says {found.rows}")
-    return found
+    if rows != manifest.rows:
+        raise ValueError(f"{path} has {rows} rows, expected {manifest.rows} as in its footer")
+    return manifest
 
 
-def _described(columns: list[Any], key: list[Any], files: dict[str, Any]) -> bool:
-    """Say whether columns are pairs of texts, the key names some of them, and files have hashes."""
-    if not all(isinstance(each, list) and len(each) == 2 and _texts(*each) for each in columns):
+def _is_valid(columns: list[Any], key: list[Any], files: dict[str, Any]) -> bool:
+    """Say whether columns are pairs of strings, the key consists of columns, and files have hashes."""
+    if not all(isinstance(pair, list) and len(pair) == 2 and _are_strings(*pair) for pair in columns):
         return False
     names = [name for name, _ in columns]
-    known = _texts(*key, *files.values()) and len(set(names)) == len(names) and set(key) <= set(names)
-    return known and all(len(kind) <= MAX_TYPE and kind.count("<") <= MAX_NESTING for _, kind in columns)
+    valid = _are_strings(*key, *files.values()) and len(set(names)) == len(names) and set(key) <= set(names)
+    return valid and all(len(kind) <= MAX_TYPE and kind.count("<") <= MAX_NESTING for _, kind in columns)
 
 
-def _texts(*values: Any) -> bool:
-    return all(isinstance(value, str) and _encodes(value) for value in values)
+def _are_strings(*values: Any) -> bool:
+    return all(isinstance(value, str) and _is_utf8(value) for value in values)
 
 
-def _encodes(text: str) -> bool:
+def _is_utf8(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a character, which JSON lets through
+    except UnicodeEncodeError:  # a lone surrogate, which JSON allows
         return False
     return True
 
 
-def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], seen: dict[bytes, int]) -> bytes:
-    """Return 16 bytes a row: the SHA-256 of key digest and occurrence number, cut to 128 bits."""
+def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], occurrences: dict[bytes, int]) -> bytes:
+    """Return 16 bytes per row: the first 128 bits of the SHA-256 of key digest and occurrence number."""
     numbers = np.zeros(len(keys), ">u4")
     prefixes = _prefixes(keys)
-    places = np.searchsorted(repeated, prefixes)
-    for index in np.flatnonzero(np.append(repeated, 0)[places] == prefixes) if len(repeated) else ():
+    positions = np.searchsorted(repeated, prefixes)
+    for index in np.flatnonzero(np.append(repeated, 0)[positions] == prefixes) if len(repeated) else ():
         digest = keys[index].tobytes()
-        numbers[index] = seen[digest] = seen.get(digest, -1) + 1
+        numbers[index] = occurrences[digest] = occurrences.get(digest, -1) + 1
     message = memoryview(np.hstack((keys, numbers.view(np.uint8).reshape(-1, 4))).tobytes())
     sha256 = hashlib.sha256
     return b"".join([sha256(message[start : start + 36]).digest()[:16] for start in range(0, len(message), 36)])
@@ -225,7 +225,7 @@ def _prefixes(digest: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 
 
 def _repeated(prefixes: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
-    """Return the digest prefixes that occur more than once."""
+    """Return the prefixes of digests that occur more than once."""
     if not prefixes:
         return np.empty(0, np.uint64)
     ordered = np.concatenate(prefixes)

@@ -16,20 +16,20 @@ Rows = npt.NDArray[np.void]
 def by_first_byte(path: Path, columns: list[str], rows_of: Callable[[pa.RecordBatch], Rows], by: str) -> Iterator[Rows]:
     """Yield the rows of a manifest, made by ``rows_of`` from each batch, sorted by the field ``by`` (an S type).
 
-    The file is read once for about every 260 000 rows. Raises OSError where a page fails its checksum.
+    The file is read once per 260 000 rows or so. Raises OSError if a page fails its checksum.
     """
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         parts = max(1, min(256, -(-file.metadata.num_rows // ROWS_IN_MEMORY)))
         for part in range(parts):
             low, high = 256 * part // parts, 256 * (part + 1) // parts
-            chosen = []
+            selected = []
             for batch in file.iter_batches(columns=columns):
                 rows = rows_of(batch)
                 first = np.frombuffer(rows[by].tobytes(), np.uint8)[:: rows.dtype[by].itemsize]
-                chosen.append(rows[(first >= low) & (first < high)])
-            if any(map(len, chosen)):
-                whole = np.concatenate(chosen)
-                yield whole[np.argsort(whole[by], kind="stable")]
+                selected.append(rows[(first >= low) & (first < high)])
+            if any(map(len, selected)):
+                rows = np.concatenate(selected)
+                yield rows[np.argsort(rows[by], kind="stable")]
 
 
 def fixed_width(column: pa.Array, width: int) -> npt.NDArray[np.bytes_]:

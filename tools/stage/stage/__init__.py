@@ -1,1 +1,1 @@
-"""What every stage must do because it is a stage: errors, options, streams, atomic output."""
+"""What all tools do alike: errors, options, streams, atomic output, locks."""

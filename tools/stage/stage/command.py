@@ -1,4 +1,4 @@
-"""The click group of a tool: stdout carries one JSON object, stderr the talk, the exit code the outcome."""
+"""The click group of a tool: one JSON object on stdout, messages on stderr, the outcome in the exit code."""
 
 import dataclasses
 import json
@@ -17,17 +17,17 @@ from .options import log_to_stderr
 
 
 class Terminated(BaseException):
-    """SIGTERM, raised so that temporaries are removed on the way out."""
+    """SIGTERM, raised so that temporary files are removed before the exit."""
 
 
 class Tool(click.Group):
-    """A click group whose failures end in one line, ``error: <where>: <what>; fix: <how>``, and a code."""
+    """A click group whose failures end in one line, ``error: <where>: <what>; fix: <how>``, and an exit code."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a subcommand, print what it returns as JSON, and exit with the code of the outcome."""
+        """Run a subcommand, print its result as JSON, and exit with the code of the outcome."""
         log_to_stderr()
-        # Where tools/run starts a tool from its sources, there is no such program on PATH.
-        way = "tools/run " * (sys.argv[0] == self.name)
+        # tools/run starts a tool from its sources: there is no such program on PATH then.
+        launcher = "tools/run " * (sys.argv[0] == self.name)
         try:
             with _signals_raised():
                 result = super().main(*args, **{**extra, "standalone_mode": False})
@@ -36,11 +36,11 @@ class Tool(click.Group):
                 sys.exit(result if isinstance(result, int) else 0)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
-            fail(UsageError(error.ctx.command_path, "no command given", f"{way}{error.ctx.command_path} --help"))
+            fail(UsageError(error.ctx.command_path, "no command given", f"{launcher}{error.ctx.command_path} --help"))
         except click.ClickException as error:
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else self.name
             message = error.format_message().rstrip(".")
-            fail(UsageError(where, message[:1].lower() + message[1:], f"see {way}{where} --help"))
+            fail(UsageError(where, message[:1].lower() + message[1:], f"see {launcher}{where} --help"))
         except StageError as error:
             fail(error)
         except (OSError, MemoryError) as error:
@@ -54,7 +54,7 @@ class Tool(click.Group):
 
 
 def fail(error: BaseException) -> NoReturn:
-    """Print the closing line of a failure and exit with its code; raise what is no stage error."""
+    """Print the last line of a failure and exit with its code; raise any other error than a StageError."""
     if not isinstance(error, StageError):
         raise error
     logging.getLogger().debug("", exc_info=error)
@@ -64,7 +64,7 @@ def fail(error: BaseException) -> NoReturn:
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Raise KeyboardInterrupt or Terminated at a signal, whatever libraries make of the first: Arrow raises its own."""
+    """Raise KeyboardInterrupt or Terminated at a signal, even if a library, such as Arrow, raises its own error."""
     received: list[type[BaseException]] = []
 
     def interrupt(number: int, _: FrameType | None) -> None:
@@ -76,7 +76,7 @@ def _signals_raised() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if received and not isinstance(error, (received[0], SystemExit)):  # a command may end well at one
+        if received and not isinstance(error, (received[0], SystemExit)):  # a command may handle it and succeed
             raise received[0] from error
         raise
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from .redaction import one_line
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+KILLED = "free some memory or raise its limit (dmesg says whether that was it), then run again"
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
@@ -53,9 +54,8 @@ class ChildFailed(StageError):
         self.code = returncode if returncode > 0 else 128 - returncode
         what, fix = f"{child} failed with exit {self.code}", "see its error line above"
         if (number := self.code - 128) in set(signal.Signals):
-            what, fix = f"{child} was ended by {signal.Signals(number).name} (exit {self.code})", "run again"
-        if number == signal.SIGKILL:
-            fix = "free some memory or raise its limit (dmesg says whether that was it), then run again"
+            what = f"{child} was ended by {signal.Signals(number).name} (exit {self.code})"
+            fix = KILLED if number == signal.SIGKILL else "run again"
         super().__init__(where, what, fix)
 
 

@@ -1,9 +1,9 @@
-"""Read JSON and YAML that others wrote. What comes back has the expected shape; anything else is one error line.
+"""Read JSON and YAML from outside, with limits, and check its shape; anything else is one error line.
 
 A shape is a type (``str``, ``int``, ``float``, ``bool``, ``list``, ``dict``, ``object`` for anything), ``None``, a
-compiled pattern that a text must match as a whole, a ``range`` of integers, ``[shape]`` for a list, ``{str: shape}``
-for a mapping with text keys, ``{"key": shape, "other?": shape}`` for a mapping that has these keys (those with ``?``
-may be absent, further ones are let through, or have the shape of ``str``), or a tuple of alternatives.
+compiled pattern for all of a string, a ``range`` of integers, ``[shape]`` for a list, ``{str: shape}`` for a mapping
+with string keys, ``{"key": shape, "other?": shape}`` for a mapping with these keys (those with ``?`` are optional;
+further ones are allowed, or have the shape of ``str``), or a tuple of alternatives.
 """
 
 import codecs
@@ -15,39 +15,40 @@ import stat
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from .errors import CorruptFile, StageError
+from .locks import opened
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
-BYTES_OF_A_VALUE = 16  # a document may hold one value for so many bytes of its limit: each takes about 100 in memory
+BYTES_PER_VALUE = 16  # a document may have one value per so many bytes of its limit: each takes about 100 in memory
 MAX_YAML_BYTES = 16 << 20
-MAX_YAML_VALUES = 200_000  # PyYAML takes 400 bytes for each; those behind aliases counted as often as they are named
-SHALLOW = 400  # levels that the C loader of YAML composes on any stack
+MAX_YAML_VALUES = 200_000  # PyYAML takes 400 bytes for each; counted with aliases expanded
+SAFE_LEVELS = 400  # that the C loader of YAML composes on any stack
 SURROGATE = re.compile(rb"\\(?:u|U0000)[dD][89a-fA-F]")
-BLOCKS = re.compile(r"^[ ]*(?:[-?:][ \t]+)*", re.MULTILINE)  # what is before a line's first value opens its levels
+BLOCKS = re.compile(r"^[ ]*(?:[-?:][ \t]+)*", re.MULTILINE)  # the indentation and marks that open the levels of a line
 SEXAGESIMAL = re.compile(r"(?::[0-5]?[0-9]){100}")  # PyYAML reads 1:30 as 90, in quadratic time
-NAMES = {str: "a text", int: "an integer", float: "a number", bool: "true or false", list: "a list", dict: "a mapping"}
+NAMES = {str: "a string", int: "an integer", float: "a number", bool: "a boolean", list: "a list", dict: "a mapping"}
 SCALARS = (str, int, float, bool, date, type(None))
+# Raised by PyYAML's constructors for an invalid tagged value, such as !!timestamp x.
+TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
+KINDS: dict[type, type] = {list: list, dict: dict, re.Pattern: str, range: int}  # of values, by type of shape
 Kind = type[StageError]
 
 
 def read_bytes(path: Path, limit: int = MAX_BYTES, error: Kind = CorruptFile) -> bytes:
     """Return the content of a regular file of at most ``limit`` bytes.
 
-    Raises ``error`` for anything else (a pipe or device would never end), OSError where it cannot be opened.
+    Raises ``error`` for anything else (a pipe or device would never end), OSError if it cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+    with opened(path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise error(path, "is not a regular file", "replace it by one")
+            raise error(path, "is not a regular file", "replace it with a regular file")
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
-    finally:
-        os.close(descriptor)
     if len(content) > limit:
-        raise error(path, f"is larger than {limit} bytes", "check where it comes from")
+        raise error(path, f"is larger than {limit} bytes", "check its source")
     return content
 
 
@@ -61,17 +62,17 @@ def read_json(
 ) -> Any:
     """Return the value of a JSON document (RFC 8259) of at most ``limit`` bytes.
 
-    Raises ``error`` for invalid JSON, NaN, lone surrogates, another shape, or what is too large or too deep.
+    Raises ``error`` for invalid JSON, NaN, lone surrogates, another shape, or if it is too large or too deep.
     """
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
-    values = max(limit // BYTES_OF_A_VALUE, 1)
+    values = max(limit // BYTES_PER_VALUE, 1)
     if len(raw) > limit:
         raise error(where, f"invalid JSON: larger than {limit} bytes", fix)
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:  # each value but the first is after one of them
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:  # each value but the first follows one of them
         raise error(where, f"invalid JSON: more than {values} values", fix)
     try:
-        # Decoded here: what json decodes itself may hold halves of characters.
-        value = json.loads(raw.removeprefix(codecs.BOM_UTF8).decode(), parse_constant=_not_json, parse_float=_finite)
+        # Decoded here: json's own decoding lets lone surrogates pass.
+        value = json.loads(raw.removeprefix(codecs.BOM_UTF8).decode(), parse_constant=_finite, parse_float=_finite)
         _check_depth(value)
         if SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
@@ -87,11 +88,11 @@ def read_yaml(
 ) -> Any:
     """Return the value of a YAML document; an empty one is None.
 
-    Raises ``error`` for invalid YAML, aliases that expand without bounds, another shape, or what is too large or deep.
+    Raises ``error`` for invalid YAML, aliases that expand without bounds, another shape, or if it is too large or deep.
     """
-    import yaml  # lazy: many runs read none, and its import takes as long as click's
+    import yaml  # lazy: many runs need none, and its import takes as long as click's
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with it
     if len(content) > MAX_YAML_BYTES:
         raise error(where, f"invalid YAML: larger than {MAX_YAML_BYTES} bytes", fix)
     try:
@@ -102,67 +103,54 @@ def read_yaml(
         _check_depth(value)
         if SURROGATE.search(text.encode(errors="surrogatepass")):
             json.dumps(value, ensure_ascii=False, default=str).encode()
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-    ) as failure:
-        # All but the first: what PyYAML's constructors raise for a tagged value that is none, as !!timestamp x.
+    except (yaml.YAMLError, *TAG_ERRORS) as failure:
         what = str(failure).replace('in "<unicode string>", ', "at ")
         raise error(where, f"invalid YAML: {what}", fix) from failure
     return _shaped(value, where, shape, error, fix)
 
 
 def check_shape(value: Any, shape: Any) -> str:
-    """Return what is wrong with a value that should have a shape, as ``a.b[0]: expected a text, got a list``; or ''."""
+    """Return how a value differs from a shape, as ``a.b[0]: expected a string, got a list``; or ''."""
     problem = _problem(value, shape)
     return f"{problem[0].removeprefix('.') or 'document'}: {problem[1]}" if problem else ""
 
 
 def _problem(value: Any, shape: Any) -> tuple[str, str] | None:
-    """Return where below a value the first problem is, and what."""
+    """Return path and description of the first problem in a value."""
     if isinstance(shape, tuple):
-        problems = [_problem(value, each) for each in shape]
-        return None if None in problems else max(filter(None, problems), key=lambda each: len(each[0]))
+        problems = [_problem(value, alternative) for alternative in shape]
+        return None if None in problems else max(filter(None, problems), key=lambda problem: len(problem[0]))
+    kind = KINDS.get(type(shape), shape)
+    if not _has_type(value, kind):
+        got = "null" if value is None else NAMES.get(type(value), type(value).__name__)
+        return "", f"expected {NAMES.get(kind, 'null')}, got {got}"
+    if isinstance(shape, re.Pattern) and not shape.fullmatch(value):
+        return "", f"expected {shape.pattern}"
+    if isinstance(shape, range) and value not in shape:
+        return "", f"expected {shape.start} to {shape.stop - 1}"
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            return "", _expected(value, list)
         for index, item in enumerate(value):
             if problem := _problem(item, shape[0]):
                 return f"[{index}]{problem[0]}", problem[1]
-        return None
-    if isinstance(shape, dict):
-        return _problem_of_mapping(value, shape)
-    if isinstance(shape, re.Pattern):
-        if isinstance(value, str) and shape.fullmatch(value):
-            return None
-        return "", _expected(value, str) if not isinstance(value, str) else f"expected {shape.pattern}"
-    if isinstance(shape, range):
-        if type(value) is int and value in shape:
-            return None
-        return "", _expected(value, int) if type(value) is not int else f"expected {shape.start} to {shape.stop - 1}"
-    if shape is None:
-        return None if value is None else ("", _expected(value, None))
-    matches = isinstance(value, shape) or (shape is float and isinstance(value, int))
-    return None if matches and (type(value) is not bool or shape in {bool, object}) else ("", _expected(value, shape))
+    return _problem_of_mapping(value, shape) if isinstance(shape, dict) else None
 
 
-def _problem_of_mapping(value: Any, shape: dict[Any, Any]) -> tuple[str, str] | None:
-    if not isinstance(value, dict):
-        return "", _expected(value, dict)
+def _has_type(value: Any, kind: Any) -> bool:
+    if kind is None or type(value) is bool:
+        return value is None if kind is None else kind in {bool, object}
+    return isinstance(value, kind) or (kind is float and isinstance(value, int))
+
+
+def _problem_of_mapping(value: dict[Any, Any], shape: dict[Any, Any]) -> tuple[str, str] | None:
     for key in shape:
         if key is not str and not key.endswith("?") and key not in value:
             return "", f"{key} is missing"
     others = shape.get(str, object)
     for key, item in value.items():
         if not isinstance(key, str):
-            return "", f"expected text keys, got {type(key).__name__}"
-        wanted = shape[key] if key in shape else shape.get(f"{key}?", others)
-        if wanted is not object and (problem := _problem(item, wanted)):
+            return "", f"expected string keys, got {type(key).__name__}"
+        expected = shape[key] if key in shape else shape.get(f"{key}?", others)
+        if expected is not object and (problem := _problem(item, expected)):
             return f".{key}{problem[0]}", problem[1]
     return None
 
@@ -174,7 +162,7 @@ def _shaped(value: Any, where: object, shape: Any, error: Kind, fix: str) -> Any
 
 
 def _check_depth(value: Any) -> None:
-    """Raise ValueError for what is nested too deeply, and for what JSON cannot say: sets, bytes, endless integers."""
+    """Raise ValueError if a value is nested too deeply or has what JSON does not: sets, bytes, endless integers."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = list(_children(level))
@@ -184,42 +172,42 @@ def _check_depth(value: Any) -> None:
 
 
 def _children(level: list[Any]) -> Iterator[Any]:
-    for each in level:
-        if isinstance(each, dict):
-            yield from each.values()
-            if any(type(key) is not str for key in each):
-                yield from each
-        elif isinstance(each, list):
-            yield from each
-        elif not isinstance(each, SCALARS):
-            raise ValueError(f"unsupported value: {type(each).__name__}")
-        elif type(each) is int and each.bit_length() > 8192:
-            raise ValueError("an integer of thousands of digits")
+    for value in level:
+        if isinstance(value, dict):
+            yield from value.values()
+            if any(type(key) is not str for key in value):
+                yield from value
+        elif isinstance(value, list):
+            yield from value
+        elif not isinstance(value, SCALARS):
+            raise ValueError(f"unsupported value: {type(value).__name__}")
+        elif type(value) is int and value.bit_length() > 8192:
+            raise ValueError("integer with thousands of digits")
 
 
 def _is_plain(text: str) -> bool:
-    """Say whether a text is YAML without anchors, of bounded size and depth: the loader recurses, on C's own stack."""
+    """Say whether a text has no YAML anchors, and bounded size and depth: the loader recurses on the C stack."""
     if SEXAGESIMAL.search(text):
-        raise ValueError("a number of too many parts, separated by colons")
+        raise ValueError("sexagesimal number with too many parts")
     brackets = text.count("[") + text.count("{")
-    if "&" in text or brackets > SHALLOW:
+    if "&" in text or brackets > SAFE_LEVELS:
         return False
-    if sum(map(text.count, "\n\r\x85\u2028\u2029,:-?")) + brackets > MAX_YAML_VALUES:  # each value is after one of them
+    if sum(map(text.count, "\n\r\x85\u2028\u2029,:-?")) + brackets > MAX_YAML_VALUES:  # each value follows one of them
         return False
-    return 2 * max(len(found[0]) for found in BLOCKS.finditer(text)) + brackets < SHALLOW
+    return 2 * max(len(match[0]) for match in BLOCKS.finditer(text)) + brackets < SAFE_LEVELS
 
 
 def _check_events(events: Any) -> None:
-    """Raise ValueError where YAML nests too deeply, or its aliases stand for more than a document may hold."""
+    """Raise ValueError if YAML nests too deeply, or has too many values when its aliases are expanded."""
     import yaml
 
-    sizes: dict[str, int] = {}  # of what an anchor names, once it is complete
+    sizes: dict[str, int] = {}  # by anchor, once its value is complete
     opened: list[tuple[str | None, int]] = []
     count = 0
     for event in events:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise ValueError(f"alias {event.anchor:.50} is within what it names, or names nothing")
+                raise ValueError(f"alias {event.anchor:.50} is recursive or undefined")
             count += sizes[event.anchor]
         elif isinstance(event, yaml.CollectionStartEvent):
             opened.append((event.anchor, count))
@@ -236,20 +224,11 @@ def _check_events(events: Any) -> None:
             if event.anchor:
                 sizes[event.anchor] = 1
         if count > MAX_YAML_VALUES:
-            raise ValueError(f"more than {MAX_YAML_VALUES} values, those behind aliases included")
-
-
-def _expected(value: Any, kind: Any) -> str:
-    got = "nothing" if value is None else NAMES.get(type(value), type(value).__name__)
-    return f"expected {NAMES.get(kind, 'nothing')}, got {got}"
+            raise ValueError(f"more than {MAX_YAML_VALUES} values, with aliases expanded")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text:.40} is too large")
+    if not math.isfinite(value):
+        raise ValueError(f"unsupported number {text:.40}")
     return value
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

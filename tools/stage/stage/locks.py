@@ -13,14 +13,11 @@ def locked(path: Path, busy: Callable[[], None] = lambda: None) -> Iterator[int]
 
     If another process holds it, call ``busy``, which may raise instead of letting this one wait.
     """
-    descriptor = os.open(path, os.O_RDONLY | (0 if path.is_dir() else os.O_CREAT), 0o666)
-    try:
+    with opened(path, os.O_RDONLY if path.is_dir() else os.O_RDONLY | os.O_CREAT) as descriptor:
         if not try_lock(descriptor):
             busy()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def try_lock(descriptor: int) -> bool:
@@ -30,3 +27,13 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """Open a file or folder, yield its descriptor and close it."""
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Options that read alike on every tool."""
+"""Options with the same names and meaning in all tools."""
 
 import functools
 import logging
@@ -14,49 +14,50 @@ from .errors import UsageError
 from .redaction import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
+PARAMS = "YAML file with settings in section %s."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def talk(command: F) -> F:
-    """Add -v and -q: how much a tool says on stderr."""
+    """Add -v and -q: how much is printed on stderr."""
 
     def set_level(_: click.Context, option: click.Parameter, value: bool) -> None:
         if value:
             logging.getLogger().setLevel(logging.DEBUG if option.name == "verbose" else logging.WARNING)
 
     flag = functools.partial(click.option, is_flag=True, expose_value=False, callback=set_level)
-    quiet = flag("-q", "--quiet", help="Say only warnings.")
-    verbose = flag("-v", "--verbose", help="Say more; show tracebacks.")
+    quiet = flag("-q", "--quiet", help="Print only warnings and errors.")
+    verbose = flag("-v", "--verbose", help="Print debug messages and tracebacks.")
     return verbose(quiet(command))
 
 
 def params_file(section: str) -> Callable[[F], F]:
     """Add a required --params FILE, whose section the command reads with ``stage.params``."""
-    return click.option("--params", type=FILE, required=True, help=f"YAML file; its section {section} says what to do.")
+    return click.option("--params", type=FILE, required=True, help=PARAMS % section)
 
 
 def settings(section: str, *names: str) -> Callable[[F], F]:
     """Add --params FILE: values of the named options from one section (flag > environment > file > default).
 
-    Any other key is refused: addresses and secrets are no settings.
+    Other keys are errors: addresses and secrets belong in the environment.
     """
 
     def load(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
         if value is None:
             return None
-        found = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
-        for key in found:
+        values = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
+        for key in values:
             if key not in names:
-                raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", "remove or correct it")
-        context.default_map = found
+                known = ", ".join(names).replace("_", "-")
+                raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", f"use one of: {known}")
+        context.default_map = values
         return value
 
-    text = f"YAML file; its section {section} gives settings."
-    return click.option("--params", type=FILE, is_eager=True, expose_value=False, callback=load, help=text)
+    return click.option("--params", type=FILE, is_eager=True, expose_value=False, callback=load, help=PARAMS % section)
 
 
 def log_to_stderr() -> None:
-    """Send log records to stderr, one plain line each, without control characters and secrets."""
+    """Send log records to stderr, one line each, without control characters and secrets."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
@@ -64,7 +65,9 @@ def log_to_stderr() -> None:
 
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        if not logging.getLogger().isEnabledFor(logging.DEBUG):  # libraries add tracebacks that are for -v
+        if not logging.getLogger().isEnabledFor(
+            logging.DEBUG
+        ):  # libraries add tracebacks, which are shown with -v only
             record.exc_info = record.exc_text = record.stack_info = None
         return super().format(record)
 

@@ -1,12 +1,11 @@
-"""Write files and folders so that they appear whole or not at all.
+"""Write files and folders so that they appear complete or not at all.
 
-Everything is written beside its target under a hidden temporary name, flushed to disk and renamed. The writer
-holds a lock on the temporary, so the next run can tell the leftovers of a killed run from a live neighbour's.
+Everything is written next to its target under a hidden temporary name, flushed to disk and renamed. The writer holds a
+lock on the temporary, so that the next run can tell leftovers of a killed run from the files of a running one.
 """
 
 import ctypes
 import errno
-import fcntl
 import glob
 import os
 import secrets
@@ -16,15 +15,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from .locks import opened, try_lock
+
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
 @contextmanager
 def replacing(*targets: Path) -> Iterator[list[Path]]:
-    """Yield one temporary path per target; on success rename them into place, in the order given.
+    """Yield one temporary path per target; on success rename them to their targets, in the given order.
 
-    A kill between two renames leaves each file whole, one new and one old: where a pair must match, let the last one
-    name the others by hash (as ``samples.parquet`` does), so that its readers can tell.
+    A kill between two renames leaves one new and one old file: if files must match, let the last one contain the
+    hashes of the others (as ``samples.parquet`` does), so that its readers can tell.
     """
     with ExitStack() as stack:
         temporaries = [stack.enter_context(_temporary(target, folder=False)) for target in targets]
@@ -45,13 +46,13 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 
 def publish_folder(ready: Path, target: Path) -> None:
-    """Flush the folder ``ready`` to disk and put it in the place of ``target``, which is removed."""
+    """Flush the folder ``ready`` to disk and replace ``target`` with it."""
     for entry in (*sorted(ready.rglob("*")), ready):
         sync(entry)
     try:
         os.rename(ready, target)
     except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:  # what rename says of a folder that holds something
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:  # from rename onto a folder that is not empty
             raise
         _exchange(ready, target)
     sync(target.parent)
@@ -60,7 +61,7 @@ def publish_folder(ready: Path, target: Path) -> None:
 
 def sync(path: Path) -> None:
     """Flush a file or folder to disk."""
-    with _opened(path) as descriptor:
+    with opened(path) as descriptor:
         os.fsync(descriptor)
 
 
@@ -79,23 +80,22 @@ def _temporary(target: Path, folder: bool) -> Iterator[Path]:
 
 
 def _locked(parent: Path, prefix: str, folder: bool) -> tuple[Path, int]:
-    """Make a temporary and lock it; again if a neighbour's sweep took it before the lock was held."""
+    """Make a temporary and lock it; again if the sweep of another run removed it before it was locked."""
     while True:
         path = parent / f"{prefix}{secrets.token_hex(8)}"
-        path.mkdir() if folder else path.touch(exist_ok=False)  # not by tempfile, whose modes leave the umask out
+        path.mkdir() if folder else path.touch(exist_ok=False)  # tempfile's modes ignore the umask
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if path.exists():
+            if try_lock(descriptor) and path.exists():
                 return path, descriptor
             os.close(descriptor)
 
 
 def _sweep(leftover: Path) -> None:
-    """Remove a temporary that nobody holds."""
-    with suppress(FileNotFoundError, BlockingIOError), _opened(leftover) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(leftover)
+    """Remove a temporary whose writer has ended."""
+    with suppress(FileNotFoundError), opened(leftover) as descriptor:
+        if try_lock(descriptor):
+            _remove(leftover)
 
 
 def _remove(path: Path) -> None:
@@ -105,17 +105,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _exchange(first: Path, second: Path) -> None:
-    """Swap two folders in one system call; where the system or the disk has none (macOS), in two renames."""
+    """Swap two folders in one system call, or by renames on systems and disks without it (macOS)."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0:
@@ -123,7 +114,7 @@ def _exchange(first: Path, second: Path) -> None:
         code = ctypes.get_errno()
         if code not in {errno.EINVAL, errno.ENOSYS}:
             raise OSError(code, os.strerror(code), str(second))
-    aside = second.with_name(f".{second.name}.tmp-old")
-    os.rename(second, aside)
+    old = second.with_name(f".{second.name}.tmp-old")
+    os.rename(second, old)
     os.rename(first, second)
-    os.rename(aside, first)
+    os.rename(old, first)

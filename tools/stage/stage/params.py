@@ -11,23 +11,26 @@ from .errors import UsageError
 from .foreign import read_bytes, read_yaml
 
 T = TypeVar("T")
+NAMES = {"str": "a string", "int": "an integer", "float": "a number", "bool": "true or false", "tuple": "a list"}
 
 
 def section(path: Path, name: str) -> dict[str, Any]:
     """Return the section ``name`` of a YAML file; an absent section is empty.
 
-    Raises UsageError where the file is not a mapping of mappings.
+    Raises UsageError if the file is not a mapping of mappings.
     """
     document = read_yaml(read_bytes(path, error=UsageError), path, error=UsageError, fix="correct the file")
     document = {} if document is None else document
     value = document.get(name, {}) if isinstance(document, dict) else None
     if not isinstance(value, dict):
-        raise UsageError(path, f"section {name} must be a mapping", f"write {name}: followed by indented keys")
+        raise UsageError(
+            path, f"invalid section {name}: expected a mapping", f"write {name}: followed by indented keys"
+        )
     return value
 
 
 def build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """Make the dataclass ``kind`` from a mapping; keys with dashes name fields with underscores.
+    """Build the dataclass ``kind`` from a mapping; dashes in keys become underscores.
 
     Raises UsageError for an unknown or missing key and for a value of the wrong type.
     """
@@ -45,13 +48,13 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
     )
 
 
-def _not_a_text(value: Any, where: str) -> UsageError:
-    """Return the error for what YAML does not take for a text, as it stands there: no, null, 1_000, 2001-01-01."""
+def _not_a_string(value: Any, where: str) -> UsageError:
+    """Return the error for what YAML does not read as a string: no, null, 1_000, 2001-01-01."""
     if value is None:
-        return UsageError(where, "None is not a str", "write a str, and null or ~ in quotes")
-    kinds = {bool: "no, off and false, yes, on and true for truth values"}
-    what = kinds.get(type(value), "it for a number" if isinstance(value, int | float) else "it for a date")
-    return UsageError(where, f"{reprlib.repr(value)} is not a str", f"quote it: YAML takes {what}")
+        return UsageError(where, "expected a string, got null", "write a string, and null or ~ in quotes")
+    kinds = {bool: "no, off, false, yes, on and true as booleans"}
+    what = kinds.get(type(value), "it as a number" if isinstance(value, int | float) else "it as a date")
+    return UsageError(where, f"expected a string, got {reprlib.repr(value)}", f"quote it: YAML reads {what}")
 
 
 def _cast(hint: Any, value: Any, where: str) -> Any:
@@ -63,14 +66,15 @@ def _cast(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_cast(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        if wrong := [key for key in value if not isinstance(key, str)]:
-            raise _not_a_text(wrong[0], where)
+        if others := [key for key in value if not isinstance(key, str)]:
+            raise _not_a_string(others[0], where)
         return {str(key): _cast(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if hint is Any or (hint in (str, int, float, bool) and type(value) is hint):
         return value
     if hint is str and not isinstance(value, list | dict):
-        raise _not_a_text(value, where)
-    expected = getattr(origin or hint, "__name__", str(hint)).replace("tuple", "list").replace("dict", "mapping")
-    raise UsageError(where, f"{reprlib.repr(value)} is not a {expected}", f"write a {expected}")
+        raise _not_a_string(value, where)
+    expected = NAMES.get(getattr(origin or hint, "__name__", ""), "a mapping")
+    got = "null" if value is None else reprlib.repr(value)
+    raise UsageError(where, f"expected {expected}, got {got}", f"write {expected}")

@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work on stderr: a bar on a terminal, otherwise a line every few seconds."""
 
 import logging
 import os
@@ -11,18 +11,18 @@ from typing import Any
 import click
 
 log = logging.getLogger(__name__)
-EVERY = 10.0  # seconds between plain lines
+INTERVAL = 10.0  # seconds between lines
 
 
 def shows_bars() -> bool:
-    """Say whether a bar can be drawn on stderr, and is wanted: a dumb terminal would show each state of it anew."""
+    """Say whether to draw a bar on stderr: a dumb terminal would show each update on a new line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and log.isEnabledFor(logging.INFO)
 
 
 def fitted(label: str, more: int = 0) -> dict[str, Any]:
-    """Return what a bar needs to fit the line of the terminal, with ``more`` columns beside what click says itself.
+    """Return label and width of a bar that fits the terminal, with ``more`` columns besides click's own.
 
-    A line that is too long goes on in the next one, where each update leaves it.
+    A longer line would wrap, and each update would leave it behind.
     """
     room = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - more - len("  []  100%  1d 00:00:00 ")
     short = label if len(label) <= room - 5 else f"{label[: max(room - 6, 0)]}…"
@@ -33,19 +33,19 @@ def fitted(label: str, more: int = 0) -> dict[str, Any]:
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the amount done since its last call; ``total`` and amounts are in ``unit``.
 
-    Where ``total`` is 0, for nobody knows it, or too low, plain lines have the amount alone.
+    If ``total`` is 0 (unknown) or too low, the lines have the amount only.
     """
     if total and shows_bars():
         with click.progressbar(length=total, file=sys.stderr, **fitted(label)) as bar:
             yield bar.update
-            bar.update(max(0, total - bar.pos))  # what went well is complete, whatever was counted twice or not at all
+            bar.update(max(0, total - bar.pos))  # success is 100 %, whatever was counted twice or not at all
         return
     done, last = 0, time.monotonic()
 
     def advance(amount: int) -> None:
         nonlocal done, last
         done += amount
-        if time.monotonic() - last >= EVERY:
+        if time.monotonic() - last >= INTERVAL:
             last = time.monotonic()
             share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
             log.info("%s: %s %s", label, share, unit)

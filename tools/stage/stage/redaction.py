@@ -1,4 +1,4 @@
-"""Text from elsewhere as one line that is safe to show: no control characters, no secrets of URLs, bounded."""
+"""Make text from outside safe to show: without control characters and secrets in URLs, and of limited length."""
 
 import re
 from collections.abc import Sequence
@@ -6,29 +6,24 @@ from urllib.parse import urlsplit, urlunsplit
 
 LIMIT = 2000  # characters
 HIDDEN = "***"
-# Control characters but for tab and the ends of lines, and those that turn the direction of what follows.
+# Control characters except tab and line ends, and those that change the text direction.
 _CODES = [*range(9), 11, 12, *range(14, 32), *range(127, 160)]
 _CODES += [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-UNSEEN = dict.fromkeys(_CODES, "\N{REPLACEMENT CHARACTER}")
+REPLACED = dict.fromkeys(_CODES, "\N{REPLACEMENT CHARACTER}")
+QUERY_KEYS = r"x-amz-[\w-]+|awsaccesskeyid|[\w-]*(?:token|key|secret|signature|password|passwd|pwd|sig)"
 SECRETS = (
-    # The user part of a web address is a token as often as a name; with ssh:// and the like the name stays.
-    # A password may have an @, and that of a database a /, though neither should.
+    # The user part of a web address is often a token; that of ssh:// and the like is a name and stays.
+    # A password may contain an @, and that of a database a /, although neither should.
     (re.compile(r"(?<=http://)[^/\s\"]+(?=@)|(?<=https://)[^/\s\"]+(?=@)"), HIDDEN),
     (re.compile(r"((?:sql|db|mongo|redis|amqp)[\w+]*://[^/\s:@\"]*):[^\s\"]*(?=@)"), rf"\1:{HIDDEN}"),
     (re.compile(r"(?<=://)([^/\s:@\"]*):[^/\s\"]*(?=@)"), rf"\1:{HIDDEN}"),
     (re.compile(r"(?<![\w/:])([^\s/:@'\"=(]+):[^\s/\"]+@(?!sha256:)(?=[\w\[])"), rf"\1:{HIDDEN}@"),  # u:pw@host:x.git
-    (
-        re.compile(
-            r"(?i)([?&;](?:x-amz-[\w-]+|awsaccesskeyid|[\w-]*(?:token|key|secret|signature|password|passwd|pwd|sig))=)"
-            r"[^&;\s'\"#]+"
-        ),
-        rf"\1{HIDDEN}",
-    ),
+    (re.compile(rf"(?i)([?&;](?:{QUERY_KEYS})=)[^&;\s'\"#]+"), rf"\1{HIDDEN}"),
 )
 
 
 def redacted(text: str) -> str:
-    """Return a text without the passwords and tokens of the URLs in it."""
+    """Return a text without the passwords and tokens in its URLs."""
     if "@" in text or "=" in text:
         for pattern, replacement in SECRETS:
             text = pattern.sub(replacement, text)
@@ -36,7 +31,7 @@ def redacted(text: str) -> str:
 
 
 def safe_url(url: str) -> str:
-    """Return a URL, or a git address as ``user@host:path``, without password, and its query as ``?…``."""
+    """Return a URL, or a git address like ``user@host:path``, without its password, and with ``?…`` for its query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -50,22 +45,22 @@ def safe_url(url: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text of several lines in which U+FFFD marks control characters, and those that turn the direction."""
-    return text.translate(UNSEEN)
+    """Return a text of several lines with U+FFFD for control characters, and those that change the direction."""
+    return text.translate(REPLACED)
 
 
 def listed(names: Sequence[object], limit: int = 20) -> str:
-    """Return names as a list for a message, the first of them where they are many."""
-    shown = [f"{name!s:.80}" for name in names[:limit]]
+    """Return names joined by commas for a message, at most ``limit`` of them."""
+    first = [f"{name!s:.80}" for name in names[:limit]]
     more = [f"and {len(names) - limit} more"] if len(names) > limit else []
-    return ", ".join([*shown, *more])
+    return ", ".join([*first, *more])
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:
-    """Return a text on one line of at most ``limit`` characters, redacted; control characters become escapes."""
-    if len(text) > 4 * limit:  # nobody reads it; and the patterns need not go over gigabytes
+    """Return a text as one redacted line of at most ``limit`` characters, with escapes for control characters."""
+    if len(text) > 4 * limit:  # spare the patterns gigabytes that nobody reads
         text = f"{text[: 2 * limit]} … {text[-limit:]}"
     text = redacted(" ".join(text.splitlines()))
     if not text.isprintable():
-        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return text if len(text) <= limit else f"{text[: limit - limit // 4 - 3]} … {text[-limit // 4 :]}"

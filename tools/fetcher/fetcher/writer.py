@@ -1,4 +1,4 @@
-"""Write a file while another thread hashes it, so that the wire never waits for the checksum."""
+"""Write a file while another thread hashes it, so that the network never waits for the checksum."""
 
 import ctypes
 import functools
@@ -9,32 +9,32 @@ import threading
 from types import TracebackType
 from typing import Any
 
-BLOCK, BLOCKS = 1 << 20, 4  # bytes of one block; blocks between wire and checksum
+BLOCK, BLOCKS = 1 << 20, 4  # bytes of one block; blocks between network and checksum
 FLUSH = 8 << 20  # bytes after which writing to the disk begins, so that the final fsync finds little to do
 SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
-class Sink:
-    """The end of a file that is being written: take ``room``, fill it, ``put`` it; ``finish`` tells the SHA-256."""
+class HashingWriter:
+    """Append to a file: fill a ``free_block``, ``write`` it, and at the end ``finish``, which returns the SHA-256."""
 
     def __init__(self, descriptor: int, start: int, expected: int | None) -> None:
-        """Go on at ``start``, whose bytes are hashed first; ``expected`` is the size of the whole, if known."""
+        """Continue at ``start``; the bytes before it are hashed first. ``expected`` is the final size, if known."""
         self.size, self._flushed = start, start
         self._descriptor, self._digest = descriptor, hashlib.sha256()
         # one byte more than expected, so that a longer body shows
         self._length = BLOCK if expected is None else min(BLOCK, expected - start + 1)
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._filled: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
-        self._made, self._hasher = 0, threading.Thread(target=self._hash, name="sha256", daemon=True)
+        self._blocks, self._hasher = 0, threading.Thread(target=self._hash, name="sha256", daemon=True)
         os.lseek(descriptor, 0, os.SEEK_SET)
         while start > 0:
-            known = os.read(descriptor, min(BLOCK, start))
-            if not known:
-                raise OSError(f"what was kept is {start} bytes short")
-            self._digest.update(known)
-            start -= len(known)
+            block = os.read(descriptor, min(BLOCK, start))
+            if not block:
+                raise OSError(f"partial file is {start} bytes short")
+            self._digest.update(block)
+            start -= len(block)
 
-    def __enter__(self) -> "Sink":
+    def __enter__(self) -> "HashingWriter":
         return self
 
     def __exit__(
@@ -44,15 +44,15 @@ class Sink:
             self._filled.put(None)
             self._hasher.join()
 
-    def room(self) -> memoryview:
+    def free_block(self) -> memoryview:
         """Return a block to fill."""
-        if self._free.empty() and self._made < BLOCKS:
-            self._made += 1
+        if self._free.empty() and self._blocks < BLOCKS:
+            self._blocks += 1
             return memoryview(bytearray(self._length))
         return self._free.get()
 
-    def put(self, block: memoryview, size: int) -> None:
-        """Write and hash the first ``size`` bytes of a block that ``room`` gave."""
+    def write(self, block: memoryview, size: int) -> None:
+        """Write and hash the first ``size`` bytes of a block from ``free_block``."""
         if self._hasher.is_alive():
             self._filled.put((block, size))
         elif size == BLOCK:
@@ -83,7 +83,7 @@ class Sink:
 
 
 def _begin_writeback(descriptor: int, offset: int, size: int) -> None:
-    """Have the kernel begin to write; where it cannot, the final fsync does it all."""
+    """Start writing to the disk; on systems without this call the final fsync does it all."""
     if call := _sync_file_range():
         call(descriptor, ctypes.c_int64(offset), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
 
