@@ -54,7 +54,7 @@ def test_it_imports_nothing_else():
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
-            else ["stage" if node.level else node.module]
+            else ["stage" if node.level else node.module or ""]
             if isinstance(node, ast.ImportFrom)
             else []
         )
