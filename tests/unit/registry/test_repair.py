@@ -114,7 +114,7 @@ def test_what_nobody_has_is_named_and_the_rest_is_mended(registry: Registry) -> 
     assert done.returncode == 42
     assert "samples.parquet was damaged: replaced from the cache" in done.stdout
     lines = done.stderr.splitlines()
-    assert "pictures-v1.0.1: building it again failed with exit 13" in lines
+    assert "pictures-v1.0.1: the rebuild failed with exit 13" in lines
     assert lines[-1] == (
         f"error: pictures-v1.0.1 data/pictures/{IMAGE}: object {lost} is missing on local (1 in all); "
         "fix: make push where it was built, or put a copy of the object there by hand"

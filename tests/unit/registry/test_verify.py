@@ -162,4 +162,4 @@ def test_build_that_fails_passes_its_code_on(registry: Registry) -> None:
     registry.release("letters", "1.1.0", seed=2)
     done = registry.run("verify", "letters", "--rebuild")
     assert done.returncode == 12
-    assert last(done) == ("error: letters-v1.1.0: building it again failed with exit 12; fix: see its error line above")
+    assert last(done) == ("error: letters-v1.1.0: the rebuild failed with exit 12; fix: see its error line above")
