@@ -116,7 +116,7 @@ def test_what_is_made_from_a_working_copy_is_never_released(registry: Registry):
         json.dumps({"provenance": {"sample": False}, "files": {}, "logical_hash": "ab" * 32})
     )
     (dataset.folder / "dvc.lock").write_text("stages: {pgloader: {}}")
-    with pytest.raises(ReleaseRefused, match="is made from a working copy"):
+    with pytest.raises(ReleaseRefused, match="made from an unreleased working copy"):
         check_dataset(dataset, registry.root)
 
 
