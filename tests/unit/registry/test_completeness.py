@@ -135,7 +135,7 @@ def test_a_remote_that_cannot_be_asked_leaves_it_open(
     (tmp_path / "ask").chmod(0o755)
     for name in ("GIT_ASKPASS", "SSH_ASKPASS"):
         monkeypatch.setenv(name, str(tmp_path / "ask"))
-    monkeypatch.setattr("data_registry.releases.completeness.PATIENCE", 1)
+    monkeypatch.setattr("data_registry.releases.completeness.TIMEOUT", 1)
     reasons = {
         f"http://someone@127.0.0.1:{closed}/x.git": "could not read Password",
         f"git://127.0.0.1:{silent}/x.git": "no answer in 1 s",

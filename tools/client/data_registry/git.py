@@ -30,15 +30,15 @@ class GitUnusable(StageError):
 
 
 class GitFailed(StageError):
-    """Git ended with an error; ``said`` is what it wrote, ``cure`` the command that git names against it."""
+    """Git ended with an error; ``stderr`` is what it wrote, ``cure`` the command that git suggests."""
 
     code = ReleaseRefused.code
 
-    def __init__(self, arguments: tuple[str, ...], said: str) -> None:
-        self.said, self.cure = said, _cure(said)
-        if FULL.search(said):
+    def __init__(self, arguments: tuple[str, ...], stderr: str) -> None:
+        self.stderr, self.cure = stderr, _cure(stderr)
+        if FULL.search(stderr):
             self.code, self.cure = DiskFull.code, "free some disk space (df -h), then run again"
-        super().__init__(f"git {arguments[0]}", _reason(said), self.cure or "see what git says")
+        super().__init__(f"git {arguments[0]}", _reason(stderr), self.cure or "see what git says")
 
 
 class Git:
@@ -51,18 +51,18 @@ class Git:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *arguments: str, said: str | None = None, **environ: str) -> str:
+    def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> str:
         """Run git and return what it prints, without the last line end. Raises GitFailed.
 
         Bytes that are not UTF-8, in the name of a file or the message of a tag, become what ``os.fsdecode`` makes of
         them; given back to git they are the same bytes.
         """
-        printed = self.output(*arguments, said=said.encode() if said is not None else None, **environ)
+        printed = self.output(*arguments, stdin=stdin.encode() if stdin is not None else None, **environ)
         return printed.decode(errors="surrogateescape").rstrip("\n")
 
-    def output(self, *arguments: str, said: bytes | None = None, **environ: str) -> bytes:
+    def output(self, *arguments: str, stdin: bytes | None = None, **environ: str) -> bytes:
         """Run git and return the bytes that it prints. Raises GitFailed."""
-        done = self.run(*arguments, said=said, environ=environ)
+        done = self.run(*arguments, stdin=stdin, environ=environ)
         if done.returncode:
             raise _failed(arguments, done)
         return done.stdout
@@ -70,14 +70,14 @@ class Git:
     def run(
         self,
         *arguments: str,
-        said: bytes | None = None,
+        stdin: bytes | None = None,
         environ: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git, however it ends. Raises TimeoutExpired where it takes more than ``timeout`` seconds."""
         with self._started(*arguments, environ=environ, alone=timeout is not None) as process:
             try:
-                stdout, stderr = process.communicate(said, timeout)
+                stdout, stderr = process.communicate(stdin, timeout)
             except BaseException:
                 if timeout is not None:  # its helpers hold the pipes
                     with suppress(ProcessLookupError):
@@ -242,24 +242,24 @@ def _failed(arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes]
     return GitFailed(arguments, (done.stderr + done.stdout).decode(errors="replace"))
 
 
-def _unusable(folder: Path, said: str) -> GitUnusable:
-    if "not a git repository" in said:
+def _unusable(folder: Path, stderr: str) -> GitUnusable:
+    if "not a git repository" in stderr:
         return GitUnusable(folder, "not a git repository", "git clone it")
-    return GitUnusable(folder, _reason(said), _cure(said) or "correct what git says, then run again")
+    return GitUnusable(folder, _reason(stderr), _cure(stderr) or "correct what git says, then run again")
 
 
-def _cure(said: str) -> str:
+def _cure(stderr: str) -> str:
     """Return the command that git names against a repository of another owner, or nothing."""
-    found = OWNER_CURE.search(said)
-    return found[0].strip() if found else ""
+    match = OWNER_CURE.search(stderr)
+    return match[0].strip() if match else ""
 
 
-def _reason(said: str) -> str:
+def _reason(stderr: str) -> str:
     """Return git's own error line: not a banner of the server, a warning, or a hint before it.
 
     A line that ends in a colon goes on in the indented ones below it.
     """
-    lines = [line.strip() for line in GOES_ON.sub(": ", said).splitlines() if line.strip()]
+    lines = [line.strip() for line in GOES_ON.sub(": ", stderr).splitlines() if line.strip()]
     for start in ("fatal: ", "error: "):
         for number, line in enumerate(lines):
             if line.startswith(start) and NO_PUSH not in line:

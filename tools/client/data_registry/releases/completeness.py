@@ -12,7 +12,7 @@ from data_registry.releases.versions import TAG, Version, list_tags
 log = logging.getLogger(__name__)
 
 ORIGIN = "origin"
-PATIENCE = 10  # seconds until a remote that does not answer is one that cannot be asked
+TIMEOUT = 10  # seconds until a remote that does not answer is given up
 SHOWN = 3  # names in a message
 BROKEN = re.compile(r"ignoring (?:broken|dangling) (?:ref|symref) refs/tags/(\S+)")
 URL = re.compile(r"remote\.(.+)\.url")
@@ -24,12 +24,12 @@ UNATTENDED = {"GIT_ASKPASS": "", "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "neve
 class Origin:
     """The release tags of the git remote, with their objects; ``name`` is empty where the clone has no remote.
 
-    ``unasked`` says why it could not be asked.
+    ``failure`` says why they could not be listed.
     """
 
     name: str = ""
     tags: dict[str, str] = dataclasses.field(default_factory=dict)
-    unasked: str = ""
+    failure: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Gaps:
     missing: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
-    unasked: str = ""
+    failure: str = ""
 
     def __bool__(self) -> bool:
-        return any((self.missing, self.moved, self.unreadable, self.unasked))
+        return any((self.missing, self.moved, self.unreadable, self.failure))
 
     @property
     def fix(self) -> str:
@@ -53,16 +53,16 @@ class Gaps:
     @property
     def lines(self) -> list[str]:
         """Sentences that say it, each with what helps."""
-        found = []
+        lines = []
         if self.missing:
-            found.append(f"not in this clone: {_listed(self.missing)} of {self.origin}; git fetch {self.origin} --tags")
+            lines.append(f"not in this clone: {_listed(self.missing)} of {self.origin}; git fetch {self.origin} --tags")
         if self.moved:
-            found.append(f"differs from {self.origin}: {_listed(self.moved)}; make verify says which is right")
+            lines.append(f"differs from {self.origin}: {_listed(self.moved)}; make verify says which is right")
         if self.unreadable:
-            found.append(f"unreadable tag: {_listed(self.unreadable)}; git fsck")
-        if self.unasked:
-            found.append(f"{self.origin} could not be asked for releases that this clone lacks: {self.unasked}")
-        return found
+            lines.append(f"unreadable tag: {_listed(self.unreadable)}; git fsck")
+        if self.failure:
+            lines.append(f"cannot list the releases of {self.origin}, so this clone may lack some: {self.failure}")
+        return lines
 
 
 def ask_origin(git: Git, name: str = "") -> Origin:
@@ -72,12 +72,12 @@ def ask_origin(git: Git, name: str = "") -> Origin:
         return Origin()
     query = ("-c", "credential.interactive=false", "ls-remote", "--tags", "--refs", remote)
     try:
-        done = git.run(*query, f"refs/tags/{name or '*'}-v*", environ=UNATTENDED, timeout=PATIENCE)
+        done = git.run(*query, f"refs/tags/{name or '*'}-v*", environ=UNATTENDED, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        return Origin(remote, unasked=f"no answer in {PATIENCE} s")
+        return Origin(remote, failure=f"no answer in {TIMEOUT} s")
     if done.returncode:
         error = GitFailed(("ls-remote",), done.stderr.decode(errors="replace"))
-        return Origin(remote, unasked=f"{error.what}; {error.cure}" if error.cure else error.what)
+        return Origin(remote, failure=f"{error.what}; {error.cure}" if error.cure else error.what)
     pairs = (line.split("\t", 1) for line in done.stdout.decode(errors="replace").splitlines())
     tags = {ref.removeprefix("refs/tags/"): target for target, ref in pairs}
     return Origin(remote, {tag: target for tag, target in tags.items() if _is_release(tag, name)})
@@ -94,22 +94,22 @@ def find_gaps(git: Git, name: str = "", origin: Origin | None = None) -> Gaps:
         _in_order(tag for tag in origin.tags if tag not in here and tag not in unreadable),
         _in_order(tag for tag, target in origin.tags.items() if here.get(tag, target) != target),
         unreadable,
-        origin.unasked,
+        origin.failure,
     )
 
 
 def report_gaps(git: Git, name: str = "") -> Gaps:
     """Compare them, and warn of what the clone lacks, before anybody reads an answer from it."""
-    found = find_gaps(git, name)
-    for line in found.lines:
+    gaps = find_gaps(git, name)
+    for line in gaps.lines:
         log.warning("%s", line)
-    return found
+    return gaps
 
 
 def _remote(git: Git) -> str:
     """Return the remote that releases go to: origin, or that of the branch, or the first."""
     listed = git.run("config", "-z", "--name-only", "--get-regexp", r"^remote\..*\.url$").stdout.decode()
-    names = [match[1] for each in listed.split("\0") if (match := URL.fullmatch(each))]
+    names = [match[1] for key in listed.split("\0") if (match := URL.fullmatch(key))]
     if ORIGIN in names:
         return ORIGIN
     head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode().strip()
@@ -118,13 +118,13 @@ def _remote(git: Git) -> str:
 
 
 def _is_release(tag: str, name: str) -> bool:
-    found = TAG.fullmatch(tag)
-    return found is not None and name in {"", found["name"]}
+    match = TAG.fullmatch(tag)
+    return match is not None and name in {"", match["name"]}
 
 
 def _in_order(tags: Iterable[str]) -> tuple[str, ...]:
-    found = [(match["name"], Version.parse(match["version"]), tag) for tag in tags if (match := TAG.fullmatch(tag))]
-    return tuple(tag for *_, tag in sorted(found))
+    releases = [(match["name"], Version.parse(match["version"]), tag) for tag in tags if (match := TAG.fullmatch(tag))]
+    return tuple(tag for *_, tag in sorted(releases))
 
 
 def _listed(tags: tuple[str, ...]) -> str:

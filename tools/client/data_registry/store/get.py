@@ -2,15 +2,16 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from data_registry.releases.release import CROISSANT, README, Output, Release
 from data_registry.stage.errors import ChecksumMismatch, LockHeld, PolicyViolation, UsageError, VerificationFailed
+from data_registry.stage.locks import locked
 from data_registry.stage.output import replacing, sync
 from data_registry.store.objects import UNTRUSTED, Item, check_path, has_bytes, read_list, shown
 from data_registry.store.ownership import Ownership
@@ -56,7 +57,7 @@ def get(release: Release, store: Store, out: Path, advance: Callable[[int], None
         raise UsageError(out, "is inside a .git folder", "choose another OUT")
     out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
-    with _alone(out):
+    with locked(out, lambda: _busy(out)):
         _check_folder(out, paths)
         meter = Meter(advance)
         ownership = Ownership(release, store, out)
@@ -184,13 +185,5 @@ def _check_distinct(out: Path, paths: Iterable[str]) -> None:
             )
 
 
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise LockHeld(out, "another get is writing to this folder", "wait for it, or choose another OUT") from error
-    finally:
-        os.close(descriptor)
+def _busy(out: Path) -> NoReturn:
+    raise LockHeld(out, "another get is writing to this folder", "wait for it, or choose another OUT")

@@ -52,28 +52,27 @@ def verify(release: Release, store: Store, advance: Callable[[int], None] = lamb
 
 def check_tag(release: Release) -> list[Problem]:
     """Return what is wrong with the tag, and with what git has at it."""
-    fix = NEXT
     if release.git("cat-file", "-t", f"refs/tags/{release.tag}") != "tag":
-        return [Problem(release.tag, "expected an annotated tag, got a lightweight one", fix)]
-    said = dict(LINE.findall(release.git("cat-file", "tag", f"refs/tags/{release.tag}")))
-    found = {
+        return [Problem(release.tag, "expected an annotated tag, got a lightweight one", NEXT)]
+    tagged = dict(LINE.findall(release.git("cat-file", "tag", f"refs/tags/{release.tag}")))
+    actual = {
         "logical-hash": str(release.metadata.get("logical_hash")),
         "metadata-sha256": hashlib.sha256(release.read("metadata.json")).hexdigest(),
     }
     problems = [
-        Problem(release.tag, f"its message has {name} {said.get(name, 'nowhere')}, metadata.json {value}", fix)
-        for name, value in found.items()
-        if said.get(name) != value
+        Problem(release.tag, f"{name}: expected {tagged.get(name, 'none')}, as tagged, got {value}", NEXT)
+        for name, value in actual.items()
+        if tagged.get(name) != value
     ]
     try:
         outputs = release.outputs
     except VerificationFailed as error:  # git has other bytes than dvc.lock says
-        return [*problems, Problem(error.where, error.what, fix)]
+        return [*problems, Problem(error.where, error.what, NEXT)]
     for stage in release.stages:
         if not any(name.partition("@")[0] == stage for name in release.locked):  # of a matrix, name@item
-            problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"stage {stage} not found", fix))
+            problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", f"stage {stage} not found", NEXT))
     if not outputs:
-        problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "has no outputs", fix))
+        problems.append(Problem(f"{release.tag} {release.folder}/dvc.lock", "has no outputs", NEXT))
     return problems
 
 
@@ -91,11 +90,11 @@ def _check_samples(release: Release, manifest: Path) -> list[Problem]:
     """Recompute the logical hash from the samples."""
     from data_registry.samples import logical_hash  # lazy, as it imports pyarrow
 
-    if (found := logical_hash(manifest)) == release.metadata.get("logical_hash"):
+    expected, actual = release.metadata.get("logical_hash"), logical_hash(manifest)
+    if actual == expected:
         return []
     where = f"{release.tag} {release.folder}/{MANIFEST}"
-    what = f"its logical hash is {found}, and not what metadata.json says"
-    return [Problem(where, what, "release it again, under the next version")]
+    return [Problem(where, f"expected the logical hash {expected} of metadata.json, got {actual}", NEXT)]
 
 
 def size_of(release: Release) -> int:

@@ -95,9 +95,9 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
     releases, failures = _releases(root, name, version, everything), Failures()
     of = "" if everything and not name else releases[0].name
     origin = ask_origin(Git(root), of)
-    if origin.unasked:
-        log.warning("the tags are not compared with those of %s: %s", origin.name, origin.unasked)
-    for line in dataclasses.replace(find_gaps(Git(root), of, origin), moved=(), unasked="").lines:
+    if origin.failure:
+        log.warning("the tags are not compared with those of %s: %s", origin.name, origin.failure)
+    for line in dataclasses.replace(find_gaps(Git(root), of, origin), moved=(), failure="").lines:
         log.warning("%s", line)
     for release in releases:
         with failures.collected(release.tag * everything):

@@ -126,7 +126,7 @@ def _check_files(git: Git, dataset: Dataset) -> None:
     committed = set(git.files("HEAD", folder))
     new = [path for name in OWN if (git.folder / (path := f"{folder}/{name}")).exists() and path not in committed]
     listed = "".join(f"{path}\0" for path in new).encode()
-    ignored = git.run("check-ignore", "-v", "-z", "--no-index", "--stdin", said=listed).stdout
+    ignored = git.run("check-ignore", "-v", "-z", "--no-index", "--stdin", stdin=listed).stdout
     fields = ignored.decode(errors="replace").split("\0")
     for source, number, pattern, path in zip(*[iter(fields[:-1])] * 4, strict=True):
         if not pattern.startswith("!"):

@@ -55,7 +55,7 @@ def make_commit(git: Git, base: str, name: str, title: str, written: Mapping[str
         git("read-tree", base, GIT_INDEX_FILE=index)
         git("add", "-A", "--", f"data/{name}", GIT_INDEX_FILE=index)
         for path, content in written.items():
-            blob = git.output("hash-object", "-w", "--stdin", said=content).decode().strip()
+            blob = git.output("hash-object", "-w", "--stdin", stdin=content).decode().strip()
             entry = f"100644,{blob},data/{name}/{path}"
             git("update-index", "--add", "--cacheinfo", entry, GIT_INDEX_FILE=index)
         tree = git("write-tree", GIT_INDEX_FILE=index)
@@ -76,7 +76,7 @@ def make_tag(git: Git, release: Release, commit: str, notes: tuple[str, ...] = (
     ]
     tagger = git("var", "GIT_COMMITTER_IDENT")
     head = f"object {commit}\ntype commit\ntag {release.tag}\ntagger {tagger}\n\n"
-    return git("mktag", said=head + "\n".join(lines) + "\n")
+    return git("mktag", stdin=head + "\n".join(lines) + "\n")
 
 
 def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str) -> str:
@@ -88,10 +88,10 @@ def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str)
     try:
         git(*PUSH, target.address, *refs, **target.environ)
     except GitFailed as error:
-        rejection = rejection_of(error.said)
+        rejection = rejection_of(error.stderr)
         if rejection.is_race:
             return ", ".join(rejection.reasons)
-        if refused_by_hook(error.said):
+        if refused_by_hook(error.stderr):
             what = " ".join(rejection.git) or "rejected the push"
             raise ReleaseRefused("pre-push hook", what, "fix what it reports, then run again") from error
         if _has_tag(git, target, tag, name):  # the connection broke after the push

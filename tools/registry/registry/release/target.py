@@ -104,7 +104,7 @@ def fetch_tags(git: Git, target: Target, name: str) -> None:
     try:
         git(*FETCH, target.address, f"{pattern}:{pattern}", **target.environ)
     except GitFailed as error:
-        if "clobber" in error.said:
+        if "clobber" in error.stderr:
             fix = f"find it with git fetch {target.remote} --tags, git tag -d it, then run again"
             raise TagExists(f"{name}-v*", f"a tag differs from the one on {target.remote}", fix) from error
         raise PushFailed(target, error.what, error.cure or ACCESS) from error
