@@ -239,7 +239,7 @@ def test_other_machine_needs_the_url_alone(registry: Registry, tmp_path: Path) -
             2,
             "DVC_REMOTE: unknown remote 'x'; fix: use one of: local",
         ),
-        (["", "1.0.0"], 2, "DS: not set; fix: use one of: letters, "),
+        (["", "1.0.0"], 2, "DS: not set; fix: make get DS="),
         (["letters", "3.0.0"], 2, "version: letters 3.0.0 not found; fix: use one of: 1.0.0, latest"),
     ],
 )

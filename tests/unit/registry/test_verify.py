@@ -102,7 +102,7 @@ def test_samples_that_metadata_does_not_tell_of_are_found(registry: Registry) ->
     registry.git("-c", "user.name=t", "-c", "user.email=t@t", "tag", "-a", "-m", message, "letters-v2.0.0")
     done = registry.run("verify", "letters")
     assert done.returncode == 42
-    assert last(done).startswith("error: letters-v2.0.0 data/letters/samples.parquet: its logical hash is ")
+    assert last(done).startswith("error: letters-v2.0.0 data/letters/samples.parquet: expected the logical hash ")
 
 
 def test_lock_that_was_cut_is_found(registry: Registry) -> None:

@@ -145,5 +145,5 @@ def _dataset(name: str, selection: "Selection", origin: str, columns: list[list[
 
 def _origin(url: str, repo: str | os.PathLike[str] | None) -> str:
     """Return the registry's address, without a password."""
-    named = (os.environ.get(variable) for variable in VARIABLES)
-    return safe_url(url or next(filter(None, [repo and os.fspath(repo), *named]), ""))
+    named = [os.fspath(repo or ""), *(os.environ.get(variable, "") for variable in VARIABLES)]
+    return safe_url(url or next(filter(None, named), ""))

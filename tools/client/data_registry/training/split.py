@@ -92,7 +92,7 @@ class Split:
         """
         pandas = _library("pandas")
         table = self.to_arrow()
-        frame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
         for name, column in zip(table.column_names, table.columns, strict=True):
             nullable = NULLABLE.get(str(column.type))
             if nullable and column.null_count:
@@ -111,9 +111,12 @@ class Split:
 
         """
         data = _library("ray.data", "ray[data]")
-        if all(file.endswith(".parquet") for file in self.files):
-            return data.read_parquet([str(self.paths[file]) for file in self.files], file_extensions=None)
-        return data.from_arrow(self.to_arrow())
+        paths = [str(self.paths[file]) for file in self.files]
+        is_parquet = all(file.endswith(".parquet") for file in self.files)
+        dataset: ray.data.Dataset = (
+            data.read_parquet(paths, file_extensions=None) if is_parquet else data.from_arrow(self.to_arrow())
+        )
+        return dataset
 
     def to_huggingface(self) -> "datasets.Dataset":
         """Return the samples as a dataset of Hugging Face's ``datasets``.
@@ -126,7 +129,8 @@ class Split:
             ['text', 'label']
 
         """
-        return _library("datasets").Dataset(self.to_arrow())
+        dataset: datasets.Dataset = _library("datasets").Dataset(self.to_arrow())
+        return dataset
 
 
 NULLABLE = {f"{sign}int{bits}": f"{sign.upper()}Int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
