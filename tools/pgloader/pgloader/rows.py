@@ -1,6 +1,6 @@
 """Encode rows in the format of binary COPY, column by column, and compute their digests.
 
-@@BENCH@@
+With the adapters of psycopg and pgvector instead, a load takes 1.8 times the processor time (tests/bench/README.md).
 
 Formats: https://www.postgresql.org/docs/current/sql-copy.html, and the receive functions of uuid, text, vector
 (pgvector's src/vector.c) and jsonb.
