@@ -64,11 +64,11 @@ def test_files_are_those_of_their_split() -> None:
 
 def test_columns_have_their_classes_and_the_target_is_the_last() -> None:
     text, label = facts.columns(EMOTION)
-    assert (text.name, text.dtype, text.description, text.classes) == ("text", "string", "the tweet", {})
-    assert label.classes == {"joy": "joy", "anger": "anger"} and not label.is_target
+    assert (text.name, text.type, text.description, text.labels) == ("text", "string", "the tweet", {})
+    assert label.labels == {"joy": "joy", "anger": "anger"} and not label.is_target
     image, label = facts.columns(FASHION)
-    assert (image.dtype, image.shape, label.shape) == ("uint8", (28, 28), ())
-    assert label.classes == {"0": "Bag", "1": "Coat"}
+    assert (image.type, image.shape, label.shape) == ("uint8", (28, 28), ())
+    assert label.labels == {"0": "Bag", "1": "Coat"} and label.classes == ("Bag", "Coat")
     assert [(each.name, each.is_target) for each in facts.columns(WINE)] == [("alcohol", False), ("quality", True)]
     assert facts.columns({}) == []
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from data_registry import samples
 from data_registry.stage.errors import CorruptFile
 
 Metadata = Mapping[str, Any]
@@ -18,15 +19,11 @@ MEASURES = ("by_source", "by_concepts")
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
-    """A column; ``shape`` is that of one value, empty for a scalar; ``classes`` has the names of labels by value."""
+class Column(samples.Column):
+    """A column as stats describes it; ``labels`` are the names of classes by value."""
 
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    description: str
-    is_target: bool
-    classes: dict[str, str]
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    is_target: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +122,8 @@ def columns(metadata: Metadata) -> list[Column]:
 
 def distributions(metadata: Metadata) -> dict[str, dict[str, dict[str, int]]]:
     """Return how often each value occurs, by column and split; labels by the name of their class."""
-    classes = {column.name: column.classes for column in columns(metadata) if column.classes}
-    label = next(iter(classes), "label")
+    labels = {column.name: column.labels for column in columns(metadata) if column.labels}
+    label = next(iter(labels), "label")
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for split, figures in (metadata.get("splits") or {"": metadata.get("summary", {})}).items():
         for key, values in figures.items():
@@ -134,7 +131,7 @@ def distributions(metadata: Metadata) -> dict[str, dict[str, dict[str, int]]]:
                 continue
             kind = key.removesuffix(SUFFIX)
             name = label if kind in {"class", "label"} else kind
-            names = classes.get(name, {})
+            names = labels.get(name, {})
             of_column = counts.setdefault(name, {})
             of_column[split] = {str(names.get(value, value)): int(number) for value, number in values.items()}
     return counts
@@ -232,9 +229,10 @@ def readable(key: str) -> str:
 def _column(name: str, fields: Metadata, is_target: bool) -> Column:
     classes = fields.get("classes", ())
     named = classes.items() if isinstance(classes, dict) else zip(classes, classes, strict=True)
+    labels = {str(value): str(label) for value, label in named}
     shape = tuple(map(int, fields.get("shape", ())))
-    names = {str(value): str(label) for value, label in named}
-    return Column(name, _text(fields["dtype"]), shape, str(fields.get("description", "")), is_target, names)
+    description = str(fields.get("description", ""))
+    return Column(name, _text(fields["dtype"]), description, shape, tuple(labels.values()), labels, is_target)
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> Table | None:

@@ -51,7 +51,7 @@ def values_at(
     by_file = itertools.groupby(sorted(locations), lambda location: location[0])
     numbers = {file: {row for _, row in group} for file, group in by_file}
     declared = declared_schema(read_manifest(manifest))
-    classes = {column.name: column.classes for column in facts.columns(metadata) if column.classes}
+    classes = {column.name: column.labels for column in facts.columns(metadata) if column.labels}
     rows = Rows({file: [file] for file in numbers}, paths, declared, classes)
     return {
         (file, row): values

@@ -64,7 +64,7 @@ class Source:
     def nullable(self) -> dict[str, str]:
         """The types of the columns with missing values."""
         missing = self.metadata.get("checks", {}).get("missing", {})
-        return {column.name: column.dtype for column in self.columns if missing.get(column.name)}
+        return {column.name: column.type for column in self.columns if missing.get(column.name)}
 
     @property
     def tag(self) -> str:
@@ -106,7 +106,7 @@ class Source:
     @property
     def classes(self) -> list[str]:
         """The class names of the target in order; empty if they are not declared."""
-        return next((list(column.classes.values()) for column in self.columns if column.name == self.target), [])
+        return next((list(column.classes) for column in self.columns if column.name == self.target), [])
 
     @property
     def image(self) -> facts.Column | None:
@@ -117,7 +117,7 @@ class Source:
     def text(self) -> str | None:
         """The column of labelled texts, or one named text."""
         features = [column for column in self.columns if column.name != self.target]
-        texts = [column.name for column in features if column.dtype == "string"]
+        texts = [column.name for column in features if column.type == "string"]
         if len(texts) == 1 and self.target is not None:
             return texts[0]
         return "text" if any(column.name == "text" for column in features) else None
@@ -176,7 +176,7 @@ def _for_release(source: Source) -> Iterator[Snippet]:
 
 
 def _program(title: str, template: str, source: Source, needs: str) -> Snippet:
-    numeric = {column.name: column.dtype.startswith(NUMBERS) for column in source.columns}
+    numeric = {column.name: column.type.startswith(NUMBERS) for column in source.columns}
     values = {
         "source": source,
         "part": source.split.replace("-", "_") or "train",  # its name in the card: datasets allows no dash
@@ -210,8 +210,8 @@ def _pandas_options(source: Source, numeric: Mapping[str, bool]) -> str:
 
 def _arrow_types(source: Source) -> str:
     """Return the types that Arrow needs to read a CSV file; empty if it infers them correctly."""
-    has_texts = any(column.dtype == "string" for column in source.columns)
-    types = {column.name: column.dtype for column in source.columns}
+    has_texts = any(column.type == "string" for column in source.columns)
+    types = {column.name: column.type for column in source.columns}
     return literal(types) if has_texts or source.nullable else ""
 
 

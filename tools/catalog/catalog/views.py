@@ -31,7 +31,7 @@ class Card:
         page, metadata = self.page, self.page.entry.metadata
         texts = [page.entry.name, *page.about.values(), page.form, *page.tasks]
         for column in facts.columns(metadata):
-            texts += [column.name, column.description, *column.classes.values()]
+            texts += [column.name, column.description, *column.classes]
         texts += [edition.version for edition in page.entry.editions]
         texts += [*page.warnings, *(problem.title for problem in facts.problems(metadata))]
         return " ".join(texts).lower()

@@ -85,7 +85,7 @@ def profile(
     if any(file.endswith(captioned.ANNOTATIONS) for file in itertools.chain.from_iterable(named.values())):
         entries = captioned.entries_of(named, paths)
         return Profile(captioned.histograms_of(entries), *captioned.tables_of(entries))
-    classes = {column.name: column.classes for column in facts.columns(metadata) if column.classes}
+    classes = {column.name: column.labels for column in facts.columns(metadata) if column.labels}
     rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes)
     return Profile(histograms_of(rows), pictures_of(rows), first_rows_of(rows), columns_without_histogram(rows))
 
