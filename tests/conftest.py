@@ -54,7 +54,13 @@ def mirror() -> Path:
 @pytest.fixture(scope="session")
 def images(root: Path) -> dict[str, str]:
     """The tools' images, built from the sources as they are."""
-    wanted = {name: tool.image() for name, tool in find_tools(root).items() if tool.in_container}
+    return built_images(root)
+
+
+def built_images(root: Path, *names: str) -> dict[str, str]:
+    """Return the images of these tools, or of all, and build those that are missing."""
+    tools = find_tools(root)
+    wanted = {name: tools[name].image() for name in names or tools if tools[name].in_container}
     with alone("images"):
         if missing := {name: image for name, image in wanted.items() if not has_image(image)}:
             build_images(root, missing)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from integration.stack import LASTING, Stack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.extended]
 
 CLUSTER = ["-f", "docker-compose.yml", "-f", "docker-compose.minikube.yml"]
 PINNED = re.compile(r"[a-z0-9./-]+:(?!latest)[\w.-]*\d[\w.-]*(@sha256:[0-9a-f]{64})?")
@@ -21,7 +21,6 @@ def services(stack: Stack) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.extended
 def test_it_says_where_everything_is_and_what_to_type_next(stack: Stack) -> None:
     for name in ("MINIO_PORT", "MINIO_CONSOLE_PORT", "MLFLOW_PORT"):
         assert f"http://localhost:{stack.environ[name]}" in stack.said
@@ -31,7 +30,6 @@ def test_it_says_where_everything_is_and_what_to_type_next(stack: Stack) -> None
     assert not [secret for secret in stack.secrets if secret in stack.said]
 
 
-@pytest.mark.extended
 def test_a_second_run_changes_nothing(stack: Stack) -> None:
     """How long both runs take is in the benchmarks: here other tests run beside it."""
     before = [stack.container(service) for service in LASTING]
@@ -39,7 +37,6 @@ def test_a_second_run_changes_nothing(stack: Stack) -> None:
     assert [stack.container(service) for service in LASTING] == before
 
 
-@pytest.mark.extended
 def test_every_service_is_healthy(stack: Stack) -> None:
     shown = stack.compose("ps", "--format", "json").stdout
     assert {each["Service"]: each["Health"] for each in map(json.loads, shown.splitlines())} == dict.fromkeys(
@@ -47,21 +44,18 @@ def test_every_service_is_healthy(stack: Stack) -> None:
     )
 
 
-@pytest.mark.extended
 @pytest.mark.parametrize("files", [[], CLUSTER])
 def test_configuration_is_clean(stack: Stack, files: list[str]) -> None:
     checked = stack.compose(*files, "config", "-q")
     assert checked.stdout + checked.stderr == ""
 
 
-@pytest.mark.extended
 def test_for_a_cluster_only_the_tools_are_left(stack: Stack) -> None:
     assert stack.compose(*CLUSTER, "config", "--services").stdout == ""
     tools = stack.compose(*CLUSTER, "--profile", "tools", "config", "--services").stdout.split()
     assert sorted(tools) == ["chunk-embed", "cluster", "fetcher", "parquetizer", "pgloader", "stats"]
 
 
-@pytest.mark.extended
 def test_for_a_cluster_secrets_come_from_the_environment_alone(stack: Stack) -> None:
     shown = stack.compose(*CLUSTER, "--profile", "tools", "config", "--format", "json", AWS_SECRET_ACCESS_KEY="given")
     variables = json.loads(shown.stdout)["services"]["fetcher"]["environment"]
@@ -73,7 +67,6 @@ def test_for_a_cluster_secrets_come_from_the_environment_alone(stack: Stack) -> 
     assert variables["AWS_ENDPOINT_URL"].startswith("https://")
 
 
-@pytest.mark.extended
 def test_for_a_cluster_the_database_is_the_one_that_is_forwarded(stack: Stack) -> None:
     kept = {name: value for name, value in stack.environ.items() if not name.startswith(("PGVECTOR_", "MINIKUBE_"))}
     bare = Stack(stack.root, kept, 0, "").compose(*CLUSTER, "--profile", "tools", "config", "--format", "json")
@@ -83,13 +76,11 @@ def test_for_a_cluster_the_database_is_the_one_that_is_forwarded(stack: Stack) -
     assert found == expected and pgloader["extra_hosts"] == ["minikube.host=host-gateway"]
 
 
-@pytest.mark.extended
 def test_published_ports_are_bound_to_loopback(services: dict[str, dict[str, Any]]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert len(ports) == 4 and {port["host_ip"] for port in ports} == {"127.0.0.1"}
 
 
-@pytest.mark.extended
 def test_nothing_gets_more_rights_than_it_needs(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -100,7 +91,6 @@ def test_nothing_gets_more_rights_than_it_needs(services: dict[str, dict[str, An
     assert "docker.sock" not in json.dumps(services)
 
 
-@pytest.mark.extended
 def test_what_keeps_running_has_a_healthcheck_a_restart_policy_and_a_volume(
     services: dict[str, dict[str, Any]],
 ) -> None:
@@ -112,14 +102,8 @@ def test_what_keeps_running_has_a_healthcheck_a_restart_policy_and_a_volume(
     assert services["mlflow"]["read_only"] is True  # it keeps nothing itself
 
 
-@pytest.mark.extended
 def test_images_are_pinned_or_built_here(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service.get("build") or PINNED.fullmatch(service["image"]), f"{name}: {service['image']}"
         for value in service.get("build", {}).get("args", {}).values():
             assert PINNED.fullmatch(value), f"{name}: {value}"
-
-
-def test_a_tool_runs_in_the_stack(stack: Stack, images: dict[str, str]) -> None:
-    shown = stack.compose("run", "--rm", "fetcher", "--help", FETCHER_TAG=images["fetcher"].rpartition(":")[2])
-    assert shown.stdout.startswith("Usage: fetcher")

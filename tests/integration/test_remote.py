@@ -1,4 +1,4 @@
-"""ENV=docker: data to the stack's MinIO and back, and what is said where that cannot be."""
+"""ENV=docker: data to the stack's MinIO and back, what is said where that cannot be, and a tool in the stack."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import git
+from conftest import built_images, git
 from integration.clones import DVC, Clone, clone_of, error_line, tree
 from integration.stack import Stack
 
@@ -140,3 +140,9 @@ def test_fetcher_in_its_container_reaches_the_stack(
     fetched = subprocess.run(fetch, cwd=tmp_path, env=known, text=True, capture_output=True)
     assert fetched.returncode == 0, fetched.stderr
     assert (tmp_path / "raw" / "a.txt").read_bytes() == body
+
+
+def test_a_tool_runs_in_the_stack(stack: Stack, root: Path) -> None:
+    image = built_images(root, "fetcher")["fetcher"]
+    shown = stack.compose("run", "--rm", "fetcher", "--help", FETCHER_TAG=image.rpartition(":")[2])
+    assert shown.stdout.startswith("Usage: fetcher")

@@ -17,7 +17,6 @@ KINDS = {  # the kinds of test of which make test has one at least, and where
     "contract of the tools": "contract/test_every_tool.py",
     "journey on the host": "e2e/test_new.py",
     "journey in containers, with the real services": "integration/test_remote.py",
-    "tool in the Compose stack": "integration/test_compose.py",
     "embedded database, and a kill of it": "integration/test_embedded.py",
     "page in a browser": "e2e/test_catalog.py",
     "foreign configuration of git": "unit/registry/test_git_world.py",
