@@ -7,6 +7,7 @@ import termios
 
 import pytest
 from click.testing import CliRunner
+from stage.progress import progress
 from unit.stage import toy
 
 
@@ -70,6 +71,15 @@ def test_what_ends_well_ends_at_100_percent():
     assert "[####################################]  100%" in on_a_terminal("work", "0", "9")[1]
     result = CliRunner().invoke(toy.tool, ["work", "0", "8"])
     assert result.stderr.splitlines()[-2:] == ["counting: 50 % of 8 rows", "counting: 100 % of 8 rows"]
+
+
+def test_plain_lines_end_at_100_percent_however_short_the_last_part(monkeypatch, caplog):
+    with caplog.at_level("INFO"), progress("counting", 4, "rows") as advance:
+        monkeypatch.setattr("stage.progress.INTERVAL", 0.0)
+        advance(3)
+        monkeypatch.setattr("stage.progress.INTERVAL", 3600.0)
+        advance(1)
+    assert caplog.messages == ["counting: 75 % of 4 rows", "counting: 100 % of 4 rows"]
 
 
 def test_more_than_the_total_is_said_without_a_share():

@@ -19,7 +19,7 @@ from launcher.virtualenvs import hold, virtualenv
 
 USAGE = "tools/run TOOL ARGS...  (RUNTIME=container|host)"
 
-# Until the tool itself can say that it was interrupted, Ctrl-C ends it without a word, and without a traceback.
+# Until the tool itself can print that it was interrupted, Ctrl-C ends it silently, without a traceback.
 LAUNCHER = """\
 import signal, sys
 caught = signal.getsignal(signal.SIGINT)

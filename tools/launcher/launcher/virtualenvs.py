@@ -30,7 +30,7 @@ def environments(root: Path) -> Path:
 
 
 def virtualenv(tool: Tool, root: Path) -> Path:
-    """Return the tool's virtual environment, made where there is none of this lock yet.
+    """Return the tool's virtual environment, created if there is none for this lock yet.
 
     Two processes that need it at once make it once. Raises CannotRun where it cannot be made or used, and NotAtHand
     before anything is fetched.

@@ -40,16 +40,21 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
             yield bar.update
             bar.update(max(0, total - bar.pos))  # success is 100 %, whatever was counted twice or not at all
         return
-    done, last = 0, time.monotonic()
+    done, printed, last = 0, 0, time.monotonic()
+
+    def report() -> None:
+        nonlocal printed, last
+        printed, last = done, time.monotonic()
+        share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
+        log.info("%s: %s %s", label, share, unit)
 
     def advance(amount: int) -> None:
-        nonlocal done, last
+        nonlocal done
         done += amount
         if time.monotonic() - last >= INTERVAL:
-            last = time.monotonic()
-            share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
-            log.info("%s: %s %s", label, share, unit)
+            report()
 
     yield advance
-    if 0 < done < total:
-        advance(total - done)
+    done = max(done, total)
+    if 0 < printed < done:  # who has seen the beginning sees the end
+        report()

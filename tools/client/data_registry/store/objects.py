@@ -170,7 +170,7 @@ def find_faults(
 ) -> list[Fault]:
     """Read every object of a release back from the store and hash it; return what is missing or damaged, by path.
 
-    ``advance`` is told of the bytes as they come, ``kept`` gets those of the paths it names.
+    ``advance`` is called with the number of bytes read, ``kept`` with the blocks of the paths it names.
     Raises NetworkFailed where the store does not answer.
     """
     items, faults = list_items(release, store)
