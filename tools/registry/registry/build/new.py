@@ -33,14 +33,15 @@ INDEX_HEADER = """\
 # release, and the dataset whose questions measure the index.
 """
 
+# A README with one of these lines is not filled in yet, also if an earlier version of the tool wrote it.
 README = """\
 # {name}
 
-What the data is, in one or two sentences.
+What the data is, in a sentence or two.
 
 - **Source:** where it comes from
-- **Licence:** what it may be used for
-- **Cite:** how to cite it
+- **Licence:** what its users may do with it
+- **Cite:** whom they have to thank
 
     make dataset DS={name}
 """
