@@ -281,7 +281,7 @@ def test_front_matter_that_cannot_be_kept_is_refused(readme: str, message: str, 
 def test_a_readme_in_another_encoding_is_refused(tmp_path: Path) -> None:
     dataset = make(tmp_path)
     (tmp_path / "README.md").write_bytes("# Gr\xfc\xdfe".encode("latin-1"))
-    with pytest.raises(UsageError, match=r"README.md: is not UTF-8; fix: save it as UTF-8"):
+    with pytest.raises(UsageError, match=r"README.md: not UTF-8; fix: save it as UTF-8"):
         card_of(dataset)
 
 
@@ -308,10 +308,10 @@ def test_the_command_writes_the_cards_of_all_or_one(tmp_path: Path, monkeypatch:
     folder = tmp_path / "clone" / "data"
     (folder / "greetings" / "README.md").write_text("# Greetings\n")
     one = CliRunner().invoke(cli, ["cards"], env={"DS": "greetings"})
-    assert (one.exit_code, one.output) == (0, "greetings: README.md written\n")
+    assert (one.exit_code, one.output) == (0, "greetings: README.md updated\n")
     assert (folder / "greetings" / "README.md").read_text().endswith("---\n\n# Greetings\n")
     everything = CliRunner().invoke(cli, ["cards"])
-    assert everything.output == "greetings: README.md is current\nnumbers: README.md written\n"
+    assert everything.output == "greetings: README.md is current\nnumbers: README.md updated\n"
 
 
 def test_a_card_that_cannot_be_written_is_told_before_the_build(

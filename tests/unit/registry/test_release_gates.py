@@ -87,7 +87,8 @@ def test_nor_is_a_readme_with_the_lines_of_a_new_one(clone: Path) -> None:
     build(clone, "greetings", MORE)
     readme = clone / "data/greetings/README.md"
     readme.write_text("# greetings\n\nWords.\n\n- **Licence:** what its users may do with it\n")
-    refused(40, "README.md, '- **Licence:** what its users may do with it': not filled in yet", lambda: make(clone, "1.1.0"))
+    place = "README.md, '- **Licence:** what its users may do with it'"
+    refused(40, f"{place}: not filled in yet", lambda: make(clone, "1.1.0"))
     readme.write_text("# greetings\n\nForms, some of them to be filled in.\n\n- **Licence:** MIT\n")
     assert make(clone, "1.1.0").outcome == "released", "words of people's own"
 
