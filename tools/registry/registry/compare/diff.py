@@ -99,8 +99,7 @@ def as_markdown(title: str, diff: Diff, values: Values | None = None) -> str:
         if len(samples):
             lines += ["", f"**{kind}**" + (f", the first {FIRST}" if len(samples) > FIRST else ""), ""]
             for sample in first(samples):
-                changes = "; ".join(_value_lines(kind, sample, values))
-                where = "; ".join(filter(None, (place(sample, kind), changes)))
+                where = "; ".join([place(sample, kind), *_value_lines(kind, sample, values)])
                 lines.append(f"- `{sample['sample_id']}` {_escaped(where)}")
     for heading, changes in (("schema", diff.schema), ("drift", diff.drift)):
         if changes:

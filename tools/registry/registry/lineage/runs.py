@@ -1,6 +1,7 @@
 """Read registered models from MLflow: versions, runs, and the data that the runs logged."""
 
 import dataclasses
+import functools
 import logging
 import re
 import tempfile
@@ -101,7 +102,7 @@ def _trained(client: "MlflowClient", version: "ModelVersion") -> Trained:
     if not run_id and model_id:
         run_id = client.get_logged_model(model_id).source_run_id
     runs: list[Run] = []
-    while run_id and (run := _looked_up(lambda wanted=run_id: client.get_run(wanted))):
+    while run_id and (run := _looked_up(functools.partial(client.get_run, run_id))):
         runs.append(run)
         run_id = run.data.tags.get(PARENT)
         if any(run_id == other.info.run_id for other in runs):

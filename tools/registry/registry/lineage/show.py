@@ -102,7 +102,7 @@ def as_text(description: Description) -> str:
     lines += rows("params", (f"{path} = {_plain(value)}" for path, value in _leaves(params)))
     lines += rows("tools", provenance.get("tools", {}).values())
     hashes = {listed.logical_hash: listed.version for listed in reversed(description.versions)}
-    same = hashes.get(metadata.get("logical_hash"), "")
+    same = hashes.get(str(metadata.get("logical_hash")), "")
     if description.version == WORKING_COPY and description.versions:
         last = description.versions[0].version
         lines += row(
