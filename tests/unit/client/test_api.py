@@ -39,14 +39,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
-def test_the_examples_are_right(world: World, empty: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_are_right(world: World, empty: bytes, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(empty)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     names = {name: getattr(data_registry, name) for name in data_registry.__all__}
     for name in MODULES:
         module = importlib.import_module(f"data_registry.{name}")
         done = doctest.testmod(module, extraglobs={**names, "mlflow": mlflow})
         assert done.attempted and not done.failed, name
+    mlflow.set_tracking_uri("")
 
 
 def test_releases_of_a_clone_and_of_a_url(world: World, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def greetings_more() -> list[tuple[str, str]]:
         ),
         (
             {"split": "val", "rows": [True]},
-            "rows: expected a mask of 2 values, got 1; fix: give one value for each row of the split",
+            "rows: expected a mask of 2 values, got 1; fix: ",
         ),
         ({"split": "val", "rows": [0.5]}, "rows: expected row numbers or a mask"),
         ({"split": "val", "rows": [[0]]}, "rows: expected row numbers or a mask"),

@@ -164,7 +164,7 @@ def test_repeated_rows_are_named(client: MlflowClient, shared: World) -> None:
     result = CliRunner().invoke(cli, ["explain", "bootstrap/1"])
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
-    assert "2 of the 200 samples of wines-v1.0.0, named by rows" in text
+    assert "2 of 200 samples of wines-v1.0.0, selected by rows" in text
     assert "2 of the 4 logged rows are repeated" in text
     (part,) = json.loads(CliRunner().invoke(cli, ["explain", "bootstrap/1", "--json"]).stdout)["parts"]
     assert part["repeated"] == 2 and len(part["samples"]) == 4

@@ -53,7 +53,7 @@ METADATA = {
 class Locked:
     """What a stage made, by dvc.lock: a path below the dataset's folder, its object, and its size in bytes.
 
-    ``files`` is how many a folder has, zero where that is not said.
+    ``files`` is how many a folder has, zero where dvc.lock does not say.
     """
 
     path: str
@@ -64,8 +64,8 @@ class Locked:
 
 def read_metadata(content: bytes, where: str, error: Kind, fix: str) -> dict[str, Any]:
     """Return metadata.json, in which what is read of it has the right types. Raises ``error`` for anything else."""
-    found: dict[str, Any] = read_json(content, where, METADATA, error, fix)
-    return found
+    metadata: dict[str, Any] = read_json(content, where, METADATA, error, fix)
+    return metadata
 
 
 def read_lock(content: bytes, where: str, error: Kind, fix: str) -> dict[str, list[Locked]]:

@@ -65,10 +65,10 @@ class Release:
 
     def read(self, path: str) -> bytes:
         """Return a file of the dataset's folder that git has. Raises VerificationFailed where it has none."""
-        found = self.find(path)
-        if found is None:
+        content = self.find(path)
+        if content is None:
             raise VerificationFailed(self.tag, f"{self.folder}/{path} not found", FIX)
-        return found
+        return content
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
@@ -94,15 +94,15 @@ class Release:
         in_git = {
             str(PurePosixPath(name).relative_to(self.folder)) for name in self.git.files(self._revision, self.folder)
         }
-        found = [
+        outputs = [
             Output(out.path, out.md5, out.size, out.path in in_git, out.files)
-            for outputs in self.locked.values()
-            for out in outputs
+            for locked in self.locked.values()
+            for out in locked
         ]
-        for output in found:
+        for output in outputs:
             if output.in_git and hashlib.md5(self.read(output.path), usedforsecurity=False).hexdigest() != output.md5:
                 raise VerificationFailed(f"{self.tag} {output.path}", "does not match dvc.lock", "release it again")
-        return found
+        return outputs
 
     def sha256(self, path: str) -> str:
         """Return the SHA-256 of a file by metadata.json, whose own the tag has; empty for a file that is not in it."""
@@ -113,8 +113,8 @@ class Release:
         """The SHA-256 of files by path: raw ones by the pins of their sources, processed ones by what stats found."""
         sources = self.metadata.get("provenance", {}).get("sources", [])
         files = self.metadata.get("files", {})
-        return {f"raw/{each['name']}": each["sha256"] for each in sources} | {
-            path: each["sha256"] for path, each in files.items()
+        return {f"raw/{source['name']}": source["sha256"] for source in sources} | {
+            path: file["sha256"] for path, file in files.items()
         }
 
     @property

@@ -166,15 +166,15 @@ def find_faults(
     release: Release,
     store: Store,
     advance: Callable[[int], None] = lambda _: None,
-    kept: Mapping[str, Callable[[bytes], object]] | None = None,
+    sinks: Mapping[str, Callable[[bytes], object]] | None = None,
 ) -> list[Fault]:
     """Read every object of a release back from the store and hash it; return what is missing or damaged, by path.
 
-    ``advance`` is called with the number of bytes read, ``kept`` with the blocks of the paths it names.
+    ``advance`` is called with the number of bytes read, ``sinks`` with the blocks of the paths it names.
     Raises NetworkFailed where the store does not answer.
     """
     items, faults = list_items(release, store)
-    return sorted(faults + check_items(items, store, advance, kept), key=lambda fault: fault.path)
+    return sorted(faults + check_items(items, store, advance, sinks), key=lambda fault: fault.path)
 
 
 def list_items(release: Release, store: Store) -> tuple[list[Item], list[Fault]]:
@@ -188,7 +188,7 @@ def list_items(release: Release, store: Store) -> tuple[list[Item], list[Fault]]
         if not output.is_folder:
             items.append(Item(output.path, output.md5, release.sha256(output.path), output.size))
             continue
-        with _noted(faults, Item(output.path, output.md5)):
+        with _recorded(faults, Item(output.path, output.md5)):
             listed = read_list(store, output)
             items += [dataclasses.replace(item, sha256=release.sha256(item.path)) for item in listed]
     return items, faults
@@ -204,11 +204,11 @@ def check_items(
     items: Iterable[Item],
     store: Store,
     advance: Callable[[int], None] = lambda _: None,
-    kept: Mapping[str, Callable[[bytes], object]] | None = None,
+    sinks: Mapping[str, Callable[[bytes], object]] | None = None,
 ) -> list[Fault]:
     """Read files back, each object once, and return what is missing or damaged."""
     items = list(items)
-    keep = {item.md5: kept[item.path] for item in items if kept and item.path in kept}
+    keep = {item.md5: sinks[item.path] for item in items if sinks and item.path in sinks}
     meter, copies = Meter(advance), Counter(item.md5 for item in items)  # the size of a release counts each
 
     def check(item: Item) -> list[Fault]:
@@ -219,7 +219,7 @@ def check_items(
             meter(len(block) * copies[item.md5])
             also(block)
 
-        with _noted(found, item):
+        with _recorded(found, item):
             copy_object(store, item.md5, write, sha256=item.sha256, limit=item.limit)
         return found
 
@@ -233,7 +233,7 @@ def _limit(item: Item) -> float:
 
 
 @contextlib.contextmanager
-def _noted(faults: list[Fault], item: Item) -> Iterator[None]:
+def _recorded(faults: list[Fault], item: Item) -> Iterator[None]:
     try:
         yield
     except Absent:

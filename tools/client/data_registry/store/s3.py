@@ -80,7 +80,7 @@ class S3Store:
         part = max(PART, (size // PARTS >> 20) + 1 << 20)
 
         def put(client: Any) -> None:
-            told.begin()
+            upload.begin()
             with source.open("rb") as file:
                 client.put_object(
                     **self._at(md5),
@@ -88,10 +88,10 @@ class S3Store:
                     length=size,
                     part_size=part,
                     metadata=self._settings.headers,
-                    progress=told,
+                    progress=upload,
                 )
 
-        told = _Told(advance)
+        upload = _UploadProgress(advance)
         with self._failing_as(PushFailed, md5):
             self._ask(put)
 
@@ -122,7 +122,7 @@ class S3Store:
             if not region or region == before:
                 raise
             with self._making:
-                if self._region != region:  # another thread may have been told before
+                if self._region != region:  # another thread may have changed it before
                     self._region, self._made = region, None
         return question(self._client()[0])
 
@@ -214,23 +214,23 @@ class S3Store:
         return kind(f"remote {self.remote}", what, "docker compose up infra, or create it")
 
 
-class _Told:
-    """What minio tells of the bytes of an upload; of one that begins again, each byte counts once."""
+class _UploadProgress:
+    """The progress callback that minio takes; of an upload that is repeated, each byte counts once."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance, self._most, self._done = advance, 0, 0
+        self._advance, self._highest, self._done = advance, 0, 0
 
     def begin(self) -> None:
         self._done = 0
 
     def set_meta(self, object_name: str, total_length: int) -> None:
-        """Take what minio says first."""
+        """Ignore the size, which is known."""
 
     def update(self, length: int) -> None:
         self._done += length
-        if self._done > self._most:
-            more, self._most = self._done - self._most, self._done
-            self._advance(more)
+        if self._done > self._highest:
+            self._advance(self._done - self._highest)
+            self._highest = self._done
 
 
 def _opened(client: Any, start: int, **place: str) -> Any:

@@ -1,6 +1,6 @@
 """What a remote in S3 is opened with, resolved as DVC does: its own section first, then AWS_*, then the profile.
 
-What only botocore knows (profiles, SSO, assumed roles, credential processes, containers, instances) it is asked.
+Profiles, SSO, assumed roles, credential processes, containers and instances are left to botocore.
 """
 
 import contextlib
@@ -55,12 +55,12 @@ class Fixed:
 class Renewed:
     """A provider of botocore's credentials, which it renews where they expire."""
 
-    found: Any
+    credentials: Any
     where: str
 
     def retrieve(self) -> Keys:
-        with asked(self.where):
-            frozen = self.found.get_frozen_credentials()
+        with translated(self.where):
+            frozen = self.credentials.get_frozen_credentials()
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
@@ -97,7 +97,7 @@ def resolve(remote: str, section: Section, foreign: bool = False) -> S3Settings:
     parts = urlsplit(section["url"])
     if not parts.netloc or "@" in parts.netloc or parts.query or not section["url"].isprintable():
         raise UsageError(where, f"invalid url {section['url']!r:.100}", "write s3://bucket/prefix")
-    with asked(where):
+    with translated(where):
         session = _session(section)
         profile = session.get_scoped_config()
         region = _region(section, session)
@@ -125,7 +125,7 @@ def resolve(remote: str, section: Section, foreign: bool = False) -> S3Settings:
 
 
 @contextlib.contextmanager
-def asked(where: str) -> Iterator[None]:
+def translated(where: str) -> Iterator[None]:
     """Turn what botocore raises into one line."""
     from botocore import exceptions  # lazy: it and its session take a third of a second to import
 
@@ -162,15 +162,15 @@ def _region(section: Section, session: Any) -> str:
 
 def _endpoint(where: str, section: Section, session: Any, profile: dict[str, Any]) -> str:
     secure = "https" if _flag(where, section, "use_ssl", True) else "http"
-    found = section.get("endpointurl") or _configured(session, profile) or f"{secure}://{AWS}"
+    endpoint = section.get("endpointurl") or _configured(session, profile) or f"{secure}://{AWS}"
     try:
-        parts = urlsplit(found)
+        parts = urlsplit(endpoint)
         fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
-        fits = fits and parts.path.strip("/") == parts.query == "" and (parts.port or True) and found.isprintable()
+        fits = fits and parts.path.strip("/") == parts.query == "" and (parts.port or True) and endpoint.isprintable()
     except ValueError:
         fits = False
     if not fits:
-        what = f"invalid endpoint {found!r:.200}"
+        what = f"invalid endpoint {endpoint!r:.200}"
         raise UsageError(where, what, "write http(s)://host:port in AWS_ENDPOINT_URL, or endpointurl of the remote")
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -210,8 +210,8 @@ def _provider(where: str, section: Section, session: Any) -> Renewed | None:
     if bool(key) != bool(secret) and not section.get("profile"):
         missing = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
         raise UsageError(where, f"{missing} is not set", "set both, or neither")
-    found = session.get_credentials()
-    return Renewed(found, where) if found else None
+    credentials = session.get_credentials()
+    return Renewed(credentials, where) if credentials else None
 
 
 def _flag(where: str, section: Section, name: str, default: bool = False) -> bool:

@@ -30,10 +30,10 @@ def row_numbers(rows: Any, count: int) -> Rows:
     if kind:
         fix = "rows=train.index, for a frame whose index is that of the split" if kind == "DataFrame" else NUMBERS
         raise UsageError("rows", f"expected row numbers or a mask, got a {kind}", fix)
-    if isinstance(rows, list | tuple) and len({isinstance(each, bool | np.bool_) for each in rows}) > 1:
+    if isinstance(rows, list | tuple) and len({isinstance(row, bool | np.bool_) for row in rows}) > 1:
         raise UsageError("rows", "expected row numbers or a mask, got both", NUMBERS)
-    found = _array(rows)
-    return _of_mask(found, count) if found.dtype.kind == "b" else _of_numbers(found, count)
+    array = _array(rows)
+    return _of_mask(array, count) if array.dtype.kind == "b" else _of_numbers(array, count)
 
 
 def _kind(rows: Any) -> str:
@@ -42,7 +42,7 @@ def _kind(rows: Any) -> str:
     By the names of classes: of pandas, polars, pyarrow, numpy, and of what follows pandas, as modin and dask; none of
     them need be installed.
     """
-    return next((each.__name__ for each in type(rows).__mro__ if each.__name__ in UNCLEAR), "")
+    return next((base.__name__ for base in type(rows).__mro__ if base.__name__ in UNCLEAR), "")
 
 
 def _of_series(rows: Any, count: int) -> Rows:
@@ -52,7 +52,7 @@ def _of_series(rows: Any, count: int) -> Rows:
         fix = "rows=series.index for the rows that it has, rows=series.to_numpy() where its values are row numbers"
         raise UsageError("rows", what, fix)
     values = rows.to_list()
-    if not all(isinstance(each, bool) for each in values):
+    if not all(isinstance(value, bool) for value in values):
         raise UsageError("rows", "the mask has missing values", "replace them by True or False")
     if not hasattr(rows, "index"):
         return _of_mask(np.array(values, bool), count)
@@ -71,21 +71,21 @@ def _of_mask(mask: npt.NDArray[Any], count: int) -> Rows:
     return np.flatnonzero(mask)
 
 
-def _of_numbers(found: npt.NDArray[Any], count: int) -> Rows:
-    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < count:
-        wrong = found[(found < 0) | (found >= count)][0]
+def _of_numbers(numbers: npt.NDArray[Any], count: int) -> Rows:
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < count:
+        wrong = numbers[(numbers < 0) | (numbers >= count)][0]
         raise UsageError("rows", f"row {wrong} is out of range, 0 to {count - 1}", "check split and version")
-    if len(found) == count > 2 and int(found.max()) <= 1:
+    if len(numbers) == count > 2 and int(numbers.max()) <= 1:
         what = f"ambiguous: {count} numbers, each 0 or 1, may be a mask or row numbers"
         raise UsageError("rows", what, "give a mask as truth values: rows=mask.astype(bool)")
-    return found.astype(np.int64)
+    return numbers.astype(np.int64)
 
 
 def _array(rows: Any) -> npt.NDArray[Any]:
     try:
-        found = np.asarray(rows)
+        array = np.asarray(rows)
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # ragged lists; arrays on a GPU
         raise UsageError("rows", f"expected row numbers or a mask: {error}", NUMBERS) from error
-    if found.ndim != 1 or (found.dtype.kind not in "iub" and len(found)):
+    if array.ndim != 1 or (array.dtype.kind not in "iub" and len(array)):
         raise UsageError("rows", f"expected row numbers or a mask, got {type(rows).__name__}", NUMBERS)
-    return found
+    return array

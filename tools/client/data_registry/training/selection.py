@@ -59,7 +59,7 @@ class Selection:
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
-FIELDS = tuple(each.name for each in dataclasses.fields(Selection))
+FIELDS = tuple(field.name for field in dataclasses.fields(Selection))
 
 
 def choose(manifest: Path, split: str | None, rows: Any, sample_ids: Iterable[Any] | None) -> tuple[str, pa.Array]:
@@ -69,18 +69,18 @@ def choose(manifest: Path, split: str | None, rows: Any, sample_ids: Iterable[An
     """
     if rows is not None and sample_ids is not None:
         raise UsageError("log_dataset", "got both rows and sample_ids", "give one of them")
-    known = pq.read_table(manifest, columns=["sample_id", "split"])
-    splits = pc.unique(known["split"]).to_pylist()
+    samples = pq.read_table(manifest, columns=["sample_id", "split"])
+    splits = pc.unique(samples["split"]).to_pylist()
     if split is not None and split not in splits:
         raise UsageError("split", f"{split!r:.60} not found in this release", f"use one of: {', '.join(splits)}")
     if rows is not None and split is None and len(splits) > 1:
         raise UsageError("split", "not given, and rows are of a split", f"use one of: {', '.join(splits)}")
     if split is not None:
-        known = known.filter(pc.equal(known["split"], split))
-    there = known["sample_id"].combine_chunks()
+        samples = samples.filter(pc.equal(samples["split"], split))
+    ids = samples["sample_id"].combine_chunks()
     if rows is None and sample_ids is None:
-        return ALL, there
-    chosen = _ids(sample_ids, there) if sample_ids is not None else there.take(pa.array(row_numbers(rows, len(there))))
+        return ALL, ids
+    chosen = _ids(sample_ids, ids) if sample_ids is not None else ids.take(pa.array(row_numbers(rows, len(ids))))
     if not len(chosen):
         raise UsageError("log_dataset", "the selection is empty", "leave rows and sample_ids out to mean all samples")
     return IDS if sample_ids is not None else ROWS, chosen
@@ -96,8 +96,8 @@ def write_selection(selection: Selection, ids: pa.Array, folder: Path) -> None:
 
 def read_selection(path: Path) -> tuple[Selection, pa.Array | None]:
     """Read a selection and its ids, None for all samples. Raises CorruptFile where they are not what was written."""
-    found = read_json(read_bytes(path, LARGEST), path.name, SHAPE, CorruptFile, FIX)
-    selection = Selection(**{name: value for name, value in found.items() if name in FIELDS})
+    document = read_json(read_bytes(path, LARGEST), path.name, SHAPE, CorruptFile, FIX)
+    selection = Selection(**{name: value for name, value in document.items() if name in FIELDS})
     if selection.name != path.stem:
         raise CorruptFile(path.name, "its content does not match the hash in its name", FIX)
     if selection.how == ALL:
@@ -125,16 +125,16 @@ def digest(ids: pa.Array) -> str:
     return hashlib.sha256(memoryview(ids.buffers()[1])[start : start + len(ids) * 16]).hexdigest()
 
 
-def _ids(sample_ids: Iterable[Any], there: pa.Array) -> pa.Array:
+def _ids(sample_ids: Iterable[Any], known: pa.Array) -> pa.Array:
     given: Sequence[Any] = sample_ids.to_pylist() if hasattr(sample_ids, "to_pylist") else list(sample_ids)
     try:
         if wrong := [each for each in given if not isinstance(each, str | bytes | bytearray | memoryview)]:
             raise TypeError(f"expected text or bytes, got {type(wrong[0]).__name__}")
-        ids = pa.array([bytes.fromhex(each) if isinstance(each, str) else bytes(each) for each in given], ID)
+        ids = pa.array([bytes.fromhex(value) if isinstance(value, str) else bytes(value) for value in given], ID)
     except (ValueError, TypeError) as error:
         fix = "give 16 bytes or 32 hex digits each, as samples.parquet has them"
         raise UsageError("sample_ids", f"invalid sample id: {error}", fix) from error
-    unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=there)))
+    unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
     if len(unknown):
         what = f"{len(unknown)} not found in this release or split, as {unknown[0].as_py().hex()}"
         raise UsageError("sample_ids", what, "check split and version")
