@@ -12,6 +12,7 @@ import mlflow
 import pytest
 from conftest import git
 from data_registry import errors, get, list_releases, load, verify
+from unit.registry.lineage_records import records
 from unit.registry.lineage_world import TEXTS, Made, World, make_world, parquet, rows, wines
 
 LABELS = ("joy", "anger", "love", "fear", "sadness", "surprise")
@@ -39,15 +40,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's, with SQLAlchemy 2.1
-def test_the_examples_are_right(world: World, empty: bytes, tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_bytes(empty)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+def test_the_examples_are_right(world: World, empty: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "training")
     names = {name: getattr(data_registry, name) for name in data_registry.__all__}
-    for name in MODULES:
-        module = importlib.import_module(f"data_registry.{name}")
-        done = doctest.testmod(module, extraglobs={**names, "mlflow": mlflow})
-        assert done.attempted and not done.failed, name
-    mlflow.set_tracking_uri("")
+    with records(tmp_path, empty):  # whose artifacts are in this folder
+        mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        for name in MODULES:
+            module = importlib.import_module(f"data_registry.{name}")
+            done = doctest.testmod(module, extraglobs={**names, "mlflow": mlflow})
+            assert done.attempted and not done.failed, name
+        mlflow.set_tracking_uri("")
+    assert list((tmp_path / "artifacts").rglob("selection-*.parquet"))
 
 
 def test_releases_of_a_clone_and_of_a_url(world: World, tmp_path: Path) -> None:
