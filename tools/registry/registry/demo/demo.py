@@ -150,7 +150,8 @@ Done in {seconds:.0f} s; everything is in .demo/. Open the catalogue in a browse
 
   {page.as_uri()}
 
-or run make catalog-serve and open http://127.0.0.1:8080/. The commands on its pages work in .demo/repo.
+or run make catalog-serve and open http://127.0.0.1:8080/.
+The commands on its pages work in .demo/repo.
 
 Next, with real data: make dataset DS={TRAINED_ON}"""
 
