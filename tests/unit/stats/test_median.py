@@ -51,7 +51,7 @@ def test_the_median_is_numpys_whatever_the_values_the_pieces_and_the_memory(
     values: list[float], cuts: list[int], few: int
 ):
     column = Column(values, cuts)
-    with mock.patch.object(median, "FEW", few):
+    with mock.patch.object(median, "MAX_COLLECTED", few):
         assert column.median() == expected(column.values)
     assert column.passes <= 4
 
@@ -69,7 +69,7 @@ def test_the_median_is_numpys_whatever_the_values_the_pieces_and_the_memory(
 )
 def test_the_search_narrows_only_as_far_as_it_must(values: list[float], few: int, passes: int):
     column = Column(values)
-    with mock.patch.object(median, "FEW", few):
+    with mock.patch.object(median, "MAX_COLLECTED", few):
         assert column.median() == expected(column.values)
     assert column.passes == passes
 
@@ -79,7 +79,7 @@ def test_the_search_narrows_only_as_far_as_it_must(values: list[float], few: int
 def test_the_middle_pair_may_straddle_the_end_of_a_run_of_equals(equal: int, others: tuple[int, int]):
     below, above = others
     column = Column([-1.0] * below + [1.0] * equal + [2.0] * above)
-    with mock.patch.object(median, "FEW", 1):
+    with mock.patch.object(median, "MAX_COLLECTED", 1):
         assert column.median() == expected(column.values)
 
 
