@@ -101,5 +101,5 @@ def test_cut_lock_is_refused(tree: Path) -> None:
         apples.check_lock()
     for text in ("", "{}\n"):
         (apples.folder / "dvc.lock").write_text(text)
-        with pytest.raises(ReleaseRefused, match="stage fetcher is missing"):
+        with pytest.raises(ReleaseRefused, match="stage fetcher not found"):
             apples.check_lock()
