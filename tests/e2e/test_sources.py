@@ -100,7 +100,7 @@ def test_a_cut_lock_file_is_noticed(clone: Path, root: Path) -> None:
     text = (folder / "dvc.lock").read_text()
     try:
         (folder / "dvc.lock").write_text(text.partition("  stats:")[0])
-        with pytest.raises(ReleaseRefused, match="stage stats is missing"):
+        with pytest.raises(ReleaseRefused, match="stage stats not found"):
             Dataset("wine-quality", folder).check_lock()
     finally:
         (folder / "dvc.lock").write_text(text)
