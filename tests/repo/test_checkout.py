@@ -31,10 +31,13 @@ def origin(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(folder: Path) -> dict[str, str]:
+    """Return the hash of each file's bytes, and of each link's target, which is what git has of it."""
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): hashlib.sha256(
+            os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+        ).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and not {".git", "__pycache__"} & {*path.relative_to(folder).parts}
+        if (path.is_file() or path.is_symlink()) and not {".git", "__pycache__"} & {*path.relative_to(folder).parts}
     }
 
 

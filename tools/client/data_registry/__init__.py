@@ -8,6 +8,7 @@ Functions are imported when they are first used; what they need that is slow to 
 """
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _MODULES = {
     "load": "data_registry.training.split",
     "load_splits": "data_registry.training.split",
 }
+
+for _name in ("stage", "samples"):  # links, in place of which a clone without core.symlinks has files
+    if (_folder := Path(__file__).parent / _name).is_file():
+        __path__.append(str(_folder.parents[2] / _name))
 
 
 def __getattr__(name: str) -> Any:

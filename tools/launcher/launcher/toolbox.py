@@ -53,8 +53,10 @@ class Tool:
         """Return 12 hex digits over everything that decides what the tool does: code, lock, Dockerfile, shared code."""
         digest = hashlib.sha256()
         for path in sorted(path for folder in self.packages for path in _sources(folder)):
-            digest.update(f"{path.relative_to(self.folder.parent).as_posix()}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
+            # What git has of a link; without core.symlinks, a checkout has a file with that text in its place.
+            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+            digest.update(f"{path.relative_to(self.folder.parent).as_posix()}\0{len(content)}\0".encode())
+            digest.update(content)
         return digest.hexdigest()[:12]
 
     def image(self) -> str:
@@ -101,6 +103,6 @@ def read_tool(folder: Path) -> Tool:
 def _sources(folder: Path) -> list[Path]:
     packages = (path.parent for path in folder.glob("*/__init__.py"))
     listed = (path for package in packages for path in package.rglob("*"))
-    files = [path for path in listed if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in listed if (path.is_file() or path.is_symlink()) and "__pycache__" not in path.parts]
     named = [folder / name for name in ("pyproject.toml", "requirements.lock", "Dockerfile")]
     return files + [path for path in named if path.is_file()]
