@@ -52,6 +52,7 @@ def plain(root: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     world = make_world(root, tmp_path_factory.mktemp("plain"))
     world.good(Shell(), "dataset")
     world.good(Shell(), "release", "VERSION=1.0.0")
+    world.good(Shell(), "catalog")  # whose environment no shell with PIP_NO_INDEX can make
     return world
 
 

@@ -24,7 +24,10 @@ storage: {{filesystem: {{rootdirectory: {folder}}}}}
 http: {{addr: "127.0.0.1:{port}"}}
 log: {{level: error}}
 """
-TOOL = "[tool.data-registry]\nshared = []\nnetwork = false\nenv = [{env}]\npaths = []\n"
+TOOL = (
+    '[project]\nrequires-python = ">=3.11,<3.15"\n'
+    "[tool.data-registry]\nshared = []\nnetwork = false\nenv = [{env}]\npaths = []\n"
+)
 
 
 @pytest.fixture

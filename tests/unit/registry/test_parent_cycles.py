@@ -97,4 +97,4 @@ def test_no_dataset_is_made_from_its_own_working_copy(tmp_path: Path, monkeypatc
     params = clone / "data" / "greetings" / "params.yaml"
     params.write_text("registry: {dataset: greetings, version: workspace}\n")
     done = run("parent", "--params", str(params), str(params.parent / "folder"))
-    assert done.exit_code == 2 and "would be made from its own working copy; fix: " in done.stderr, done.output
+    assert done.exit_code == 2 and "the dataset is its own parent; fix: " in done.stderr, done.output

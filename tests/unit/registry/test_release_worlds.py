@@ -111,8 +111,8 @@ def check_line(done: Result, code: int, message: str) -> None:
 
 
 CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "ignored lock": (lambda c: ignore(c, "dvc.lock"), 40, f"{FOLDER}/dvc.lock: is ignored by git"),
-    "ignored metadata": (lambda c: ignore(c, "metadata.json"), 40, f"{FOLDER}/metadata.json: is ignored by git"),
+    "ignored lock": (lambda c: ignore(c, "dvc.lock"), 40, f"{FOLDER}/dvc.lock: is part of the release, but ignored by git"),
+    "ignored metadata": (lambda c: ignore(c, "metadata.json"), 40, f"{FOLDER}/metadata.json: is part of the release, but ignored by git"),
     "sparse": (lambda c: sparse(c, FOLDER), 40, "not checked out: this clone is sparse; fix: git sparse-checkout"),
     "sparse in it": (
         lambda c: sparse(c, "--no-cone", "/*", f"!/{FOLDER}/params.yaml"),
@@ -124,7 +124,7 @@ CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "branch deleted": (
         lambda c: git(c.parent / "origin.git", "update-ref", "-d", "refs/heads/main"),
         40,
-        "branch main: its upstream main is not on origin; fix: git push -u origin main",
+        "branch main: upstream main not found on origin; fix: git push -u origin main",
     ),
     "branch renamed": (
         lambda c: git(c.parent / "origin.git", "branch", "-m", "main", "trunk"),
