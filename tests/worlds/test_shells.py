@@ -84,6 +84,7 @@ def test_everything_in_a_shell_with_all_of_it(root: Path, tmp_path: Path, plain:
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 99; cd "$0" && exec "$@"'
 
 
+@pytest.mark.extended
 def test_what_only_reads_works_in_a_clone_that_cannot_be_written(plain: World, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["unshare", "-m", "sh", "-c", READ_ONLY, str(plain.clone), "make", "-s", *arguments]

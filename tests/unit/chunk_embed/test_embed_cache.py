@@ -10,6 +10,8 @@ from chunk_embed.vector_cache import MAX_SEGMENTS, VectorCache, vector_key
 from unit.chunk_embed.conftest import Desk, embedding, readme
 from unit.chunk_embed.test_embed import TOLERANCE, imported
 
+pytestmark = pytest.mark.extended  # test_embed.py has one of each in make test
+
 MADE_BY = {"model": "m", "files": "f", "precision": "float32"}
 KEYS = [vector_key(f"text {number}") for number in range(40)]
 VECTORS = np.random.default_rng(3).normal(size=(40, 8)).astype(np.float32)

@@ -8,6 +8,8 @@ import pytest
 from unit.chunk_embed.conftest import Desk
 from unit.chunk_embed.hub_server import Hub
 
+pytestmark = pytest.mark.extended  # test_embed.py has one of each in make test
+
 NAME, COMMIT = "somebody/some-model", "0123456789abcdef0123456789abcdef01234567"
 OTHER = {"model": NAME, "revision": COMMIT, "backend": "torch"}
 

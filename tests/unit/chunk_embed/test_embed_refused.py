@@ -13,6 +13,8 @@ from chunk_embed.settings import EmbedSettings
 from stage.errors import SchemaMismatch, UsageError
 from unit.chunk_embed.conftest import MODEL, REVISION, Desk, closing_line
 
+pytestmark = pytest.mark.extended  # test_embed.py has one of each in make test
+
 OTHER = {"model": "somebody/some-model", "revision": "0123456789abcdef0123456789abcdef01234567"}
 
 

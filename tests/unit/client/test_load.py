@@ -60,6 +60,7 @@ def test_splits_of_more_rows_than_a_row_group_of_the_manifest_has(world: World) 
     assert [load("greetings", split=split).num_rows for split in ("train", "val")] == [ROWS, 2]
 
 
+@pytest.mark.extended
 def test_pandas_ray_and_hugging_face(world: World) -> None:
     """In a process of its own, for Ray starts servers."""
     world.release("greetings", "1.0.0", greetings())

@@ -73,6 +73,7 @@ def requests(cluster: Cluster) -> list[str]:
     return [each for each in cluster.seen if each != "GET /version"]
 
 
+@pytest.mark.extended
 def test_apply_installs_everything_and_says_what_is_missing(
     clone: Path, cluster: Cluster, known: dict[str, str], tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_apply_installs_everything_and_says_what_is_missing(
     assert lines[1:] == [f"secret {each.name} is missing; create it: {each.command}" for each in SECRETS]
 
 
+@pytest.mark.extended
 def test_apply_again_changes_nothing(clone: Path, cluster: Cluster, known: dict[str, str], tmp_path: Path) -> None:
     assert make(clone, known, "apply").returncode == 0
     for each in SECRETS:
@@ -110,6 +112,7 @@ def test_apply_again_changes_nothing(clone: Path, cluster: Cluster, known: dict[
     assert loads.count("image load") == len(read_images(clone)) + 1
 
 
+@pytest.mark.extended
 def test_a_secret_that_lacks_a_key_is_named(clone: Path, cluster: Cluster, known: dict[str, str]) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "registry-s3"}}
     cluster.put({**secret, "data": {"AWS_ACCESS_KEY_ID": "eA=="}}, "secrets")
@@ -117,6 +120,7 @@ def test_a_secret_that_lacks_a_key_is_named(clone: Path, cluster: Cluster, known
     assert "secret registry-s3 lacks AWS_SECRET_ACCESS_KEY; delete it, then create it: kubectl create secret" in listed
 
 
+@pytest.mark.extended
 def test_images_of_earlier_tools_stay(clone: Path, cluster: Cluster, known: dict[str, str]) -> None:
     """A workflow that has begun takes its images from there."""
     data = {"fetcher.src-000000000000": "data-registry/fetcher:src-000000000000"}
@@ -127,6 +131,7 @@ def test_images_of_earlier_tools_stay(clone: Path, cluster: Cluster, known: dict
     assert data.items() < cluster.named("ConfigMap", "registry-images")["data"].items()
 
 
+@pytest.mark.extended
 def test_a_cluster_that_pulls_from_a_registry_is_given_digests(
     clone: Path, cluster: Cluster, known: dict[str, str], tmp_path: Path
 ) -> None:

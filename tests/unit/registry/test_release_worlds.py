@@ -110,9 +110,18 @@ def check_line(done: Result, code: int, message: str) -> None:
     assert "; fix: " in line and "Traceback" not in done.output
 
 
+IGNORED = "is part of the release, but ignored by git"
 CASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "ignored lock": (lambda c: ignore(c, "dvc.lock"), 40, f"{FOLDER}/dvc.lock: is part of the release, but ignored by git"),
-    "ignored metadata": (lambda c: ignore(c, "metadata.json"), 40, f"{FOLDER}/metadata.json: is part of the release, but ignored by git"),
+    "ignored lock": (
+        lambda c: ignore(c, "dvc.lock"),
+        40,
+        f"{FOLDER}/dvc.lock: {IGNORED}",
+    ),
+    "ignored metadata": (
+        lambda c: ignore(c, "metadata.json"),
+        40,
+        f"{FOLDER}/metadata.json: {IGNORED}",
+    ),
     "sparse": (lambda c: sparse(c, FOLDER), 40, "not checked out: this clone is sparse; fix: git sparse-checkout"),
     "sparse in it": (
         lambda c: sparse(c, "--no-cone", "/*", f"!/{FOLDER}/params.yaml"),

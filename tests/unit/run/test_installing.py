@@ -107,8 +107,9 @@ def test_failure_says_what_to_do(text: str, code: int, fix: str, capsys: pytest.
 
 def test_settings_of_pip_are_those_of_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     """From variables and from pip.conf, which many companies write; what is not about packages' places stays away."""
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_"))]:
-        monkeypatch.delenv(name)
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_")) or "PROXY" in name:
+            monkeypatch.delenv(name)
     (tmp_path / "wheels, all").mkdir()
     config = tmp_path / "pip.conf"
     config.write_text(

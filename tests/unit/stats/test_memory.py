@@ -38,6 +38,7 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([python, "-c", PEAK, *argv], env=known, capture_output=True, text=True)
 
 
+@pytest.mark.extended
 def test_a_million_rows_fit_in_320_megabytes(folder: Path):
     """A part of the manifest is sorted at a time, so ten million rows need no more."""
     chance = np.random.default_rng(0)
@@ -48,6 +49,7 @@ def test_a_million_rows_fit_in_320_megabytes(folder: Path):
     assert memory <= 320_000, memory
 
 
+@pytest.mark.extended
 def test_images_of_many_megabytes_fit_in_200_megabytes(folder: Path):
     """120 MB of them."""
     column = pa.array(np.random.default_rng(0).integers(0, 256, 30_000 * 64 * 64, np.uint8))

@@ -42,19 +42,14 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
         return
     done, printed, last = 0, 0, time.monotonic()
 
-    def report() -> None:
-        nonlocal printed, last
-        printed, last = done, time.monotonic()
-        share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
-        log.info("%s: %s %s", label, share, unit)
-
-    def advance(amount: int) -> None:
-        nonlocal done
+    def advance(amount: int, ends: bool = False) -> None:
+        nonlocal done, printed, last
         done += amount
-        if time.monotonic() - last >= INTERVAL:
-            report()
+        if ends or time.monotonic() - last >= INTERVAL:
+            printed, last = done, time.monotonic()
+            share = f"{100 * done // total} % of {total}" if 0 < done <= total else f"{done}"
+            log.info("%s: %s %s", label, share, unit)
 
     yield advance
-    done = max(done, total)
-    if 0 < printed < done:  # who has seen the beginning sees the end
-        report()
+    if 0 < printed < max(done, total):  # who has seen the beginning sees the end
+        advance(max(0, total - done), ends=True)
