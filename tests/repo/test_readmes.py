@@ -95,7 +95,7 @@ def command_of(recipe: str) -> click.Command | None:
     words = shlex.split(recipe)
     if words[0] != "tools/run" or words[1] not in {"registry", "catalog", "cluster"}:
         return None
-    command = importlib.import_module(f"{words[1]}.cli").cli
+    command: click.Command = importlib.import_module(f"{words[1]}.cli").cli
     for word in words[2:]:
         if isinstance(command, click.Group):
             command = command.commands[word]

@@ -14,7 +14,7 @@ from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, PolicyVi
 from data_registry.store import objects
 from data_registry.store.folder import FolderStore
 from data_registry.store.objects import check_path, copy_object, parse_list
-from data_registry.store.parallel import in_parallel
+from data_registry.store.parallel import Meter, in_parallel
 from data_registry.store.protocol import Absent
 from data_registry.store.remote import open_store
 from data_registry.store.s3 import S3Store
@@ -131,7 +131,7 @@ def test_raw_and_processed_files_have_their_sha256_in_the_metadata(tmp_path: Pat
 
 
 def test_first_failure_ends_the_others() -> None:
-    meter = objects.Meter(lambda _: None)
+    meter = Meter(lambda _: None)
 
     def work(number: int) -> int:
         if number == 3:
