@@ -65,7 +65,7 @@ def test_git_has_nothing_to_say(built) -> None:
 
 
 def test_what_is_not_there_yet_is_skipped_aloud(built) -> None:
-    assert "opencloudhub-readmes-embeddings: skipped, for opencloudhub-readmes-v1.0.0 is not released" in built[3]
+    assert "opencloudhub-readmes-embeddings: skipped, opencloudhub-readmes-v1.0.0 is not released" in built[3]
 
 
 def test_the_second_time_nothing_runs(built) -> None:
@@ -132,7 +132,7 @@ def test_roco_with_the_earlier_prompt_is_the_earlier_release(host, mirror: Path)
     try:
         shutil.copy(mirror / PROMPT, text)
         changed = subprocess.run(["make", "dataset", "DS=roco-radiology"], cwd=clone, env=known, capture_output=True)
-        assert b"is not the pinned text of prompt radiology-vlm-prompt/3" in changed.stderr, (
+        assert b"differs from the pinned text of prompt radiology-vlm-prompt/3" in changed.stderr, (
             "a changed prompt is an error"
         )
         params = folder / "params.yaml"

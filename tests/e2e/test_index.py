@@ -162,7 +162,7 @@ def test_release_switch_search_and_back(world: World) -> None:
     shown = world.run("make", "search", "Q=how do I deploy with Argo")
     assert shown.startswith("1. ") and max(map(len, shown.splitlines())) <= 80
     alone = world.clone.run("make", "rollback")
-    assert alone.returncode != 0 and "nothing came before" in alone.stderr
+    assert alone.returncode != 0 and "no version before" in alone.stderr
 
 
 def test_questions_are_measured_in_every_mode(world: World) -> None:
@@ -183,7 +183,7 @@ def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded:
         metadata = pq.read_schema(embedded.folder / "embeddings.parquet").metadata[b"data-registry"]
         assert json.loads(metadata)["source_data_version"] == "workspace"
         refused = embedded.clone.run("make", "release", f"DS={INDEX}", "VERSION=2.0.0")
-        assert "is made from a working copy" in refused.stderr and refused.returncode != 0
+        assert "made from an unreleased working copy" in refused.stderr and refused.returncode != 0
         line = error_line(
             embedded.clone.run(
                 "tools/run", "pgloader", "switch", "--params", f"data/{INDEX}/params.yaml",
@@ -191,7 +191,7 @@ def test_a_working_copy_is_marked_and_neither_released_nor_switched_to(embedded:
             ),
             40,
         )  # fmt: skip
-        assert "comes from a working copy" in line
+        assert "was made from a working copy" in line
     finally:
         params.write_text(before)
         embedded.run("make", "dataset", f"DS={INDEX}")

@@ -208,8 +208,8 @@ def test_what_an_attempt_leaves_is_gone_before_the_next(forge: Forge, root: Path
 @pytest.mark.parametrize(
     ("script", "what"),
     [
-        (CHANGING, "data/wine-quality/README.md: was changed by a stage whose output it is not"),
-        (LINKING, "data/wine-quality/samples.parquet: is no regular file or folder"),
+        (CHANGING, "data/wine-quality/README.md: was changed by a stage, but is not one of its outputs"),
+        (LINKING, "data/wine-quality/samples.parquet: expected a regular file or folder"),
     ],
     ids=["another file", "a link to a secret"],
 )

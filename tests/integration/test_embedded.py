@@ -340,8 +340,8 @@ def test_two_users_run_servers_at_once(clone, strangers_folder):
 def test_a_uid_that_nobody_has_is_told_so(strangers_folder):
     with tool(strangers_folder(54321), 54321) as refused:
         assert refused.communicate()[1] == (
-            "2 uid 54321: PostgreSQL needs an entry in /etc/passwd; "
-            "fix: run as a user of this machine (whoami must know it), or use ENV=docker\n"
+            "2 uid 54321: no entry in /etc/passwd, which PostgreSQL needs; "
+            "fix: run as a user with an entry in /etc/passwd, or use ENV=docker\n"
         )
 
 

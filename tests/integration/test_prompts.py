@@ -88,6 +88,5 @@ def test_a_version_that_the_stack_lacks_is_named(stack: Stack) -> None:
     ran = registry(stack, "prompts", "--pin", "radiology-vlm-prompt/9")
     assert ran.returncode == 10
     assert ran.stderr == (
-        f"error: prompts:/radiology-vlm-prompt/9: version not found in {stack.mlflow}; "
-        "fix: pin one that it has: 1, 2, 3\n"
+        f"error: prompts:/radiology-vlm-prompt/9: version not found in {stack.mlflow}; fix: use one of: 1, 2, 3\n"
     )

@@ -168,10 +168,10 @@ def test_what_is_lost_and_damaged_is_named_and_mended(
             shutil.rmtree(clone.folder / path, ignore_errors=True)
             shutil.move(moved / str(number), clone.folder / path)
     assert done.returncode == 0, done.stderr
-    source = {"cache": "the cache", "tree": "the working tree", "build": "a new build"}[copies]
+    source = {"cache": "the cache", "tree": "the working tree", "build": "a rebuild"}[copies]
     lines = done.stdout.splitlines()
     assert lines[-1] == "wine-quality-v1.0.0: 4 objects replaced on docker, all as released"
-    assert len(lines) == 5 and all(line.endswith(f"mended from {source}") for line in lines[:-1])
+    assert len(lines) == 5 and all(line.endswith(f"replaced from {source}") for line in lines[:-1])
     assert clone.registry("verify", "wine-quality").returncode == 0
 
 

@@ -112,7 +112,7 @@ def test_missing_bucket_is_one_line_and_is_not_made(clone: Clone, colleague: Clo
     finally:
         (clone.folder / ".dvc" / "config.local").write_text(before)
     colleague.point(endpoint, "elsewhere/any")
-    assert "no bucket" in error_line(colleague.registry("pull", "wine-quality"), 12)
+    assert "not found on" in error_line(colleague.registry("pull", "wine-quality"), 12)
     assert not stack.store.bucket_exists(bucket_name="elsewhere")
 
 

@@ -57,7 +57,7 @@ def test_everything_at_once(root: Path, server: Server, expected: dict[str, byte
     assert "nothing differs" in world.good(shell, "diff", "A=1.0.0")
     row = json.dumps(dict(_first_row(out / "processed" / "wine-quality.csv")))
     found = world.good(shell, "whohas", f"SAMPLE=row:{row}")
-    assert f"{DATASET}-v1.0.0" in found and "none has it" not in found
+    assert f"{DATASET}-v1.0.0" in found and "not found" not in found
     assert "1 releases" in world.good(shell, "catalog")
     assert victim(tmp_path / "git") == theirs, "the repository that a hook's variables name stays as it is"
     shutil.rmtree(clone / "data" / DATASET / "processed")
