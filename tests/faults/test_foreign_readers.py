@@ -7,23 +7,15 @@ import pytest
 from faults.foreign_readers import READERS
 from faults.fuzzing import MEMORY, fuzz, limit_process
 
-FEW = 100  # of each reader in make test
-EXAMPLES = 1_000  # of each reader in make test and make test-all together
+EXAMPLES = 1_000  # of each reader in every run
 MANY = 1_000_000  # of all together, here below
 MANY_COSTLY = 5_000  # of each reader that asks a server or git
 STEP = 2_500
 
 
-@pytest.mark.parametrize(
-    "seeds",
-    [
-        pytest.param(range(FEW), id="few"),
-        pytest.param(range(FEW, EXAMPLES), id="others", marks=pytest.mark.extended),
-    ],
-)
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_documents(name: str, seeds: range) -> None:
-    fuzz(name, seeds)
+def test_damaged_documents(name: str) -> None:
+    fuzz(name, range(EXAMPLES))
 
 
 @pytest.mark.parametrize("name", READERS)
