@@ -22,6 +22,7 @@ KINDS = {  # the kinds of test of which make test has one at least, and where
     "page in a browser": "e2e/test_catalog.py",
     "foreign configuration of git": "unit/registry/test_git_world.py",
     "foreign shell": "worlds/test_shells.py",
+    "foreign git, S3 and shell at once": "worlds/test_together.py",
     "kill of the fetcher": "faults/test_fetcher_sweep.py",
     "kill of the parquetizer, a table": "faults/test_parquetizer_sweep.py",
     "kill of the parquetizer, a folder": "faults/test_parquetizer_folders.py",

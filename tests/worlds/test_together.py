@@ -14,7 +14,7 @@ from worlds.s3 import make_world as make_s3_world
 from worlds.shells import ALL, Shell
 from worlds.test_shells import DATASET, make_world
 
-pytestmark = [pytest.mark.extended, pytest.mark.docker]
+pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")
