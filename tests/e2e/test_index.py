@@ -153,7 +153,7 @@ def test_release_switch_search_and_back(world: World) -> None:
         "evaluation.json",
     }
     table = json.loads((world.folder / "receipt.json").read_text())["table"]
-    assert f"readers see {table}" in world.run("make", "switch")
+    assert f"now {table}" in world.run("make", "switch")
     for question, repository in KNOWN.items():
         hits = world.search(question)
         assert repository in [hit["metadata"]["source_repo"] for hit in hits[:3]]
@@ -227,5 +227,5 @@ def test_a_lost_database_is_filled_again(embedded: World) -> None:
     shutil.rmtree(embedded.clone.folder / ".local" / "postgres")
     assert f"{table}: " in embedded.run("make", "load")
     shutil.rmtree(embedded.clone.folder / ".local" / "postgres")
-    assert f"readers see {table}" in embedded.run("make", "switch")  # which loads it first
+    assert f"now {table}" in embedded.run("make", "switch")  # which loads it first
     assert embedded.search(next(iter(KNOWN)))

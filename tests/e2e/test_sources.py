@@ -40,7 +40,7 @@ def test_auto_says_so_and_builds_the_sample_elsewhere(clone: Path, root: Path) -
     assert made.returncode == 0, made.stderr
     assert "No source of wine-quality answered" in made.stderr and "SYNTHETIC SAMPLE" in made.stdout
     assert (clone / ".demo/sample/repo/data/wine-quality/processed/wine-quality.csv").exists()
-    assert "in .demo/sample/ instead" in made.stderr and "All this is in .demo/sample/repo, " in made.stderr
+    assert "in .demo/sample/ instead" in made.stderr and "The samples are in .demo/sample/repo; " in made.stderr
     assert demo.read_text() == "of a finished demo" and not (clone / ".demo/repo/data").exists()
     assert not (clone / "data/wine-quality/processed").exists()
     assert git(clone, "status", "--porcelain") == ""

@@ -28,7 +28,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 TOOL = """
 import os, sys
 from pathlib import Path
-import psycopg, stage.errors
+import data_registry.stage.errors as errors, psycopg
 from registry.services.embedded import embedded
 root, uid = Path(sys.argv[1]), int(sys.argv[2])
 if uid != os.geteuid():
@@ -40,7 +40,7 @@ try:
         with psycopg.connect(host=found["PGVECTOR_HOST"], port=found["PGVECTOR_PORT"], dbname="vectors",
                              user="loader", password=found["PGVECTOR_PASSWORD"]) as connection:
             print(connection.execute("SELECT 42").fetchone()[0])
-except stage.errors.StageError as error:
+except errors.StageError as error:
     sys.exit(f"{error.code} {error}")
 """
 

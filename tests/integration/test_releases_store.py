@@ -187,7 +187,7 @@ def test_any_machine_gets_it_with_url_and_credentials(clone: Clone, tmp_path: Pa
     url = (clone.folder.parent / "origin.git").as_uri()
     command = [str(clone.folder / "tools/run"), "registry", "get", "wine-quality", "latest", "wine", "--repo", url]
     got = subprocess.run(command, cwd=tmp_path, env=bare, text=True, capture_output=True)
-    assert got.returncode == 0 and "wine-quality-v1.0.0: 6 files, " in got.stdout, got.stderr
+    assert got.returncode == 0 and "wine-quality-v1.0.0: 6 of 6 files " in got.stdout, got.stderr
     csv = "processed/wine-quality.csv"
     assert (tmp_path / "wine" / csv).read_bytes() == (clone.folder / "data/wine-quality" / csv).read_bytes()
     plain = [str(DVC), "get", "-q", url, f"data/wine-quality/{csv}", "--rev", "wine-quality-v1.0.0"]

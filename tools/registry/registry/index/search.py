@@ -12,7 +12,7 @@ from registry.datasets import Dataset
 from registry.index.running import PARAMS, run_tool
 from registry.terminal import WIDTH, printable
 
-MODES = ("hybrid", "vector", "text")
+MODES = ("vector", "text", "hybrid")  # in the order in which evaluation.json has them
 LINES = 4  # of text for each hit
 SECTIONS = ("section_h1", "section_h2", "section_h3")
 
