@@ -257,7 +257,7 @@ def test_rotten_object_is_named_and_not_let_in(
     try:
         line = error_line(reader.registry("pull", "pair"), 42)
         named = "data/pair/files/01.bin" if which == "file" else "data/pair/files"
-        assert line.startswith(f"error: {named}: docker has other bytes than {digest}; fix: ")
+        assert line.startswith(f"error: {named}: damaged on docker (object {digest}); fix: ")
         assert not wrong_in_workspace(reader, author, "pair") and not reader.damaged_in_cache()
         if damage == "cut":
             author.point(stack.environ["AWS_ENDPOINT_URL"], published)
