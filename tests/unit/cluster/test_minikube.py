@@ -42,6 +42,8 @@ def cluster() -> Iterator[Cluster]:
 def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = make_clone(root, tmp_path_factory.mktemp("minikube") / "clone")
     refresh_images(clone)  # whoever works on a tool has a test of its own for that
+    # Makes the tool's environment where there is none, and says so: once, and before the tests look at what is said.
+    subprocess.run(["tools/run", "cluster", "--help"], cwd=clone, env=environ(root), capture_output=True, check=True)
     return clone
 
 
