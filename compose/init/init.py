@@ -109,8 +109,8 @@ def _connected(database: str) -> psycopg.Connection:
 
 def register_prompts() -> None:
     """Register the prompts of the datasets in ``/data``, and end as make prompts does."""
+    from data_registry.stage.errors import StageError, translated
     from registry.services.prompts import register
-    from stage.errors import StageError, translated
 
     try:
         for each in register(Path("/"), os.environ["MLFLOW_TRACKING_URI"]):
