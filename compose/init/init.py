@@ -112,9 +112,11 @@ def register_prompts() -> None:
     from data_registry.stage.errors import StageError, translated
     from registry.services.prompts import register
 
+    uri = os.environ["MLFLOW_TRACKING_URI"]
     try:
-        for each in register(Path("/"), os.environ["MLFLOW_TRACKING_URI"]):
-            log.info("%s: %d of %d versions registered, all are there", each.name, each.new, each.versions)
+        for prompt in register(Path("/"), uri):
+            count = prompt.versions
+            log.info("%s: %d of %d versions in %s, %d registered", prompt.name, count, count, uri, prompt.new)
     except (StageError, OSError) as error:
         failure = error if isinstance(error, StageError) else translated(error)
         if not failure:
