@@ -11,9 +11,9 @@ from e2e.conftest import Demo
 
 pytestmark = pytest.mark.extended
 
-# Those that need Docker, a cluster, torch or another network, and those that other tests run: demo, test.
+# Those that need Docker, a cluster, torch or another network, and those that other tests run: demo, test, the index.
 ELSEWHERE = re.compile(
-    r"ENV=|FETCH_MIRROR=|minikube|docker|export|embeddings|make (?:demo|test|switch|search|images|catalog-serve)"
+    r"ENV=|FETCH_MIRROR=|minikube|docker|export|readmes|make (?:demo|test|switch|search|images|catalog-serve)"
 )
 COMMAND = re.compile(r"^ {4}((?:make|dvc) .*?)(?: +# .*)?$", re.MULTILINE)
 
