@@ -13,7 +13,7 @@ import pytest
 from conftest import git
 from data_registry import errors, get, list_releases, load, verify
 from unit.registry.lineage_records import records
-from unit.registry.lineage_world import TEXTS, Made, World, make_world, parquet, rows, wines
+from unit.registry.lineage_world import TEXTS, Made, World, consumers_world, parquet, rows, wines
 
 LABELS = ("joy", "anger", "love", "fear", "sadness", "surprise")
 MODULES = ("downloads", "releases.lookup", "training.log_dataset", "training.split")
@@ -22,11 +22,7 @@ MODULES = ("downloads", "releases.lookup", "training.log_dataset", "training.spl
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A registry with two releases of emotion and one of wine-quality, in a folder beside the current one."""
-    world = make_world(tmp_path)
-    for name in ("DVC_REPO_URL", "DVC_REMOTE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DVC_REPO", str(world.root))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    world = consumers_world(tmp_path, monkeypatch)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (world.root / "data" / "emotion").mkdir(parents=True)

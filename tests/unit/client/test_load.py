@@ -19,18 +19,24 @@ from data_registry.store.manifests import fetch_manifest
 from data_registry.store.protocol import Absent
 from data_registry.training.arrow_types import parse_type, same_type
 from data_registry.training.sample_files import read_table
-from unit.registry.lineage_world import Made, World, greetings, make_world, notes, parquet, wines, xrays
+from unit.registry.lineage_world import (
+    Made,
+    World,
+    consumers_world,
+    greetings,
+    make_world,
+    notes,
+    parquet,
+    wines,
+    xrays,
+)
 
 MADE: dict[str, Made] = {"greetings": greetings(), "wines": wines(), "xrays": xrays(), "notes": notes()}
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = make_world(tmp_path)
-    for name in ("DVC_REPO_URL", "DVC_REMOTE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DVC_REPO", str(world.root))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    world = consumers_world(tmp_path, monkeypatch)
     return world
 
 

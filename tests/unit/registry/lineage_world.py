@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from conftest import git
 from data_registry.git import Git
@@ -135,6 +136,16 @@ def make_world(folder: Path) -> World:
     (world.root / "tools").mkdir()
     (world.root / "tools" / "run").touch()
     git(world.root, "init", "-q", "-b", "main")
+    return world
+
+
+def consumers_world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a world whose registry this process reads as a consumer's does: by DVC_REPO, with a cache of its own."""
+    world = make_world(folder)
+    for name in ("DVC_REPO_URL", "DVC_REMOTE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DVC_REPO", str(world.root))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     return world
 
 

@@ -8,16 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from data_registry.stage.errors import UsageError
-from unit.registry.lineage_world import World, greetings, make_world, wines
+from unit.registry.lineage_world import World, consumers_world, greetings, wines
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = make_world(tmp_path)
-    for name in ("DVC_REPO_URL", "DVC_REMOTE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DVC_REPO", str(world.root))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    world = consumers_world(tmp_path, monkeypatch)
     world.release("greetings", "1.0.0", greetings())
     world.release("wines", "1.0.0", wines())
     return world
