@@ -1,5 +1,6 @@
 """The logical hash and the duplicates: what they depend on, and against naive versions of themselves."""
 
+import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -13,7 +14,7 @@ import samples.manifest
 import samples.ranges
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import Duplicates, ManifestWriter, find_duplicates, logical_hash, read_manifest
+from samples import Duplicates, Leak, ManifestWriter, find_duplicates, find_leaks, logical_hash, read_manifest
 from unit.samples.batches import batch_of, write_manifest
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int64())])
@@ -54,18 +55,21 @@ def naive_duplicates(manifest):
     for row in rows:
         by_key.setdefault(row.get("key_hash", row["content_hash"]), []).append(row)
     conflicts = [group for group in by_key.values() if len({row["content_hash"] for row in group}) > 1]
-    leaks: dict[str, list[str]] = {}
-    for group in by_key.values():
+    leaks: dict[str, list[tuple[str, bytes]]] = {}
+    for key, group in by_key.items():
         for row in group:
             for other in {other["split"] for other in group}:
                 if order.index(other) < order.index(row["split"]):
-                    leaks.setdefault(f"{row['split']} in {other}", []).append(row["sample_id"].hex())
+                    leaks.setdefault(f"{row['split']} in {other}", []).append((row["sample_id"].hex(), key))
     return Duplicates(
         sum(counts.values()) - len(counts),
         sum(count > 1 for count in counts.values()),
         sum(map(len, conflicts)),
         len(conflicts),
-        {label: sorted(leaks[label]) for label in sorted(leaks)},
+        {
+            label: Leak(len(rows), len({key for _, key in rows}), sorted(name for name, _ in rows))
+            for label, rows in sorted(leaks.items())
+        },
         sorted(row["sample_id"].hex() for row in rows if counts[row["content_hash"]] > 1)[: samples.checks.MAX_IDS],
         sorted(row["sample_id"].hex() for group in conflicts for row in group)[: samples.checks.MAX_IDS],
     )
@@ -134,7 +138,8 @@ def test_the_logical_hash_knows_all_else(schema, rows, path):
 def test_a_sample_in_two_splits_is_a_leak_into_the_later(path):
     write_manifest(path, SCHEMA, [("train", "a", 1), ("train", "b", 1), ("val", "a", 1), ("test", "a", 1)])
     ids = [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
-    leaks = {"test in train": [ids[3]], "test in val": [ids[3]], "val in train": [ids[2]]}
+    places = {"test in train": ids[3], "test in val": ids[3], "val in train": ids[2]}
+    leaks = {label: Leak(1, 1, [name]) for label, name in places.items()}
     equal = sorted([ids[0], ids[2], ids[3]])
     assert find_duplicates(path) == Duplicates(samples=2, groups=1, leaks=leaks, equal_ids=equal)
 
@@ -143,8 +148,24 @@ def test_a_key_in_two_splits_is_a_leak_and_with_two_contents_a_conflict(path):
     write_manifest(path, SCHEMA, [("train", "a", 1), ("train", "b", 1), ("train", "b", 2), ("val", "a", 3)], ["text"])
     ids = [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
     assert find_duplicates(path) == Duplicates(
-        conflicting=4, conflicts=2, leaks={"val in train": [ids[3]]}, conflicting_ids=sorted(ids)
+        conflicting=4, conflicts=2, leaks={"val in train": Leak(1, 1, [ids[3]])}, conflicting_ids=sorted(ids)
     )
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=drawn_rows, memory=st.sampled_from([1, 3, 1 << 20]), named=st.sampled_from([1, 1000]))
+def test_leaks_by_a_column_are_those_of_a_key(rows, memory, named, tmp_path_factory):
+    """Whichever file has the hashes; ids above the limit are counted."""
+    path = tmp_path_factory.mktemp("leaks") / "m.parquet"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(samples.ranges, "ROWS_IN_MEMORY", memory)
+        write_manifest(path, SCHEMA, rows, ["text"])
+        wanted = naive_duplicates(path).leaks
+        patched.setattr(samples.checks, "MAX_LEAKED_IDS", named)
+        with path.open("rb") as file:
+            leaks = find_leaks(file, "key_hash")
+        assert leaks == find_duplicates(path).leaks
+        assert leaks == {label: dataclasses.replace(leak, ids=leak.ids[:named]) for label, leak in wanted.items()}
 
 
 def test_duplicates_within_a_split_are_no_leak(path):

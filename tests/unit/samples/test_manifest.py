@@ -1,5 +1,6 @@
 """The manifest: ids, hashes, steps, footer, and what happens when hashing fails."""
 
+import base64
 import hashlib
 import json
 from pathlib import Path
@@ -10,8 +11,19 @@ import pytest
 import samples.manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import Manifest, ManifestWriter, UnsupportedType, encode, logical_hash, read_manifest
-from unit.samples.batches import batch_of, write_manifest
+from samples import (
+    Column,
+    Manifest,
+    ManifestWriter,
+    UnsupportedType,
+    encode,
+    logical_hash,
+    parse_type,
+    read_manifest,
+    schema_of,
+)
+from samples.footer import META
+from unit.samples.batches import array_of, batch_of, write_manifest
 
 VECTORS = json.loads((Path(__file__).parents[3] / "tools/samples/vectors.json").read_text())
 TEXT = pa.schema([("text", pa.string())])
@@ -21,10 +33,14 @@ def ids(path: Path) -> list[str]:
     return [value.hex() for value in pq.read_table(path)["sample_id"].to_pylist()]
 
 
-@pytest.mark.parametrize("vector", VECTORS["manifests"], ids=["all-columns", "keyed"])
+@pytest.mark.parametrize("vector", VECTORS["manifests"], ids=["all-columns", "keyed", "types"])
 def test_each_vector_has_its_ids_and_hashes(vector, tmp_path):
-    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in vector["columns"]])
-    path = write_manifest(tmp_path / "m.parquet", schema, vector["rows"], vector["key"])
+    schema = pa.schema([(name, parse_type(kind)) for name, kind in vector["columns"]])
+    rows = [
+        (split, *(array_of(value, field.type)[0].as_py() for value, field in zip(row, schema, strict=True)))
+        for split, *row in vector["rows"]
+    ]
+    path = write_manifest(tmp_path / "m.parquet", schema, rows, vector["key"])
     table = pq.read_table(path)
     assert ids(path) == vector["sample_ids"]
     assert [value.hex() for value in table["content_hash"].to_pylist()] == vector["content_hashes"]
@@ -89,9 +105,58 @@ def test_rows_are_counted_per_file_and_sources_kept_apart(tmp_path):
 def test_the_footer_says_what_the_manifest_is_of(tmp_path):
     schema = pa.schema([("größe", pa.float32()), ("bild", pa.list_(pa.uint8()))])
     path = write_manifest(tmp_path / "m.parquet", schema, [("all", 1.0, [1])], ["größe"], {"b": "22", "a": "11"})
-    assert read_manifest(path) == Manifest(
+    manifest = read_manifest(path)
+    assert manifest == Manifest(
         path, 1, [["größe", "float"], ["bild", "list<item: uint8>"]], ["größe"], {"a": "11", "b": "22"}
     )
+    assert manifest.schema == schema
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.timestamp("us", "UTC"), pa.date32(), pa.decimal128(5, 2), pa.dictionary(pa.int8(), pa.string())),
+        pa.list_(pa.field("item", pa.duration("s"), nullable=False)),
+        pa.struct([("a, b: c", pa.int8())]),
+    ],
+    ids=str,
+)
+def test_the_footer_has_the_schema_of_what_was_no_type_before(kind, tmp_path):
+    schema = pa.schema([("x", kind)])
+    path = write_manifest(tmp_path / "m.parquet", schema, [])
+    manifest = read_manifest(path)
+    assert manifest.columns == [["x", str(kind)]]
+    assert manifest.arrow is not None and manifest.schema == schema
+
+
+def test_the_footer_says_whether_files_are_images_or_audio(tmp_path):
+    schema = schema_of([Column("x", "audio")])
+    path = write_manifest(tmp_path / "m.parquet", schema, [])
+    assert read_manifest(path).schema.metadata == schema.metadata
+
+
+def test_a_manifest_without_schema_is_read_by_the_texts_of_its_types(tmp_path):
+    path = write_manifest(tmp_path / "m.parquet", pa.schema([("x", pa.date32())]), [])
+    without = with_footer(path, lambda footer: footer.pop("schema"))
+    assert read_manifest(without).schema == pa.schema([("x", pa.date32())])
+
+
+@pytest.mark.parametrize("schema", [None, 1, "", "no base64", "AAAA", "other"])
+def test_a_schema_that_is_not_that_of_the_columns_is_refused(schema, tmp_path):
+    path = write_manifest(tmp_path / "m.parquet", pa.schema([("x", pa.date32())]), [])
+    other = base64.b64encode(pa.schema([("x", pa.date64())]).serialize()).decode()
+    with_footer(path, lambda footer: footer.update(schema=other if schema == "other" else schema))
+    with pytest.raises(ValueError, match=f"^{path} is not a sample manifest: "):
+        read_manifest(path)
+
+
+def with_footer(path, change):
+    """Change the footer of a manifest."""
+    table = pq.read_table(path)
+    footer = json.loads(table.schema.metadata[META])
+    change(footer)
+    pq.write_table(table.replace_schema_metadata({META: json.dumps(footer)}), path)
+    return path
 
 
 def test_pages_carry_checksums(tmp_path):
@@ -121,10 +186,10 @@ def test_what_is_no_manifest_is_refused(kind, tmp_path):
 
 @pytest.mark.parametrize("at", ["add", "finish"])
 def test_a_failure_of_the_hashing_thread_reaches_the_caller(at, tmp_path):
-    schema = pa.schema([("when", pa.date32())])
-    batch = batch_of(schema, [(1,)])
+    schema = pa.schema([("when", pa.month_day_nano_interval())])
+    batch = batch_of(schema, [((1, 2, 3),)])
     with (
-        pytest.raises(UnsupportedType, match=r"^unsupported column type date32\[day\]$"),
+        pytest.raises(UnsupportedType, match=r"^unsupported column type month_day_nano_interval$"),
         ManifestWriter(tmp_path / "m.parquet", schema) as writer,
     ):
         writer.add(batch, split="all", file="f", source="s")

@@ -1,14 +1,17 @@
 """Columns of samples, their canonical encoding, ids and hashes, and the manifest of a dataset (see README.md)."""
 
-from .checks import Duplicates, find_duplicates
+from .arrow_types import parse_type, same_type, type_text
+from .checks import Duplicates, Leak, find_duplicates, find_leaks
 from .columns import Column, check_columns, schema_of
 from .encoding import UnsupportedType, digests, encode
+from .footer import Manifest
 from .logical import logical_hash
-from .manifest import Manifest, ManifestWriter, check_manifest, read_manifest
+from .manifest import ManifestWriter, check_manifest, read_manifest
 
 __all__ = [
     "Column",
     "Duplicates",
+    "Leak",
     "Manifest",
     "ManifestWriter",
     "UnsupportedType",
@@ -17,7 +20,11 @@ __all__ = [
     "digests",
     "encode",
     "find_duplicates",
+    "find_leaks",
     "logical_hash",
+    "parse_type",
     "read_manifest",
+    "same_type",
     "schema_of",
+    "type_text",
 ]

@@ -5,18 +5,20 @@ arrays (RFC 8746), so that an image takes one byte per pixel.
 """
 
 import hashlib
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Matrix = npt.NDArray[np.uint8]
+from .arrow_types import is_binary, is_file, is_list, is_string, storage_type
+from .cbor import ARRAY, BYTES, FLOAT, POSITIVE, TEXT, Matrix, as_binary, binary, constant, heads, integers, joined
+from .decimals import decimals
+from .temporal import temporal
 
-POSITIVE, NEGATIVE, BYTES, TEXT, ARRAY, FLOAT = 0x1B, 0x3B, 0x5B, 0x7B, 0x9B, 0xFB
-FALSE, NULL = 0xF4, 0xF6
-UINT8_ARRAY = 0xD840  # tag 64 of RFC 8746
+FALSE, NULL = 0xF4, b"\xf6"
+UINT8_ARRAY = b"\xd8\x40"  # tag 64 of RFC 8746
 NAN = 0x7FF8_0000_0000_0000
 
 
@@ -27,10 +29,10 @@ class UnsupportedType(TypeError):
 def encode(batch: pa.RecordBatch) -> pa.LargeBinaryArray:
     """Encode each row of a batch as the CBOR array of its values, in column order.
 
-    Raises UnsupportedType for types other than null, bool, integers, floats, text, binary, lists and structs of them.
+    Values are encoded alike whatever Arrow's layout of them: width, unit, dictionary, view. Raises UnsupportedType for
+    types other than null, bool, numbers, text, binary, dates and times, lists and structs of them.
     """
-    head = np.repeat(_heads(ARRAY, np.array([batch.num_columns], np.uint64)), batch.num_rows, axis=0)
-    return _joined([head, *map(_column, batch.columns)])
+    return _rows(batch.columns, batch.num_rows)
 
 
 def digests(encoded: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:
@@ -38,56 +40,81 @@ def digests(encoded: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:
     offsets = np.frombuffer(encoded.buffers()[1], np.int64, len(encoded) + 1, encoded.offset * 8).tolist()
     data = memoryview(encoded.buffers()[2] or b"")
     sha256 = hashlib.sha256
-    joined = b"".join([sha256(data[start:end]).digest() for start, end in pairwise(offsets)])
-    return np.frombuffer(joined, np.uint8).reshape(-1, 32)
+    hashes = b"".join([sha256(data[start:end]).digest() for start, end in pairwise(offsets)])
+    return np.frombuffer(hashes, np.uint8).reshape(-1, 32)
+
+
+def _rows(columns: list[pa.Array], rows: int) -> pa.Array:
+    head = np.repeat(heads(ARRAY, np.array([len(columns)], np.uint64)), rows, axis=0)
+    return joined([head, *map(_column, columns)])
 
 
 def _column(column: pa.Array) -> Matrix | pa.Array:
     """Encode one column: as a byte matrix if all values have the same size, else as a binary array."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        return _filled(as_binary(_column(column.dictionary)).take(column.indices))
+    if pa.types.is_run_end_encoded(column.type):
+        runs = pa.RunEndEncodedArray.from_arrays(column.run_ends, as_binary(_column(column.values)))
+        return pc.run_end_decode(runs.slice(column.offset, len(column)))
     if pa.types.is_null(column.type):
-        return np.full((len(column), 1), NULL, np.uint8)
-    if column.null_count:
-        return _with_nulls(column)
-    if _is_scalar(column.type):
-        return _scalars(column)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return _joined([_heads(TEXT, _lengths(column)), column.cast(pa.large_binary())])
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return _joined([_heads(BYTES, _lengths(column)), column.cast(pa.large_binary())])
-    if pa.types.is_fixed_size_binary(column.type):
-        return _column(column.cast(pa.large_binary()))
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
-        return _lists(column)
-    if pa.types.is_struct(column.type):
-        return encode(pa.RecordBatch.from_struct_array(column))
-    raise UnsupportedType(f"unsupported column type {column.type}")
+        return constant(NULL, len(column))
+    encoded = _values(column)
+    return pc.if_else(column.is_valid(), as_binary(encoded), NULL) if column.null_count else encoded
 
 
-def _is_scalar(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _scalars(column: pa.Array) -> Matrix:
-    if pa.types.is_boolean(column.type):
-        bits: Matrix = column.cast(pa.uint8()).to_numpy() + np.uint8(FALSE)
+def _values(column: pa.Array) -> Matrix | pa.Array:
+    """Encode one column; what is returned for its nulls has no meaning."""
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        bits: Matrix = column.fill_null(False).cast(pa.uint8()).to_numpy() + np.uint8(FALSE)
         return bits.reshape(-1, 1)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _numbers(column.fill_null(0))
+    if is_string(kind):
+        return _strings(TEXT, column)
+    if is_binary(kind):
+        return _strings(BYTES, column)
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return temporal(column)
+    if pa.types.is_decimal(kind):
+        return decimals(column)
+    if is_list(kind):
+        return _lists(column)
+    if pa.types.is_struct(kind):
+        return _structs(column)
+    raise UnsupportedType(f"unsupported column type {kind}")
+
+
+def _numbers(column: pa.Array) -> Matrix:
     values = column.to_numpy(zero_copy_only=False)
     if pa.types.is_floating(column.type):
         bits = (values.astype(np.float64) + 0.0).view(np.uint64)  # + 0.0 makes -0.0 zero
-        return _heads(FLOAT, np.where(np.isnan(values), np.uint64(NAN), bits))
+        return heads(FLOAT, np.where(np.isnan(values), np.uint64(NAN), bits))
     if pa.types.is_unsigned_integer(column.type):
-        return _heads(POSITIVE, values.astype(np.uint64))
-    signed = values.astype(np.int64)
-    matrix = _heads(POSITIVE, np.where(signed < 0, ~signed, signed).view(np.uint64))
-    matrix[signed < 0, 0] = NEGATIVE
-    return matrix
+        return heads(POSITIVE, values.astype(np.uint64))
+    return integers(values.astype(np.int64))
+
+
+def _strings(head: int, column: pa.Array) -> pa.Array:
+    data = column.cast(pa.large_binary()).fill_null(b"")
+    return joined([heads(head, pc.binary_length(data).to_numpy()), data])
+
+
+def _structs(column: pa.Array) -> Matrix | pa.Array:
+    fields = column.flatten()  # a dictionary of no values may have indices below a null
+    if not is_file(column.type):
+        return _rows(fields, len(column))
+    content, path = fields  # the name of a file is not part of the sample, unless it is all there is
+    encoded = as_binary(_column(content))
+    is_missing = pc.equal(encoded, NULL)
+    return pc.if_else(is_missing, as_binary(_column(path)), encoded) if pc.any(is_missing).as_py() else encoded
 
 
 def _lists(column: pa.Array) -> pa.Array:
-    counts = pc.list_value_length(column).to_numpy().astype(np.int64)
-    items = column.flatten()
+    counts = pc.list_value_length(column).fill_null(0).to_numpy().astype(np.int64)
+    items = _plain_uint8(column.flatten())
     offsets = np.concatenate(([0], np.cumsum(counts)))
     if items.type != pa.uint8():
         return _arrays(counts, offsets, items)
@@ -100,55 +127,25 @@ def _lists(column: pa.Array) -> pa.Array:
     return pc.if_else(has_nulls, _arrays(counts, offsets, items), typed)
 
 
+def _plain_uint8(items: pa.Array) -> pa.Array:
+    """Return uint8 in their plain layout, by which lists of them are recognised; others as they are."""
+    if storage_type(items.type) != pa.uint8() or items.type == pa.uint8():
+        return items
+    if isinstance(items.type, pa.BaseExtensionType):
+        return _plain_uint8(items.storage)
+    return items.dictionary_decode() if pa.types.is_dictionary(items.type) else pc.run_end_decode(items)
+
+
 def _arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
-    encoded = _as_binary(_column(items))
+    encoded = as_binary(_column(items))
     ends = np.frombuffer(encoded.buffers()[1], np.int64, len(encoded) + 1, encoded.offset * 8)
-    return _joined([_heads(ARRAY, counts), _binary(ends[offsets], encoded.buffers()[2])])
+    return joined([heads(ARRAY, counts), binary(ends[offsets], encoded.buffers()[2])])
 
 
 def _typed_arrays(counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
     data = pa.py_buffer(np.ascontiguousarray(items.to_numpy()))
-    tag = np.full((len(counts), 2), [UINT8_ARRAY >> 8, UINT8_ARRAY & 0xFF], np.uint8)
-    return _joined([tag, _heads(BYTES, counts), _binary(offsets, data)])
+    return joined([constant(UINT8_ARRAY, len(counts)), heads(BYTES, counts), binary(offsets, data)])
 
 
-def _with_nulls(column: pa.Array) -> pa.Array:
-    valid = column.is_valid()
-    encoded = _as_binary(_column(column.drop_null()))
-    order = pc.cumulative_sum(valid.cast(pa.int64()))
-    index = pc.if_else(valid, pc.subtract(order, 1), pa.scalar(None, pa.int64()))
-    return encoded.take(index).fill_null(pa.scalar(bytes([NULL]), pa.large_binary()))
-
-
-def _heads(kind: int, values: npt.NDArray[np.integer]) -> Matrix:
-    """Return the 9-byte CBOR heads of one kind for 64-bit arguments: uint8, shape (rows, 9)."""
-    matrix = np.empty((len(values), 9), np.uint8)
-    matrix[:, 0] = kind
-    matrix[:, 1:] = values.astype(">u8").view(np.uint8).reshape(-1, 8)
-    return matrix
-
-
-def _lengths(column: pa.Array) -> npt.NDArray[np.integer]:
-    return np.asarray(pc.binary_length(column).to_numpy())
-
-
-def _joined(parts: list[Matrix | pa.Array]) -> pa.Array:
-    """Concatenate the parts row by row; adjacent matrices first, which is cheap."""
-    groups = [(kind, list(group)) for kind, group in groupby(parts, type)]
-    arrays = [
-        array for kind, group in groups for array in ([_as_binary(np.hstack(group))] if kind is np.ndarray else group)
-    ]
-    return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, pa.scalar(b"", pa.large_binary()))
-
-
-def _as_binary(part: Matrix | pa.Array) -> pa.Array:
-    if isinstance(part, pa.Array):
-        return part
-    offsets = np.arange(0, part.size + 1, part.shape[1], dtype=np.int64)
-    return _binary(offsets, pa.py_buffer(np.ascontiguousarray(part)))
-
-
-def _binary(offsets: npt.NDArray[np.int64], data: pa.Buffer) -> pa.Array:
-    return pa.Array.from_buffers(
-        pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets.astype(np.int64)), data]
-    )
+def _filled(encoded: pa.Array) -> pa.Array:
+    return encoded.fill_null(pa.scalar(NULL, pa.large_binary()))

@@ -2,14 +2,13 @@
 
 import dataclasses
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .encoding import digests, encode
+from .footer import META, Manifest, footer_text, parse_footer
 
 ROWS = 1 << 16  # of a row group, and of a step in memory
-META = b"data-registry"
-MAX_TYPE, MAX_NESTING = 100_000, 32  # characters and levels of the string of an Arrow type
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.binary(16)),
@@ -35,24 +33,13 @@ KEYED = SCHEMA.append(pa.field("key_hash", pa.binary(32)))  # if the key is not 
 
 
 @dataclasses.dataclass(frozen=True)
-class Manifest:
-    """The footer of a manifest: the columns of the samples, their key, and the SHA-256 of the files."""
-
-    path: Path
-    rows: int
-    columns: list[list[str]]  # [name, Arrow type]
-    key: list[str]
-    files: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
 class _Run:
-    """Consecutive samples of one split, file and source."""
+    """Consecutive samples of one split and file, and of one source or one each."""
 
     rows: int
     split: str
     file: str
-    source: str
+    source: str | pa.StringArray
     first: int
 
 
@@ -82,8 +69,8 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
         self._hasher.shutdown()
         self._spool.close()
 
-    def add(self, batch: pa.RecordBatch, *, split: str, file: str, source: str) -> None:
-        """Add the samples of a batch: the next rows of ``file``.
+    def add(self, batch: pa.RecordBatch, *, split: str, file: str, source: str | pa.StringArray) -> None:
+        """Add the samples of a batch: the next rows of ``file``; ``source`` is that of all of them, or one per row.
 
         Raises UnsupportedType for a column without canonical encoding.
         """
@@ -106,12 +93,8 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
     def finish(self, files: Mapping[str, str]) -> int:
         """Write the manifest; ``files`` has the SHA-256 of each file by name. Return the number of samples."""
         self._wait()
-        meta = {
-            "columns": [[field.name, str(field.type)] for field in self._schema],
-            "key": self._key,
-            "files": dict(sorted(files.items())),
-        }
-        schema = (KEYED if self._key else SCHEMA).with_metadata({META: json.dumps(meta, ensure_ascii=False)})
+        footer = footer_text(self._schema, self._key, files)
+        schema = (KEYED if self._key else SCHEMA).with_metadata({META: footer})
         strings = ["split", "file", "source"]
         with (
             self._path.open("wb") as file,  # Arrow's own loses the error code when it closes
@@ -142,10 +125,10 @@ class ManifestWriter(AbstractContextManager["ManifestWriter"]):
             columns = [
                 pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(ids)]),
                 _fixed(np.ascontiguousarray(block[:, :32])),
-                _constant(runs, "split"),
-                _constant(runs, "file"),
+                _column(runs, "split"),
+                _column(runs, "file"),
                 pa.array(np.concatenate([np.arange(run.first, run.first + run.rows) for run in runs])),
-                _constant(runs, "source"),
+                _column(runs, "source"),
             ]
             yield pa.table([*columns, _fixed(keys)], schema=KEYED) if self._key else pa.table(columns, schema=SCHEMA)
 
@@ -155,17 +138,16 @@ def read_manifest(path: Path) -> Manifest:
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-        footer = json.loads((schema.metadata or {}).get(META, b"null"))
+        manifest = parse_footer((schema.metadata or {}).get(META, b"null"), path, rows)
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError) and error.filename:
             raise
         raise ValueError(f"{path} is not a sample manifest: {error}") from error
-    match footer:
-        case {"columns": [*columns], "key": [*key], "files": dict(files)} if _is_valid(columns, key, files):
-            if schema.equals(KEYED if key else SCHEMA):
-                return Manifest(path, rows, columns, key, files)
-            raise ValueError(f"{path} does not have the columns of a sample manifest")
-    raise ValueError(f"{path} is not a sample manifest")
+    if not manifest:
+        raise ValueError(f"{path} is not a sample manifest")
+    if not schema.equals(KEYED if manifest.key else SCHEMA):
+        raise ValueError(f"{path} does not have the columns of a sample manifest")
+    return manifest
 
 
 def check_manifest(path: Path) -> Manifest:
@@ -184,27 +166,6 @@ def check_manifest(path: Path) -> Manifest:
     if rows != manifest.rows:
         raise ValueError(f"{path} has {rows} rows, expected {manifest.rows} as in its footer")
     return manifest
-
-
-def _is_valid(columns: list[Any], key: list[Any], files: dict[str, Any]) -> bool:
-    """Say whether columns are pairs of strings, the key consists of columns, and files have hashes."""
-    if not all(isinstance(pair, list) and len(pair) == 2 and _are_strings(*pair) for pair in columns):
-        return False
-    names = [name for name, _ in columns]
-    valid = _are_strings(*key, *files.values()) and len(set(names)) == len(names) and set(key) <= set(names)
-    return valid and all(len(kind) <= MAX_TYPE and kind.count("<") <= MAX_NESTING for _, kind in columns)
-
-
-def _are_strings(*values: Any) -> bool:
-    return all(isinstance(value, str) and _is_utf8(value) for value in values)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON allows
-        return False
-    return True
 
 
 def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], occurrences: dict[bytes, int]) -> bytes:
@@ -242,7 +203,8 @@ def _steps(runs: list[_Run]) -> Iterator[list[_Run]]:
         done = 0
         while done < run.rows:
             rows = min(room, run.rows - done)
-            step.append(dataclasses.replace(run, rows=rows, first=run.first + done))
+            source = run.source if isinstance(run.source, str) else run.source.slice(done, rows)
+            step.append(dataclasses.replace(run, rows=rows, first=run.first + done, source=source))
             done, room = done + rows, room - rows
             if not room:
                 yield step
@@ -251,8 +213,14 @@ def _steps(runs: list[_Run]) -> Iterator[list[_Run]]:
         yield step
 
 
-def _constant(runs: list[_Run], name: str) -> pa.Array:
+def _column(runs: list[_Run], name: str) -> pa.Array:
+    """Return a column of the runs' values, each of which is a string or one per row."""
     values = [getattr(run, name) for run in runs]
+    if not all(isinstance(value, str) for value in values):
+        rows = [
+            [value] * run.rows if isinstance(value, str) else value for run, value in zip(runs, values, strict=True)
+        ]
+        return pa.concat_arrays([pa.array(part, pa.string()) for part in rows])
     return pa.array(values, pa.string()).take(pa.array(np.repeat(np.arange(len(runs)), [run.rows for run in runs])))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,14 @@ ROWS_IN_MEMORY = 1 << 18
 Rows = npt.NDArray[np.void]
 
 
-def by_first_byte(path: Path, columns: list[str], rows_of: Callable[[pa.RecordBatch], Rows], by: str) -> Iterator[Rows]:
+def by_first_byte(
+    source: Path | BinaryIO, columns: list[str], rows_of: Callable[[pa.RecordBatch], Rows], by: str
+) -> Iterator[Rows]:
     """Yield the rows of a manifest, made by ``rows_of`` from each batch, sorted by the field ``by`` (an S type).
 
     The file is read once per 260 000 rows or so. Raises OSError if a page fails its checksum.
     """
-    with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+    with pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
         parts = max(1, min(256, -(-file.metadata.num_rows // ROWS_IN_MEMORY)))
         for part in range(parts):
             low, high = 256 * part // parts, 256 * (part + 1) // parts
