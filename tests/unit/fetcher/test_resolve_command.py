@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from fetcher import GithubReadmes, HuggingFace, PlainUrls, read_upstream
+from fetcher import GithubReadmes, HuggingFace, PlainUrls, S3Prefix, read_upstream
 from fetcher.cli import cli
 from unit.fetcher.conftest import Desk
 from unit.fetcher.scripted import Reply
@@ -54,7 +54,7 @@ def test_failure_is_one_line_and_a_code(desk, server, reply, code):
 @pytest.mark.parametrize(
     ("upstream", "said"),
     [
-        ("", "upstream: section not found; fix: add upstream: with kind: urls, huggingface, github-readmes"),
+        ("", "upstream: section not found; fix: add upstream: with kind: urls, huggingface, s3, github-readmes"),
         ("upstream: urls\n", "invalid section upstream: expected a mapping"),
         ("upstream: {files: {a: [b]}}\n", "upstream.kind: not set; fix: use one of: urls, huggingface, "),
         ("upstream: {kind: ftp}\n", "upstream.kind: unknown kind 'ftp'; fix: use one of: urls, "),
@@ -102,4 +102,4 @@ def test_examples_of_the_readme_are_understood(tmp_path):
     for example in re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL):
         (tmp_path / "params.yaml").write_text(example)
         kinds.append(type(read_upstream(tmp_path / "params.yaml")))
-    assert kinds == [PlainUrls, HuggingFace, GithubReadmes]
+    assert kinds == [PlainUrls, HuggingFace, S3Prefix, GithubReadmes]

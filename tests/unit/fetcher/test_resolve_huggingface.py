@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from fetcher import HuggingFace
+from fetcher import HuggingFace, read_upstream
 from fetcher.http import Response
 from fetcher.huggingface import _is_data
 from fetcher.web import Network
@@ -142,13 +142,13 @@ def test_pointer_where_git_has_nothing_else_is_no_data(desk, server, hub):
 
 
 @pytest.mark.parametrize(
-    "path", ["a.pkl", "a.py", "a.bin", "a.pt", "a.csv.exe", "a", "a.pkl.gz", "a.tar.gz", "a.gz.gz", "x.csv/a.h5"]
+    "path", ["a.pkl", "a.py", "a.bin", "a.pt", "a.csv.exe", "a", "a.pkl.gz", "a.tar.h5", "a.gz.gz", "x.csv/a.h5"]
 )
 @pytest.mark.parametrize("large", [True, False])
 def test_code_and_pickles_are_refused_unseen(desk, server, hub, path, large):
     """F17."""
     hub.publish({"b.csv": TEXT, **({} if large else {path: TEXT})}, {path: TABLE} if large else None)
-    with pytest.raises(PolicyViolation, match=r"is not a data file; expected one of \.arrow, \.csv, "):
+    with pytest.raises(PolicyViolation, match=r"is not a data file; expected one of \.arrow, \.bz2, \.csv, "):
         desk.resolve(flowers("*"))
     assert not any("/resolve/" in seen for seen in paths(server))
     assert desk.resolve(flowers("b.csv")).files == 1
@@ -317,3 +317,84 @@ def test_limit_of_the_hub_says_when_to_come_back(desk, server, hub):
     with pytest.raises(NetworkFailed, match=r"429 \(rate limit\), retry after 250 seconds; fix: run again after"):
         desk.resolve(flowers())
     assert len(server.seen) == 1
+
+
+CARD = {
+    "configs": [
+        {"config_name": "small", "data_files": "small/*.csv"},
+        {
+            "config_name": "large",
+            "data_files": [
+                {"split": "train", "path": "large/train-*"},
+                {"split": "test", "path": ["large/**/test.csv"]},
+            ],
+        },
+        {"config_name": "folder", "data_dir": "more"},
+        {"config_name": "nonsense", "data_files": 7},
+        "nonsense",
+    ]
+}
+FILES = dict.fromkeys(["small/a.csv", "large/train-0.csv", "large/x/test.csv", "more/b.csv", "extra/c.csv"], TEXT)
+
+
+def describe(hub: Hub, card: object) -> None:
+    """Give the dataset a card with this metadata."""
+    path = f"/api/datasets/{hub.name}/revision/main"
+    hub.server.on(path, answer({"sha": COMMIT, "cardData": card}))
+
+
+@pytest.mark.parametrize(
+    ("config", "files"),
+    [
+        ("small", ["small/a.csv"]),
+        ("large", ["large/train-0.csv", "large/x/test.csv"]),
+        ("folder", ["more/b.csv"]),
+        ("extra", ["extra/c.csv"]),  # a folder that the card does not mention
+    ],
+)
+def test_config_has_the_files_that_the_card_says(desk, hub, config, files):
+    hub.publish(FILES)
+    describe(hub, CARD)
+    desk.resolve(HuggingFace("them/flowers", config=config))
+    assert [row[0] for row in desk.rows()] == files
+
+
+def test_default_config_needs_no_name(desk, hub):
+    hub.publish(FILES)
+    describe(hub, {"configs": [*CARD["configs"], {"config_name": "default", "data_files": "more/*"}]})
+    desk.resolve(HuggingFace("them/flowers"))
+    assert [row[0] for row in desk.rows()] == ["more/b.csv"]
+    describe(hub, {"configs": [*CARD["configs"], {"config_name": "x", "data_files": "extra/*", "default": True}]})
+    desk.resolve(HuggingFace("them/flowers"))
+    assert [row[0] for row in desk.rows()] == ["extra/c.csv"]
+
+
+@pytest.mark.parametrize("config", ["", "other"])
+def test_one_of_several_configs_must_be_named(desk, hub, config):
+    hub.publish(FILES)
+    describe(hub, CARD)
+    with pytest.raises(UsageError, match=r"config.* one of: folder, large, small$") as caught:
+        desk.resolve(HuggingFace("them/flowers", config=config))
+    assert caught.value.code == 2 and not desk.sources.exists()
+
+
+@pytest.mark.parametrize("card", [None, {}, {"configs": []}, {"configs": "x"}, []])
+def test_without_configs_all_data_files_are_taken(desk, hub, card):
+    about = {
+        "README.md": b"# Flowers",
+        "LICENSE.txt": b"CC0",
+        "dataset_infos.json": b"{}",
+        ".x/y.csv": TEXT,
+        "run.py": b"",
+    }
+    hub.publish({**FILES, **about})
+    describe(hub, card)
+    desk.resolve(HuggingFace("them/flowers"))
+    assert [row[0] for row in desk.rows()] == sorted(FILES)
+
+
+def test_config_and_files_exclude_each_other(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("upstream: {kind: huggingface, dataset: a/b, config: x, files: [y]}\n")
+    with pytest.raises(UsageError, match="files and config are both set; fix: remove one"):
+        read_upstream(params)

@@ -2,6 +2,16 @@
 
 from fetcher.fetch import Fetched, fetch
 from fetcher.resolve import Resolved, resolve
-from fetcher.upstream import GithubReadmes, HuggingFace, PlainUrls, read_upstream
+from fetcher.upstream import GithubReadmes, HuggingFace, PlainUrls, S3Prefix, read_upstream
 
-__all__ = ["Fetched", "GithubReadmes", "HuggingFace", "PlainUrls", "Resolved", "fetch", "read_upstream", "resolve"]
+__all__ = [
+    "Fetched",
+    "GithubReadmes",
+    "HuggingFace",
+    "PlainUrls",
+    "Resolved",
+    "S3Prefix",
+    "fetch",
+    "read_upstream",
+    "resolve",
+]

@@ -92,7 +92,7 @@ class Api:
         def attempt() -> tuple[bytes, str]:
             response = WebFile(url, self._network, where, self._headers).open(None)
             try:
-                return _read(response, url, where), response.header("Link") or ""
+                return read_response(response, url, where), response.header("Link") or ""
             finally:
                 response.close()
 
@@ -127,7 +127,8 @@ def unexpected(where: str, what: str) -> ChecksumMismatch:
     return ChecksumMismatch(where, what, "check what responds there: a proxy, or a changed API")
 
 
-def _read(response: Response, url: str, where: str) -> bytes:
+def read_response(response: Response, url: str, where: str) -> bytes:
+    """Return the body of a response of at most ``MAX_BYTES``; raise PolicyViolation for a larger one."""
     body, block = bytearray(), memoryview(bytearray(1 << 16))
     while size := response.readinto(block):
         body += block[:size]

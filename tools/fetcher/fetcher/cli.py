@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 from stage.command import Tool
-from stage.options import params_file, settings, talk
+from stage.options import params_file, settings
 
 from fetcher.fetch import JOBS, MAX_BYTES, TIMEOUT, TRIES, Fetched, fetch
 from fetcher.resolve import Resolved, resolve
@@ -53,7 +53,6 @@ cli = Tool("fetcher", help="Fetch the raw files listed in sources.csv and verify
     help="Maximum size of the set, including an unpinned file.",
 )
 @settings("fetcher", "jobs", "tries", "timeout", "max_bytes")
-@talk
 def fetch_command(
     sources: Path,
     out: Path,
@@ -66,10 +65,10 @@ def fetch_command(
 ) -> Fetched:
     """Fetch the files listed in SOURCES into the folder OUT, all or nothing.
 
-    SOURCES is a CSV file with the header name,url,sha256,bytes. A URL is https, http, s3://bucket/key, or file:path
-    relative to SOURCES; several rows with the same name are alternative URLs of one file, tried in order. OUT is
-    replaced in one step after every file is verified, and left unchanged on any error; the next run resumes partial
-    downloads.
+    SOURCES is a CSV file with the header name,url,sha256,bytes. A URL is https, http, s3://bucket/key, file:path
+    relative to SOURCES, or registry:SHA256, a file in .sources next to SOURCES; several rows with the same name are
+    alternative URLs of one file, tried in order. OUT is replaced in one step after every file is verified, and left
+    unchanged on any error; the next run resumes partial downloads.
 
     Only public addresses are allowed, also after redirects, and those of --mirror, AWS_ENDPOINT_URL and
     FETCH_TRUST=host:port,...
@@ -94,7 +93,6 @@ def fetch_command(
 @cli.command("resolve")
 @click.argument("sources", type=click.Path(dir_okay=False, path_type=Path))
 @params_file("upstream")
-@talk
 def resolve_command(sources: Path, params: Path) -> Resolved:
     """Pin in SOURCES what upstream has now, for review.
 

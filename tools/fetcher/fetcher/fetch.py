@@ -10,7 +10,7 @@ from stage.errors import PolicyViolation
 from stage.progress import progress
 
 from fetcher.failures import Limits
-from fetcher.local import LocalFile
+from fetcher.local import LocalFile, StoredFile
 from fetcher.locations import Mirror, configured_network, locate
 from fetcher.sources import Pin, Source, read_sources, write_pins
 from fetcher.staging import Staging, exclusive, has_exactly, matches
@@ -111,7 +111,7 @@ class _Run:
             files=len(sources),
             bytes=sum(file.pin.bytes for file in fetched.values()),
             downloaded=kinds["source"] + kinds["mirror"],
-            reused=kinds["staged"] + kinds["output"],
+            reused=kinds["staged"] + kinds["output"] + kinds["storage"],
             from_mirror=kinds["mirror"],
         )
 
@@ -152,6 +152,9 @@ class _Run:
         if source.sha256:
             if self._mirror:
                 candidates.insert(0, Candidate(self._mirror.locate(source.sha256), "mirror"))
+            stored = StoredFile(source.sha256, self._path.parent, source.where)
+            if stored.exists and stored.url not in source.urls:
+                candidates.insert(0, Candidate(stored, "storage"))
             before = self._out / source.name
             if before.is_file() and before.stat().st_size == source.bytes:
                 candidates.insert(0, Candidate(LocalFile(before.absolute(), source.where), "output"))

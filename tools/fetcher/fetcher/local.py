@@ -1,6 +1,7 @@
-"""Files on this machine: ``file:`` sources next to sources.csv, and folders that serve as a mirror."""
+"""Files on this machine: sources next to sources.csv, and folders that serve as a mirror."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,9 @@ from stage.errors import PolicyViolation
 
 from fetcher.download import Resume
 from fetcher.failures import NotFound
+
+STORAGE = ".sources"  # folder next to sources.csv with files named by their SHA-256
+REGISTRY_URL = re.compile(r"registry:([0-9a-f]{64})")
 
 
 class LocalBody:
@@ -47,6 +51,33 @@ class LocalFile:
         if not is_file:
             raise PolicyViolation(self._where, f"{self._path} is not a regular file", "use a regular file")
         return LocalBody(self._path)
+
+
+class StoredFile(LocalFile):
+    """A file in the storage next to sources.csv: a ``registry:`` source, or a copy of one whose URLs may not answer."""
+
+    def __init__(self, sha256: str, folder: Path, where: str) -> None:
+        super().__init__((folder / STORAGE / sha256).absolute(), where)
+        self.url = f"registry:{sha256}"
+
+    @property
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def open(self, resume: Resume | None) -> LocalBody:
+        """Open the file at its first byte; raise NotFound if there is none, PolicyViolation if it is not regular."""
+        try:
+            return super().open(resume)
+        except NotFound:
+            fix = "make dataset takes it from the DVC remote; make refresh FROM=... stores the file here again"
+            raise NotFound(self._where, f"{self.url} not found in {STORAGE}", fix) from None
+
+
+def stored_file(url: str, folder: Path, where: str) -> StoredFile:
+    """Return the location of a ``registry:`` URL; raise PolicyViolation if it is invalid."""
+    if not (match := REGISTRY_URL.fullmatch(url)):
+        raise PolicyViolation(where, f"invalid registry URL {url[:200]!r}", "write registry: and the SHA-256")
+    return StoredFile(match[1], folder, where)
 
 
 def source_path(url: str, folder: Path, where: str) -> Path:

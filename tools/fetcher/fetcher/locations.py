@@ -10,7 +10,7 @@ from stage.redaction import safe_url
 from fetcher.addresses import parse_url
 from fetcher.api import GITHUB, HUB
 from fetcher.download import Location
-from fetcher.local import LocalFile, source_path
+from fetcher.local import LocalFile, source_path, stored_file
 from fetcher.s3 import S3File, s3_endpoint
 from fetcher.watchdog import Watchdog
 from fetcher.web import Network, WebFile
@@ -24,6 +24,8 @@ def locate(url: str, folder: Path, network: Network, where: str) -> Location:
         raise PolicyViolation(where, f"invalid URL: {error}", "correct the URL") from error
     if scheme == "file":
         return LocalFile(source_path(url, folder, where), where)
+    if scheme == "registry":
+        return stored_file(url, folder, where)
     return S3File(url, network, where) if scheme == "s3" else WebFile(url, network, where)
 
 
@@ -35,11 +37,8 @@ class Mirror:
         self.down = False  # set at its first network failure, so that a large set waits for it only once
         self._remote = urlsplit(prefix).scheme in {"http", "https", "s3"}
         if "://" in prefix and not self._remote:
-            raise UsageError(
-                "FETCH_MIRROR",
-                f"unsupported URL scheme: {safe_url(prefix)}",
-                "use a folder, or an http(s) or s3 prefix",
-            )
+            fix = "use a folder, or an http(s) or s3 prefix"
+            raise UsageError("FETCH_MIRROR", f"unsupported URL scheme: {safe_url(prefix)}", fix)
         if not self._remote and not Path(prefix).is_dir():
             raise InputMissing(prefix, "mirror folder not found", "correct or unset FETCH_MIRROR")
 

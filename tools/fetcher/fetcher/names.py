@@ -41,9 +41,8 @@ def check_distinct(named: Iterable[tuple[str, str]]) -> None:
             is_new = folded not in taken
             before = taken.setdefault(folded, spelled)
             if before != spelled:
-                raise PolicyViolation(
-                    where, f"name {name!r} collides with {before!r} on some file systems", "rename one of them"
-                )
+                fix = "rename one of them"
+                raise PolicyViolation(where, f"name {name!r} collides with {before!r} on some file systems", fix)
             if folded in folders if is_file else not is_new and folded not in folders:
                 raise PolicyViolation(where, f"{spelled!r} is both a file and a folder", "rename one of them")
             if not is_file:

@@ -13,8 +13,9 @@ from fetcher.huggingface import list_dataset
 from fetcher.locations import configured_network
 from fetcher.names import check_distinct, check_name
 from fetcher.plain_urls import list_urls
+from fetcher.s3_listing import list_objects
 from fetcher.sources import Source, read_sources, write_sources
-from fetcher.upstream import HuggingFace, PlainUrls, Task, Upstream
+from fetcher.upstream import HuggingFace, PlainUrls, S3Prefix, Task, Upstream
 from fetcher.watchdog import Watchdog
 from fetcher.web import Network
 from fetcher.workers import process_all
@@ -83,6 +84,8 @@ def _tasks(upstream: Upstream, folder: Path, network: Network, limits: Limits) -
         return list_urls(upstream, folder, network, limits)
     if isinstance(upstream, HuggingFace):
         return list_dataset(upstream, network, limits)
+    if isinstance(upstream, S3Prefix):
+        return list_objects(upstream, network, limits)
     return list_readmes(upstream, network, limits)
 
 

@@ -1,8 +1,10 @@
 """Objects in S3: the ``minio`` package signs the URL, which is then downloaded like any other."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from stage.errors import PolicyViolation, UsageError
@@ -11,7 +13,11 @@ from fetcher.download import Resume
 from fetcher.http import Response
 from fetcher.web import Network, open_resumed
 
+if TYPE_CHECKING:
+    from minio.credentials.credentials import Credentials
+
 AWS = "https://s3.amazonaws.com"
+REGION = re.compile(r"[a-z0-9-]{1,40}")
 LIFETIME = timedelta(hours=1)  # a signature need only outlive the opening of the download
 
 
@@ -31,23 +37,17 @@ class S3File:
         return open_resumed(resume, self._request, "If-Match", self.url, self._where)
 
     def _request(self, headers: Mapping[str, str]) -> Response:
-        region = os.environ.get("AWS_REGION") or "us-east-1"
-        response = self._network.get(self._signed(region), headers, self._where)
-        actual = response.header("x-amz-bucket-region")
-        if response.status in {301, 307, 400} and actual and actual != region:
-            response.close()
-            response = self._network.get(self._signed(actual), headers, self._where)
-        return response
+        return request_signed(self._network, self._signed, headers, self._where)
 
     def _signed(self, region: str) -> str:
         from minio import Minio  # lazy: its import takes as long as a small run
 
-        endpoint = urlsplit(s3_endpoint())
+        endpoint, keys = urlsplit(s3_endpoint()), credentials()
         client = Minio(
             endpoint.netloc,
-            access_key=os.environ.get("AWS_ACCESS_KEY_ID") or None,
-            secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or None,
-            session_token=os.environ.get("AWS_SESSION_TOKEN") or None,
+            access_key=keys.access_key if keys else None,
+            secret_key=keys.secret_key if keys else None,
+            session_token=keys.session_token if keys else None,
             secure=endpoint.scheme == "https",
             region=region,
         )
@@ -55,6 +55,25 @@ class S3File:
             return client.get_presigned_url("GET", self._bucket, self._key, LIFETIME)
         except ValueError as error:
             raise PolicyViolation(self._where, f"invalid S3 URL: {error}", "write s3://bucket/key") from error
+
+
+def request_signed(network: Network, sign: Callable[[str], str], headers: Mapping[str, str], where: str) -> Response:
+    """Send the GET that ``sign`` returns for a region; once more if the bucket turns out to be in another one."""
+    region = os.environ.get("AWS_REGION") or "us-east-1"
+    response = network.get(sign(region), headers, where)
+    actual = response.header("x-amz-bucket-region")
+    if response.status in {301, 307, 400} and actual and REGION.fullmatch(actual) and actual != region:
+        response.close()
+        response = network.get(sign(actual), headers, where)
+    return response
+
+
+def credentials() -> "Credentials | None":
+    """Return the credentials of the AWS_* variables; None for anonymous access."""
+    from minio.credentials.credentials import Credentials  # lazy, as above
+
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN") or None) if key and secret else None
 
 
 def s3_endpoint() -> str:

@@ -63,9 +63,8 @@ def read_sources(path: Path, allow_unpinned: bool = False) -> list[Source]:
         before = by_name.setdefault(source.name, source)
         if before is not source:
             if (before.sha256, before.bytes) != (source.sha256, source.bytes):
-                raise UsageError(
-                    where, f"conflicting sha256 or bytes for {source.name}", "use the same in all of its rows"
-                )
+                fix = "use the same in all of its rows"
+                raise UsageError(where, f"conflicting sha256 or bytes for {source.name}", fix)
             if len(before.urls) == MAX_URLS:
                 raise UsageError(where, f"more than {MAX_URLS} URLs for {source.name}", "remove some")
             by_name[source.name] = replace(before, urls=before.urls + source.urls)
@@ -112,17 +111,15 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if row:
                     yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{path} line {reader.line_num + 1}", f"invalid CSV: {error}", "save it as UTF-8 CSV"
-            ) from error
+            fix = "save it as UTF-8 CSV"
+            raise UsageError(f"{path} line {reader.line_num + 1}", f"invalid CSV: {error}", fix) from error
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
     for number, line in enumerate(iter(partial(file.readline, MAX_LINE), ""), 1):
         if len(line) == MAX_LINE:
-            raise UsageError(
-                f"{path} line {number}", f"line longer than {MAX_LINE - 1} characters", "save it as UTF-8 CSV"
-            )
+            fix = "save it as UTF-8 CSV"
+            raise UsageError(f"{path} line {number}", f"line longer than {MAX_LINE - 1} characters", fix)
         yield line
 
 
@@ -133,14 +130,12 @@ def _source(row: list[str], where: str, allow_unpinned: bool, path: Path, line: 
     check_name(name, where)
     if not sha256 and not size:
         if not allow_unpinned:
-            raise PolicyViolation(
-                where, f"missing sha256 and bytes of {name}", "add them; --allow-unpinned fetches it and writes them"
-            )
+            fix = "add them; --allow-unpinned fetches it and writes them"
+            raise PolicyViolation(where, f"missing sha256 and bytes of {name}", fix)
         return Source(name, (url,), None, None, path, line)
     if not SHA256.fullmatch(sha256):
-        raise UsageError(
-            where, f"invalid sha256 {sha256[:80]!r}: expected 64 lowercase hex digits", "use the output of sha256sum"
-        )
+        fix = "use the output of sha256sum"
+        raise UsageError(where, f"invalid sha256 {sha256[:80]!r}: expected 64 lowercase hex digits", fix)
     if not SIZE.fullmatch(size):
         raise UsageError(where, f"invalid bytes {size[:80]!r}: expected an integer", "set the size in bytes")
     if int(size) == 0:

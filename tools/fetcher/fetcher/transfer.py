@@ -19,10 +19,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A location to try; ``output`` is the earlier version of the whole set, whose files are often still right."""
+    """A location to try; ``output`` is the earlier version of the whole set, whose files are often still right.
+
+    ``storage`` has copies next to sources.csv.
+    """
 
     location: Location
-    kind: Literal["output", "mirror", "source"]
+    kind: Literal["output", "storage", "mirror", "source"]
 
 
 class Transfer:

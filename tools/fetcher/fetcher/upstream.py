@@ -12,6 +12,7 @@ from fetcher.sources import Pin
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DATASET = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # owner/name, as the Hub allows them
+PREFIX = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]*/(?:.*/)?")
 ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 
@@ -24,11 +25,23 @@ class PlainUrls:
 
 @dataclass(frozen=True)
 class HuggingFace:
-    """Files of a dataset on the Hugging Face Hub; ``files`` are globs whose ``*`` also matches ``/``."""
+    """Files of a dataset on the Hugging Face Hub; ``files`` are globs whose ``*`` also matches ``/``.
+
+    Without ``files``, those of ``config`` by the dataset's card; without either, those of its default configuration.
+    """
 
     dataset: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
     revision: str = "main"
+    config: str = ""
+
+
+@dataclass(frozen=True)
+class S3Prefix:
+    """Objects in S3 whose keys begin with ``prefix``, s3://bucket/folder/; ``files`` are globs over the rest."""
+
+    prefix: str
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,10 +63,11 @@ class PinnedFile:
 
 
 Task = Callable[[], PinnedFile | None]  # None: upstream has no such file after all, which is not an error
-Upstream = PlainUrls | HuggingFace | GithubReadmes
+Upstream = PlainUrls | HuggingFace | S3Prefix | GithubReadmes
 KINDS: dict[str, type[Upstream]] = {
     "urls": PlainUrls,
     "huggingface": HuggingFace,
+    "s3": S3Prefix,
     "github-readmes": GithubReadmes,
 }
 
@@ -68,15 +82,22 @@ def read_upstream(path: Path) -> Upstream:
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{where}.kind", f"unknown kind {kind!r}" if kind else "not set", f"use one of: {known}")
     upstream = build(KINDS[kind], values, where)
+    empty = isinstance(upstream, PlainUrls) and not all(upstream.files.values())
+    if empty or ("files" in values and not values["files"]):
+        raise UsageError(f"{where}.files", "no files listed", "see tools/fetcher/README.md")
     if isinstance(upstream, GithubReadmes):
         _check(ORGANISATION, upstream.organisation, f"{where}.organisation", "write its name as in GitHub's URLs")
         return upstream
-    if not upstream.files or (isinstance(upstream, PlainUrls) and not all(upstream.files.values())):
-        raise UsageError(f"{where}.files", "no files listed", "see tools/fetcher/README.md")
+    if isinstance(upstream, S3Prefix):
+        if not PREFIX.fullmatch(upstream.prefix):
+            raise UsageError(f"{where}.prefix", f"invalid prefix {upstream.prefix[:80]!r}", "write s3://bucket/folder/")
+        return upstream
     if isinstance(upstream, HuggingFace):
         _check(DATASET, upstream.dataset, f"{where}.dataset", "write owner/name")
         if not upstream.revision.strip():
             raise UsageError(f"{where}.revision", "empty", "set a branch, a tag or a commit")
+        if upstream.files and upstream.config:
+            raise UsageError(where, "files and config are both set", "remove one of them")
     return upstream
 
 

@@ -1,17 +1,15 @@
 """Write a file while another thread hashes it, so that the network never waits for the checksum."""
 
-import ctypes
-import functools
 import hashlib
 import os
 import queue
 import threading
 from types import TracebackType
-from typing import Any
+
+from stage.output import begin_sync
 
 BLOCK, BLOCKS = 1 << 20, 4  # bytes of one block; blocks between network and checksum
 FLUSH = 8 << 20  # bytes after which writing to the disk begins, so that the final fsync finds little to do
-SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
 class HashingWriter:
@@ -66,7 +64,7 @@ class HashingWriter:
             written += os.write(self._descriptor, block[written:size])
         self.size += size
         if self.size - self._flushed >= FLUSH:
-            _begin_writeback(self._descriptor, self._flushed, self.size - self._flushed)
+            begin_sync(self._descriptor, self._flushed, self.size - self._flushed)
             self._flushed = self.size
 
     def finish(self) -> str:
@@ -80,14 +78,3 @@ class HashingWriter:
             block, size = filled
             self._digest.update(block[:size])
             self._free.put(block)
-
-
-def _begin_writeback(descriptor: int, offset: int, size: int) -> None:
-    """Start writing to the disk; on systems without this call the final fsync does it all."""
-    if call := _sync_file_range():
-        call(descriptor, ctypes.c_int64(offset), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
-
-
-@functools.cache
-def _sync_file_range() -> Any:
-    return getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux only
