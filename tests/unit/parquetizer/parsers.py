@@ -3,13 +3,18 @@
 Run as a program, it reads a number of damaged files and tells time and memory: parsers.py NAME NUMBER.
 """
 
+import bz2
 import dataclasses
+import datetime
 import json
+import lzma
 import os
 import resource
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,20 +26,30 @@ from parquetizer import (
     DocumentsSettings,
     IdxInput,
     IdxSettings,
+    Input,
+    TableSettings,
     TextInput,
     TextSettings,
     list_documents,
     parquetize_idx,
+    parquetize_table,
     parquetize_text,
 )
-from parquetizer.captions import read_captions
-from parquetizer.documents import read_document
-from parquetizer.idx_input import open_idx
-from parquetizer.jpeg import read_jpeg
-from parquetizer.text_input import read_texts
+from parquetizer.formats.reading import read_rows
+from parquetizer.kinds.captions import read_captions
+from parquetizer.kinds.documents import read_document
+from parquetizer.kinds.files import parquetize_files
+from parquetizer.kinds.files_checked import checked
+from parquetizer.kinds.files_settings import FilesInput, FilesSettings
+from parquetizer.kinds.idx_input import open_idx
+from parquetizer.kinds.jpeg import read_jpeg
+from parquetizer.kinds.text_input import read_texts
+from parquetizer.raw.files import RawFile
+from parquetizer.raw.inputs import raw_files
 from PIL import Image
 from samples import read_manifest
 from stage.errors import StageError
+from unit.parquetizer.archives import arrow, tar_of, zip_of, zstd
 from unit.parquetizer.folders import (
     PROCESSED,
     RAW,
@@ -48,6 +63,7 @@ from unit.parquetizer.folders import (
     write,
     zipped,
 )
+from unit.parquetizer.media_files import IMAGES, SOUNDS
 from unit.parquetizer.mutants import by_dice
 
 MORE_MEMORY = 1 << 30  # than the imports took; what is not used of it costs nothing
@@ -63,9 +79,9 @@ class Parser:
     tokens: tuple[bytes, ...]
 
 
-IMAGES = (Column("image", "uint8", shape=(2, 3)), Column("label", "uint8", classes=("a", "b", "c")))
+PIXELS = (Column("image", "uint8", shape=(2, 3)), Column("label", "uint8", classes=("a", "b", "c")))
 TEXTS = (Column("text", "string"), Column("label", "string", classes=("joy", "anger", "fear")))
-IDX = IdxSettings((IdxInput("images", "labels", "train"),), IMAGES)
+IDX = IdxSettings((IdxInput("images", "labels", "train"),), PIXELS)
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -95,12 +111,27 @@ def _idx(file: str) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
 def _text(settings: TextSettings) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
     def read(data: bytes) -> int:
         _put(RAW / "texts", data)
-        return sum(len(batch) for batch in read_texts(RAW / "texts", settings))
+        return sum(len(batch) for batch in read_texts(RawFile.of(RAW / "texts"), settings))
 
     def written(data: bytes) -> int:
         _put(RAW / "texts", data)
         parquetize_text(RAW, PROCESSED, SAMPLES, settings)
         return _rows()
+
+    return read, written
+
+
+def _columns(settings: TableSettings) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
+    def read(data: bytes) -> int:
+        _put(RAW / "table", data)
+        files = raw_files(RAW, "table", settings.inputs[0].members, settings.max_ratio)
+        return sum(len(batch) for file in files for batch in read_rows(file, settings.columns, settings))
+
+    def written(data: bytes) -> int:
+        _put(RAW / "table", data)
+        rows = parquetize_table(RAW, Path("table.parquet"), SAMPLES, settings).rows
+        assert read_manifest(SAMPLES).rows == len(pq.read_table("table.parquet")) == rows
+        return rows
 
     return read, written
 
@@ -120,6 +151,24 @@ def _jpeg(data: bytes) -> int:
     _put(RAW / "image.jpg", data)
     assert read_jpeg(RAW / "image.jpg") == data
     return 1
+
+
+def _media(media: str) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
+    settings = FilesSettings(
+        media=media, inputs=(FilesInput("media/*"),), columns=(Column("file", media),), normalise=media == "image"
+    )
+
+    def read(data: bytes) -> int:
+        file = checked(data, "file", "file", settings)
+        assert file.data == data or file.notes
+        return 1
+
+    def written(data: bytes) -> int:
+        write({"raw/media/file": data})
+        parquetize_files(RAW, PROCESSED, SAMPLES, settings)
+        return _rows()
+
+    return read, written
 
 
 DOCUMENTS = DocumentsSettings(max_document_bytes=200)
@@ -151,6 +200,39 @@ def _table(count: int, **options: object) -> bytes:
     return encoded_table(pa.table({"text": texts, "label": ["joy", "fear"] * (count // 2)}), **options)
 
 
+EUROPEAN = TableSettings(
+    inputs=(Input("table"),),
+    columns=(
+        Column("d", "date", format="%d.%m.%Y"),
+        *(Column(name, kind) for name, kind in {"x": "float64", "n": "int32", "b": "bool", "t": "string"}.items()),
+    ),
+    delimiter=";",
+    decimal=",",
+    thousands=".",
+    lenient_integers=True,
+    trim=True,
+    multiline=True,
+    skip_rows=1,
+    comment="#",
+    skip_empty_rows=True,
+    ignore=("",),
+    null_values=("", "-"),
+    true_values=("yes",),
+    false_values=("no",),
+    max_field_bytes=100,
+)
+BARE = TableSettings(
+    inputs=(Input("table"),),
+    columns=tuple(
+        Column(kind, kind)
+        for kind in ("timestamp[us, UTC]", "time[ms]", "duration[us]", "decimal(8, 3)", "binary", "int64", "string")
+    ),
+    header=False,
+    delimiter="\t",
+    quote="none",
+    ignore=("2",),
+    max_field_bytes=100,
+)
 WORDS = (b"text", b"joy", b"anger", b"2", b"\xc3\xbc", b"\xf0\x9f\x99\x82", b" ", b"\n", b"\r\n", b"\r", b"\0", b"\xff")
 MARKS = (b";", b",", b'"', b'""', b"\xef\xbb\xbf", b"x" * 120, b"\xe2\x80\xa8", b"\xed\xa0\x80")
 JSON = (
@@ -172,6 +254,57 @@ SEGMENTS = (
     b"II*\0",
 )
 
+CHATS = TableSettings(
+    inputs=(Input("table"),),
+    columns=tuple(
+        Column(name, kind)
+        for name, kind in {
+            "messages": "list<struct<role: string, at: date, scores: list<int8>>>",
+            "f": "float32",
+            "n": "int16",
+            "d": "decimal(5, 2)",
+            "t": "timestamp[ms, UTC]",
+            "raw": "binary",
+            "b": "bool",
+        }.items()
+    ),
+    format="json",
+    ignore=("z",),
+    max_field_bytes=100,
+)
+CHAT = (
+    b'{"messages": [{"role": "a \\"b\\" \\u00fc", "at": "2024-02-29", "scores": [1, null]}, {}], "f": 1.5, "n": -7, '
+    b'"d": "1.25", "t": "2024-01-01T00:00:00Z", "raw": "AP8=", "b": true, "z": [{"x": 1}]}\n{"n": 1, "d": 2.5}\n'
+)
+CHATTED = (
+    b'"messages": ',
+    b'{"role": "x"}',
+    b'"n": ',
+    b'"z": ',
+    b"40000",
+    b"1e39",
+    b'"2024-13-01"',
+    b"{}",
+    b"\n",
+    b"\r",
+)
+NESTED = TableSettings(inputs=(Input("table"),), columns=(*CHATS.columns[:2], Column("s", "string")))
+PLAIN = TableSettings(inputs=(Input("table"),), columns=(Column("a", "string"), Column("b", "int64")))
+MEMBERS = {"b.csv": b"a,b\nx,1\ny,2\n", "./a.csv": b"a,b\nz,3\n" * 1, "c.txt": b"text"}
+
+
+def nested(count: int) -> pa.Table:
+    """Return rows of NESTED, in other layouts of the same types."""
+    messages = [[{"role": "x", "at": datetime.date(2024, 1, 1), "scores": [n % 100]}, None] for n in range(count)]
+    return pa.table(
+        {
+            "messages": pa.array(messages, pa.large_list(CHATS.columns[0].arrow.value_type)),
+            "f": pa.array([n / 4 for n in range(count)]),
+            "s": pa.array([f"text {n % 3}" for n in range(count)]).dictionary_encode(),
+        }
+    )
+
+
 PARSERS = {
     "idx": Parser(*_idx("images"), (idx(pixels(4, 2, 3)),), (b"\0\0\x08\x03", b"\0\0\0\x04", b"\xff" * 4, b"\0")),
     "idx gzip": Parser(
@@ -186,12 +319,73 @@ PARSERS = {
     "csv": _texts_in(
         "csv", b'label,text\njoy,"a ""text"""\n2,"two\nlines"\r\nfear,x', tokens=(*WORDS, *MARKS, b"text,label\n")
     ),
+    "table": Parser(
+        *_columns(EUROPEAN),
+        (
+            b'a "title\nd;x;n;b;t;;\n01.02.2020;1.234,5;1,0;yes;"two\nlines";;\n# comment "\n;;;;;;\n-;;-;no; x ;;\n',
+            b"\nt;b;n;x;d\r\n\xc3\xbc;no;1.000;-,5;1.1.2000\r\n;;;;\r\n# x",
+        ),
+        (*WORDS, *MARKS, b"#", b"1.000", b"1,5", b"31.02.2020", b"31.12.2020", b"yes", b"-", b"t;b;n;x;d\n", b"1e999"),
+    ),
+    "bare table": Parser(
+        *_columns(BARE),
+        (
+            b'2020-01-01T10:00:00Z\tx\t10:00:00.5\t1 day\t1.5\tAP8=\t1\t"quoted\n',
+            b"2020-01-01\t\t10:00\tPT1H\t-12.5\t\t-7\t\xc3\xbc\r\n2020-01-01 00:00+01\t\t10:00\t12\t1e2\tQUI=\t0x1F\t",
+        ),
+        (
+            *WORDS,
+            b"\t",
+            b"Z",
+            b"+02:00",
+            b":",
+            b"-",
+            b"9" * 30,
+            b"1e999999999",
+            b"==",
+            b"AP9=",
+            b"P",
+            b"T",
+            b"9999-12-31",
+        ),
+    ),
     "jsonl": _texts_in("jsonl", LINE * 2 + b'\n{"label": 2, "text": "\xc3\xbc"}\r\n', tokens=(*JSON, *WORDS)),
     "parquet": _texts_in(
         "parquet",
         *(_table(4), _table(40, use_dictionary=True, compression="zstd"), _table(40, write_statistics=True)),
         _table(20, compression="snappy", data_page_version="2.0", row_group_size=7),
         tokens=(b"PAR1", b"\x15\x00", b"\xff" * 4, b"\0" * 8),
+    ),
+    "json": Parser(
+        *_columns(CHATS), (CHAT * 2, b"[" + CHAT.strip().replace(b"\n", b" \n, ") + b"]"), (*JSON, *CHATTED)
+    ),
+    "nested parquet": Parser(
+        *_columns(dataclasses.replace(NESTED, format="parquet")),
+        (encoded_table(nested(9)), encoded_table(nested(40), compression="zstd", use_dictionary=True)),
+        (b"PAR1", b"\x15\x00", b"\xff" * 4, b"\0" * 8),
+    ),
+    "arrow": Parser(
+        *_columns(dataclasses.replace(NESTED, format="arrow")),
+        (arrow(nested(9), "file"), arrow(nested(9), "stream"), arrow(nested(40), "file", compression="zstd")),
+        (b"ARROW1", b"\xff" * 4, b"\0" * 8, b"\x10\0\0\0"),
+    ),
+    "compressed": Parser(
+        *_columns(PLAIN),
+        tuple(
+            packed(part) + packed(rest)
+            for packed in (gzip_of, bz2.compress, lzma.compress, zstd)
+            for part, rest in ((b"a,b\nx,1\n", b"y,2\n"), (b"a,b\n", b"x,1\n" * 9))
+        ),
+        (b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\0" * 4, b"\xff"),
+    ),
+    "archives": Parser(
+        *_columns(dataclasses.replace(PLAIN, inputs=(Input("table", members="*.csv"),))),
+        (
+            *(zip_of(MEMBERS, method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)),
+            *(tar_of(MEMBERS, kind) for kind in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)),
+            gzip_of(tar_of(MEMBERS, tarfile.PAX_FORMAT)),
+        ),
+        (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\7", b"a.csv", b"b.csv", b"../a.csv", b"\0" * 512, b"x", b"\xff" * 4),
     ),
     "captions": Parser(_captions, _captions, (json.dumps(ENTRIES).encode(),), (*JSON, *NAMES)),
     "jpeg": Parser(
@@ -202,6 +396,14 @@ PARSERS = {
             encoded(Image.new("RGB", (8, 8)), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))]),
         ),
         SEGMENTS,
+    ),
+    "image": Parser(
+        *_media("image"), IMAGES, (*SEGMENTS, b"IHDR", b"IDAT", b"IEND", b"acTL", b"RIFF", b"WEBP", b"VP8X", b"ANIM")
+    ),
+    "audio": Parser(
+        *_media("audio"),
+        SOUNDS,
+        (b"RIFF", b"WAVEfmt ", b"data", b"fLaC", b"OggS", b"\xff\xfb", b"Xing", b"ID3", b"TAG", b"\xff" * 4),
     ),
     "documents": Parser(_document, _documents, (b"# B\n\ntext \xc3\xbc\n",), (*WORDS, *MARKS)),
 }

@@ -16,7 +16,8 @@ from parquetizer.table_output import open_table
 
 RAW, SAMPLES = Path("raw"), Path("samples.parquet")
 PARQUET = "out.parquet"  # where anything can be written
-AB = {"a": "string", "b": "int64"}
+Columns = Mapping[str, str | Mapping[str, Any]]  # the type of each, or more of what is declared of it
+AB: Columns = {"a": "string", "b": "int64"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +50,16 @@ class Outcome:
             csv.field_size_limit(before)  # of the whole process, which other tests share
 
 
-def write_params(columns: Mapping[str, str], inputs: Sequence[Any] = ("a.csv",), **settings: Any) -> Path:
-    """Write params.yaml; settings with underscores become keys with dashes."""
+def write_params(
+    columns: Mapping[str, str | Mapping[str, Any]], inputs: Sequence[Any] = ("a.csv",), **settings: Any
+) -> Path:
+    """Write params.yaml; settings with underscores become keys with dashes, a type may be more than its name."""
     parquetizer = {
         "inputs": [given if isinstance(given, dict) else {"file": given} for given in inputs],
         **{key.replace("_", "-"): value for key, value in settings.items()},
     }
-    dataset = {"columns": [{"name": name, "type": kind} for name, kind in columns.items()]}
+    types = {name: {"type": kind} if isinstance(kind, str) else dict(kind) for name, kind in columns.items()}
+    dataset = {"columns": [{"name": name, **kind} for name, kind in types.items()]}
     path = Path("params.yaml")
     path.write_text(yaml.safe_dump({"dataset": dataset, "parquetizer": parquetizer}, allow_unicode=True))
     return path
@@ -70,7 +74,7 @@ def write_raw(files: Mapping[str, bytes | str] | bytes | str) -> None:
 
 def parquetize(
     files: Mapping[str, bytes | str] | bytes | str,
-    columns: Mapping[str, str] = AB,
+    columns: Columns = AB,
     output: str = "out.csv",
     **settings: Any,
 ) -> Outcome:

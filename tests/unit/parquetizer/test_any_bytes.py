@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parquetizer import Column, Input, TableSettings, parquetize_table
-from stage.errors import BadRows, EmptyInput, SchemaMismatch
+from stage.errors import BadRows, CorruptFile, EmptyInput, SchemaMismatch
 from unit.parquetizer.tables import RAW, write_raw
 
 KINDS = {"s": "string", "i": "int32", "f": "float64", "b": "bool"}
@@ -32,7 +32,7 @@ def read(here):
 def whole_or_refused(read, data, **rest):
     try:
         read(data, **rest)
-    except (BadRows, EmptyInput, SchemaMismatch) as error:
+    except (BadRows, CorruptFile, EmptyInput, SchemaMismatch) as error:  # corrupt if it begins like a gzip file
         assert error.what
         assert error.fix
 

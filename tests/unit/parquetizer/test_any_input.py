@@ -55,15 +55,27 @@ def test_a_whole_file_is_read(name, here):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_hundred_thousand_files_are_read_whole_or_refused(name, capsys):
+    read_many(name, 100_000, capsys)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize(
+    "name", ["table", "bare table", "image", "audio", "json", "nested parquet", "arrow", "compressed", "archives"]
+)
+def test_ten_thousand_files_are_read_whole_or_refused(name, capsys):
+    read_many(name, 10_000, capsys)
+
+
+def read_many(name, number, capsys):
     """By dice, in a process of its own whose memory is limited."""
-    command = [sys.executable, str(PROGRAM), name, "100000"]
+    command = [sys.executable, str(PROGRAM), name, str(number)]
     environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout)
     with capsys.disabled():
         print(f"\n{name}: {told}")
-    assert told["examples"] == 100_000
-    assert 5_000 < told["whole"] < 95_000  # neither all nor none are refused
+    assert told["examples"] == number
+    assert 0.05 < told["whole"] / number < 0.95  # neither all nor none are refused
     assert told["slowest"] < SLOWEST
     assert told["peak"] < PEAK

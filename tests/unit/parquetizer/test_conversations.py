@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parquetizer.jpeg import read_jpeg
+from parquetizer.kinds.jpeg import read_jpeg
 from PIL import Image
 from samples import read_manifest
 from stage.errors import CorruptFile

@@ -75,6 +75,18 @@ def test_a_column_without_a_name_is_refused(name, what):
     assert parquetize(f"{name},b\nx,1\n", {name: "string", "b": "int64"}, PARQUET).code == 0
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["date", "timestamp[us]", "time[s]", "duration[s]", "decimal(4, 2)", "binary"],
+)
+def test_a_type_that_readers_do_not_infer_is_refused(kind):
+    outcome = parquetize("a,b\nx,?\n", {"a": "string", "b": kind}, null_values=["?"])
+    assert outcome.code == 2
+    assert outcome.error.startswith("dataset.columns: column b is ")
+    assert outcome.error.endswith(f", and CSV readers infer another type; fix: {FIX}")
+    assert parquetize("a,b\nx,?\n", {"a": "string", "b": kind}, PARQUET, null_values=["?"]).code == 0
+
+
 texts = st.text("0123456789+-.eEinfaNAulTrFs_ \t#/", min_size=1, max_size=6) | st.text(
     st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1, max_size=8
 )

@@ -18,6 +18,7 @@ from unit.parquetizer.tables import AB, parquetize, run_table, write_raw
 
 CSV = b"a,b\nx,1\ny,2\n"
 UNPACK = "unpack it, and list the unpacked file in sources.csv"
+MEMBERS = 'name its members in the input, as in members: "*.csv"'
 
 
 def parquet() -> bytes:
@@ -50,12 +51,13 @@ def sqlite() -> bytes:
 
 
 FILES = {
-    "parquet": (parquet(), "is a Parquet file, not CSV; fix: save it as CSV"),
-    "gzip": (gzip.compress(CSV), f"is a gzip file, not CSV; fix: {UNPACK}"),
-    "bzip2": (bz2.compress(CSV), f"is a bzip2 file, not CSV; fix: {UNPACK}"),
-    "xz": (lzma.compress(CSV), f"is an xz file, not CSV; fix: {UNPACK}"),
-    "zip": (zipped("a.csv"), f"is a zip archive, not CSV; fix: {UNPACK}"),
-    "tar": (tar(), f"is a tar archive, not CSV; fix: {UNPACK}"),
+    "parquet": (parquet(), "is a Parquet file, not CSV; fix: set format: parquet"),
+    "gzip twice": (gzip.compress(gzip.compress(CSV)), f"is a gzip file, not CSV; fix: {UNPACK}"),
+    "bzip2 twice": (gzip.compress(bz2.compress(CSV)), f"is a bzip2 file, not CSV; fix: {UNPACK}"),
+    "xz twice": (gzip.compress(lzma.compress(CSV)), f"is an xz file, not CSV; fix: {UNPACK}"),
+    "zip": (zipped("a.csv"), f"is a zip archive, not CSV; fix: {MEMBERS}"),
+    "tar": (tar(), f"is a tar archive, not CSV; fix: {MEMBERS}"),
+    "tar.gz": (gzip.compress(tar()), f"is a tar archive, not CSV; fix: {MEMBERS}"),
     "xlsx": (zipped("xl/workbook.xml"), "is an Excel workbook (xlsx), not CSV; fix: save it as CSV"),
     "xls": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),
@@ -72,9 +74,9 @@ FILES = {
     "utf-16-le": (CSV.decode().encode("utf-16-le"), "is text in UTF-16-LE, not CSV; fix: set encoding: utf-16-le"),
     "utf-16-be": (CSV.decode().encode("utf-16-be"), "is text in UTF-16-BE, not CSV; fix: set encoding: utf-16-be"),
     "utf-32": (CSV.decode().encode("utf-32"), "is text in UTF-32, not CSV; fix: set encoding: utf-32"),
-    "jsonl": (b'{"a": "x", "b": 1}\n{"a": "y", "b": 2}\n', "is JSON lines, not CSV; fix: save it as CSV"),
-    "json": (b'[{"a": "x", "b": 1}]\n', "is JSON, not CSV; fix: save it as CSV"),
-    "json, indented": (b'{\n  "a": ["x"]\n}\n', "is JSON, not CSV; fix: save it as CSV"),
+    "jsonl": (b'{"a": "x", "b": 1}\n{"a": "y", "b": 2}\n', "is JSON lines, not CSV; fix: set format: json"),
+    "json": (b'[{"a": "x", "b": 1}]\n', "is JSON, not CSV; fix: set format: json"),
+    "json, indented": (b'{\n  "a": ["x"]\n}\n', "is JSON, not CSV; fix: set format: json"),
 }
 
 
@@ -92,7 +94,7 @@ def test_a_file_that_is_no_csv_is_called_by_its_name(kind):
         ("lines", "jsonl", "is JSON lines, not lines of text; fix: set format: jsonl"),
         ("lines", "parquet", "is a Parquet file, not lines of text; fix: set format: parquet"),
         ("jsonl", "parquet", "is a Parquet file, not JSON lines; fix: set format: parquet"),
-        ("jsonl", "gzip", f"is a gzip file, not JSON lines; fix: {UNPACK}"),
+        ("jsonl", "gzip twice", f"is a gzip file, not JSON lines; fix: {UNPACK}"),
         (
             "jsonl",
             "html",

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from parquetizer.idx_input import BLOCK
+from parquetizer.raw.compression import BLOCK
 from samples import read_manifest
 from unit.parquetizer.folders import (
     PARAMS,

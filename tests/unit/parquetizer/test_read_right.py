@@ -3,7 +3,9 @@
 import pyarrow.parquet as pq
 import pytest
 from parquetizer import TableSettings
-from parquetizer.csv_diagnosis import first_bad_row
+from parquetizer.formats.csv_diagnosis import first_bad_row
+from parquetizer.raw.checked_bytes import CheckedBytes
+from parquetizer.raw.files import RawFile
 from unit.parquetizer.tables import AB, PARQUET, RAW, parquetize, write_params, write_raw
 
 BLOCK = 1 << 20
@@ -206,11 +208,13 @@ def test_where_the_row_cannot_be_told_the_file_is():
     assert parquetize(data, AB, PARQUET, max_field_bytes=1 << 20).code == 0
 
 
-def test_looking_for_the_row_ends_at_bytes_that_arrow_has_not_seen():
+def test_looking_for_the_row_goes_on_to_bytes_that_arrow_has_not_seen():
     """Which of two errors Arrow meets first is for its threads to say, so this asks the diagnosis alone."""
-    write_raw(b"a,b\n" + b"x,1\n" * 5000 + b"\xff")
-    settings = TableSettings.read(write_params(AB))
-    assert first_bad_row(RAW / "a.csv", settings.schema, settings) is None
+    write_raw(b"a,b\n" + b"x,1\n" * 300_000 + b"\xff")
+    settings, file = TableSettings.read(write_params(AB)), RawFile.of(RAW / "a.csv")
+    with CheckedBytes(file, "utf-8") as source:
+        error = first_bad_row(file, source, settings.columns, settings)
+    assert error and error.what.startswith("invalid utf-8")
 
 
 def test_the_last_characters_of_a_stateful_encoding_are_not_lost():

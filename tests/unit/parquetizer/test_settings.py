@@ -1,15 +1,18 @@
 """Settings that describe no table are refused before anything is read."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from parquetizer import TableSettings
 from parquetizer.cli import cli
+from samples import columns
 from unit.parquetizer.tables import AB, parquetize, run_table, write_params, write_raw
 
-KNOWN = "use one of: inputs, columns, delimiter, quote, encoding, multiline, null-values, max-field-bytes, key"
-TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64"
+KNOWN = "use one of: " + ", ".join(field.name.replace("_", "-") for field in fields(TableSettings))
+TYPES = ", ".join(columns.TYPES)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ TYPES = "string, bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
         ({"inputs": [{}]}, "params.yaml parquetizer.inputs[0]: file is missing; fix: add file:"),
         (
             {"inputs": [{"file": "a.csv", "constant": {}}]},
-            "params.yaml parquetizer.inputs[0]: unknown key constant; fix: use one of: file, constants",
+            "params.yaml parquetizer.inputs[0]: unknown key constant; fix: use one of: file, constants, members, split",
         ),
         ({"columns": {}}, "params.yaml dataset.columns: no columns; fix: list the columns, each with name and type"),
         (

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from parquetizer import TextSettings
-from parquetizer.text_input import read_texts
+from parquetizer.kinds.text_input import read_texts
+from parquetizer.raw.files import RawFile
 from samples import read_manifest
 from unit.parquetizer.folders import (
     PARAMS,
@@ -47,6 +48,7 @@ OFFICIAL = [{"file": "train", "split": "train"}]
 SENT = "check that the source sent the whole file"
 FORMATS = ["lines", "csv", "jsonl", "parquet"]
 FIELDS = "correct parquetizer.text and label"
+IGNORE = "correct parquetizer.text, label or ignore"
 
 
 def settings(format="lines", inputs=OFFICIAL, **rest):
@@ -304,7 +306,6 @@ LINE = '{"text": "x", "label": "joy"}\n'
         (LINE.strip() * 2, NO_JSON + "Extra data: line 1 column 30 (char 29)"),
         ("{'text': 'x'}", None),
         ('{"text": "a\tb", "label": "joy"}', NO_JSON + "Invalid control character at: line 1 column 12 (char 11)"),
-        ('{"text": "x", "label": ' + "1" * 5000 + "}", None),
     ],
 )
 def test_a_line_that_is_no_json_is_refused(line, what):
@@ -327,7 +328,9 @@ def test_json_nested_as_deeply_as_python_goes_is_refused_in_one_line(depth, pair
     write({"raw/train": '{"text": ' + opened * depth + "1" + closed * depth + ', "label": "joy"}\n'})
     outcome = run_with("text", "raw", "processed", "samples.parquet", "--params", "params.yaml")
     assert outcome.code == 20
-    assert outcome.error.startswith(("raw/train:1: invalid text ", "raw/train:1: invalid JSON: nested too deeply"))
+    assert outcome.error.startswith(
+        ("raw/train:1: text: expected string, got ", "raw/train:1: invalid JSON: nested too deeply")
+    )
 
 
 def test_a_bad_line_late_in_a_file_is_found():
@@ -338,8 +341,8 @@ def test_a_bad_line_late_in_a_file_is_found():
         20,
         "raw/train:200001",
         data,
-        "text is null or missing",
-        "correct the line, or parquetizer.text and label",
+        "the text is null",
+        "correct it, or parquetizer.text",
     )
 
 
@@ -357,29 +360,30 @@ def test_a_last_line_that_is_cut_is_found():
         ("[]", "expected a JSON object"),
         ('"text"', "expected a JSON object"),
         ("null", "expected a JSON object"),
-        ('{"text": "x"}', "label is null or missing"),
-        ('{"text": "x", "label": null}', "label is null or missing"),
-        ('{"text": 1, "label": "joy"}', "invalid text 1"),
-        ('{"text": ["x"], "label": "joy"}', "invalid text ['x']"),
-        ('{"text": "x", "label": true}', "invalid label True"),
-        ('{"text": "x", "label": 1.0}', "invalid label 1.0"),
-        ('{"text": "x", "label": {"a": 1}}', "invalid label {'a': 1}"),
+        ('{"text": "x"}', "unknown label None"),
+        ('{"text": "x", "label": null}', "unknown label None"),
+        ('{"text": 1, "label": "joy"}', "text: expected string, got 1"),
+        ('{"text": ["x"], "label": "joy"}', "text: expected string, got ['x']"),
+        ('{"text": "x", "label": true}', "label: expected string, got True"),
+        ('{"text": "x", "label": 1.0}', "label: expected string, got 1.0"),
+        ('{"text": "x", "label": ' + "1" * 5000 + "}", "label: expected string, got " + "1" * 80),
+        ('{"text": "x", "label": {"a": 1}}', "label: expected string, got {'a': '1'}"),
         (r'{"text": "a\ud83d", "label": "joy"}', "text contains a lone surrogate"),
         (r'{"text": "a", "label": "\udc00"}', "label contains a lone surrogate"),
     ],
 )
 def test_an_object_that_is_no_labelled_text_is_refused(line, what):
     """Q9 and Q7."""
-    fix = (
-        "correct the line, or parquetizer.text and label"
-        if what.startswith("invalid") or "missing" in what
-        else "correct the line"
-    )
+    fixes = {
+        "expected a JSON object": "correct it",
+        "unknown label None": "use one of the 3 classes, or add it to dataset.columns",
+    }
+    fix = fixes.get(what, "correct it, or parquetizer.text and label")
     bad("jsonl", 20, "raw/train:2", LINE + line + "\n", what, fix)
 
 
 def test_a_field_that_is_not_declared_is_refused():
-    fix = "list it in parquetizer.ignore, or correct text and label"
+    fix = "add it to parquetizer.text, label or ignore"
     line = '{"text": "x", "label": "joy", "zeta": 1, "id": 1}\n'
     bad("jsonl", 22, "raw/train:2", LINE + line, "unknown field 'id'", fix)
 
@@ -452,6 +456,11 @@ def test_a_text_or_label_that_does_not_fit_is_refused_in_every_format(format, wh
         data = data.replace(b"\0", b"\\u0000")
     if "NUL" in what and format == "csv":
         where, what, fix = "raw/train:4", "NUL character", "remove it, or set the file's encoding"
+    elif "NUL" in what:
+        what, fix = {
+            "jsonl": ("text contains a NUL character", "correct it, or parquetizer.text and label"),
+            "parquet": ("text contains a NUL character", fix),
+        }[format]
     bad(format, 20, where, data, what, fix)
 
 
@@ -473,16 +482,16 @@ def test_a_missing_value_in_parquet_is_refused(column, what):
     [
         (
             {"text": ["x"], "Label": ["joy"]},
-            "column 'label' not found in text, Label",
-            FIELDS,
+            "column 'label' not found in 'text', 'Label'",
+            IGNORE,
         ),
-        ({"text": [b"x"], "label": ["joy"]}, "unsupported type binary of column 'text'", FIELDS),
-        ({"text": [1], "label": ["joy"]}, "unsupported type int64 of column 'text'", FIELDS),
-        ({"text": ["x"], "label": [1.0]}, "unsupported type double of column 'label'", FIELDS),
+        ({"text": [b"x"], "label": ["joy"]}, "column 'text': expected string, got binary", FIELDS),
+        ({"text": [1], "label": ["joy"]}, "column 'text': expected string, got int64", FIELDS),
+        ({"text": ["x"], "label": [1.0]}, "column 'label': expected string, got double", FIELDS),
         (
             {"text": ["x"], "label": ["joy"], "b": [1], "a": [1]},
             "unknown column 'a'",
-            "list it in parquetizer.ignore",
+            "add it to parquetizer.text, label or ignore",
         ),
     ],
     ids=["missing", "binary", "number", "real", "extra"],
@@ -493,7 +502,7 @@ def test_a_parquet_file_of_other_columns_is_refused(table, what, fix):
 
 def test_a_parquet_file_with_a_column_twice_is_refused():
     data = encoded_table(pa.table([pa.array(["x"])] * 2 + [pa.array(["joy"])], names=["text", "text", "label"]))
-    bad("parquet", 22, "raw/train", data, "duplicate column 'text'", FIELDS)
+    bad("parquet", 22, "raw/train", data, "duplicate column 'text'", IGNORE)
 
 
 @pytest.mark.parametrize(
@@ -501,7 +510,7 @@ def test_a_parquet_file_with_a_column_twice_is_refused():
     [
         ("text", "column 'label' not found in 'text'", "correct parquetizer.text, label or ignore"),
         ("text,label,id", "unknown column 'id'", "add it to parquetizer.text, label or ignore"),
-        ("text,label,text", "duplicate column 'text'", "correct the header"),
+        ("text,label,text", "duplicate column 'text'", 'declare or ignore it as "text.1"'),
     ],
 )
 def test_a_csv_file_of_other_columns_is_refused(header, what, fix):
@@ -549,13 +558,19 @@ def test_a_parquet_text_of_other_bytes_than_utf_8_is_refused():
 @pytest.mark.parametrize(
     ("data", "encoding", "where", "what", "fix"),
     [
-        (b"\xff", "utf-8", "@{size}", "invalid utf-8: invalid start byte", "set the file's encoding in params.yaml"),
+        (
+            b"\xff",
+            "utf-8",
+            "@{size}",
+            "invalid utf-8: invalid start byte",
+            "set the encoding of the file, such as encoding: windows-1252",
+        ),
         (
             b"\xc3",
             "utf-8",
             "@{size}",
             "invalid utf-8: unexpected end of data",
-            "set the file's encoding in params.yaml",
+            "set the encoding of the file, such as encoding: windows-1252",
         ),
         (b"x\0", "utf-8", ":{line}", "NUL character", "remove it, or set the file's encoding"),
     ],
@@ -580,13 +595,13 @@ def test_a_byte_order_mark_must_be_declared(format):
         *((format, b"", "the file is empty") for format in FORMATS),
         ("lines", b"\n", "no texts"),
         ("lines", b"\r\n\n", "no texts"),
-        ("jsonl", b"\n \n\t\n", "no texts"),
+        ("jsonl", b"\n \n\t\n", "no rows"),
         ("csv", b"text,label\n", "no rows after the header"),
         ("csv", b"\n\n", "the file is empty"),
         (
             "parquet",
             encoded_table(pa.table({"text": pa.array([], pa.string()), "label": pa.array([], pa.string())})),
-            "no texts",
+            "no rows",
         ),
     ],
 )
@@ -712,5 +727,5 @@ def test_a_rerun_gives_the_same_bytes_anywhere(elsewhere):
 def test_texts_are_read_in_batches_of_bounded_size():
     settings("parquet")
     write({"raw/train": table([(f"text {n}", "joy") for n in range(40_000)])})
-    sizes = [len(batch) for batch in read_texts(Path("raw/train"), TextSettings.read(PARAMS))]
+    sizes = [len(batch) for batch in read_texts(RawFile.of(Path("raw/train")), TextSettings.read(PARAMS))]
     assert sum(sizes) == 40_000 and max(sizes) < 40_000

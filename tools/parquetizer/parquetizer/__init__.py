@@ -2,21 +2,26 @@
 
 from samples import Column
 
-from parquetizer.conversations import parquetize_conversations
-from parquetizer.conversations_settings import ConversationsSettings, Prompt
-from parquetizer.documents import DocumentsResult, DocumentsSettings, list_documents
-from parquetizer.idx import IdxInput, IdxSettings, parquetize_idx
+from parquetizer.kinds.conversations import parquetize_conversations
+from parquetizer.kinds.conversations_settings import ConversationsSettings, Prompt
+from parquetizer.kinds.documents import DocumentsResult, DocumentsSettings, list_documents
+from parquetizer.kinds.files import FilesResult, parquetize_files
+from parquetizer.kinds.files_settings import FilesInput, FilesSettings
+from parquetizer.kinds.idx import IdxInput, IdxSettings, parquetize_idx
+from parquetizer.kinds.table import TableResult, parquetize_table, parquetize_table_splits
+from parquetizer.kinds.table_settings import Input, TableSettings
+from parquetizer.kinds.text import parquetize_text
+from parquetizer.kinds.text_settings import TextInput, TextSettings
 from parquetizer.split_files import SplitsResult
-from parquetizer.table import TableResult, parquetize_table
-from parquetizer.table_settings import Input, TableSettings
-from parquetizer.text import parquetize_text
-from parquetizer.text_settings import TextInput, TextSettings
 
 __all__ = [
     "Column",
     "ConversationsSettings",
     "DocumentsResult",
     "DocumentsSettings",
+    "FilesInput",
+    "FilesResult",
+    "FilesSettings",
     "IdxInput",
     "IdxSettings",
     "Input",
@@ -28,7 +33,9 @@ __all__ = [
     "TextSettings",
     "list_documents",
     "parquetize_conversations",
+    "parquetize_files",
     "parquetize_idx",
     "parquetize_table",
+    "parquetize_table_splits",
     "parquetize_text",
 ]

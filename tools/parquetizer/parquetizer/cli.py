@@ -5,17 +5,22 @@ from pathlib import Path
 import click
 import pyarrow as pa
 from stage.command import Tool
-from stage.options import params_file, talk
+from stage.errors import UsageError
+from stage.options import params_file
 
-from parquetizer.conversations import parquetize_conversations
-from parquetizer.conversations_settings import ConversationsSettings
-from parquetizer.documents import DocumentsResult, DocumentsSettings, list_documents
-from parquetizer.idx import IdxSettings, parquetize_idx
+from parquetizer.inspect.inspection import inspect_raw
+from parquetizer.inspect.proposal import Proposal
+from parquetizer.kinds.conversations import parquetize_conversations
+from parquetizer.kinds.conversations_settings import ConversationsSettings
+from parquetizer.kinds.documents import DocumentsResult, DocumentsSettings, list_documents
+from parquetizer.kinds.files import FilesResult, parquetize_files
+from parquetizer.kinds.files_settings import FilesSettings
+from parquetizer.kinds.idx import IdxSettings, parquetize_idx
+from parquetizer.kinds.table import TableResult, parquetize_table, parquetize_table_splits
+from parquetizer.kinds.table_settings import TableSettings
+from parquetizer.kinds.text import parquetize_text
+from parquetizer.kinds.text_settings import TextSettings
 from parquetizer.split_files import SplitsResult
-from parquetizer.table import TableResult, parquetize_table
-from parquetizer.table_settings import TableSettings
-from parquetizer.text import parquetize_text
-from parquetizer.text_settings import TextSettings
 
 cli = Tool("parquetizer", help="Convert raw files into training-ready ones, with a manifest of all samples.")
 
@@ -25,23 +30,29 @@ writable = click.Path(dir_okay=False, path_type=Path)
 
 @cli.command()
 @click.argument("raw", type=folder)
-@click.argument("output", type=writable)
+@click.argument("output", type=folder)
 @click.argument("samples", type=writable, required=False)
 @params_file("parquetizer")
-@talk
-def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableResult:
-    """Convert the CSV files in RAW into the table OUTPUT (.csv or .parquet).
+def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableResult | SplitsResult:
+    """Convert the files in RAW into the table OUTPUT (.csv or .parquet), or into splits in the folder OUTPUT.
 
-    With SAMPLES, also write the sample manifest. Columns and types are declared in dataset.columns of the params file,
-    raw files and their dialect in its section parquetizer; nothing is inferred, and a row that does not match is an
-    error.
+    CSV, JSON, Parquet or Arrow, compressed or in archives. With SAMPLES, also write the sample manifest. Columns and
+    types are declared in dataset.columns of the params file, raw files, their format and splits in its section
+    parquetizer; nothing is inferred, and a row that does not match is an error. Splits are
+    OUTPUT/<split>/<split>.parquet; the folder is replaced as a whole.
 
     \b
-    Example:
+    Examples:
       parquetizer table --params params.yaml raw processed/wine-quality.csv samples.parquet
+      parquetizer table --params params.yaml raw processed samples.parquet
     """
     pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner: a third less at the peak
-    return parquetize_table(raw, output, samples, TableSettings.read(params))
+    settings = TableSettings.read(params)
+    if output.suffix:
+        return parquetize_table(raw, output, samples, settings)
+    if samples is None:
+        raise UsageError("SAMPLES", "missing argument", "name the manifest of the splits, such as samples.parquet")
+    return parquetize_table_splits(raw, output, samples, settings)
 
 
 @cli.command()
@@ -49,7 +60,6 @@ def table(raw: Path, output: Path, samples: Path | None, params: Path) -> TableR
 @click.argument("output", type=folder)
 @click.argument("samples", type=writable)
 @params_file("parquetizer")
-@talk
 def idx(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
     """Convert the IDX files in RAW into the folder OUTPUT and the manifest SAMPLES.
 
@@ -70,7 +80,6 @@ def idx(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
 @click.argument("output", type=folder)
 @click.argument("samples", type=writable)
 @params_file("parquetizer")
-@talk
 def text(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
     """Convert the labelled texts in RAW into the folder OUTPUT and the manifest SAMPLES.
 
@@ -92,7 +101,6 @@ def text(raw: Path, output: Path, samples: Path, params: Path) -> SplitsResult:
 @click.argument("samples", type=writable)
 @click.option("--prompt", type=writable, required=True, help="File with the text of the pinned prompt.")
 @params_file("parquetizer")
-@talk
 def conversations(raw: Path, output: Path, samples: Path, prompt: Path, params: Path) -> SplitsResult:
     """Convert the captioned JPEG images in RAW into the folder OUTPUT and the manifest SAMPLES.
 
@@ -113,7 +121,6 @@ def conversations(raw: Path, output: Path, samples: Path, prompt: Path, params: 
 @click.argument("raw", type=folder)
 @click.argument("samples", type=writable)
 @params_file("parquetizer")
-@talk
 def documents(raw: Path, samples: Path, params: Path) -> DocumentsResult:
     """Write the manifest SAMPLES of the text files in RAW, each of which is a sample.
 
@@ -124,3 +131,40 @@ def documents(raw: Path, samples: Path, params: Path) -> DocumentsResult:
       parquetizer documents --params params.yaml raw samples.parquet
     """
     return list_documents(raw, samples, DocumentsSettings.read(params))
+
+
+@cli.command()
+@click.argument("raw", type=folder)
+@click.argument("output", type=folder)
+@click.argument("samples", type=writable)
+@params_file("parquetizer")
+def files(raw: Path, output: Path, samples: Path, params: Path) -> FilesResult:
+    """Convert the images, audio or other files in RAW into the folder OUTPUT and the manifest SAMPLES.
+
+    Each file is a sample: its bytes become OUTPUT/<split>/<split>.parquet, as Hugging Face's datasets reads images and
+    audio, with its class (the name of its folder) or the columns of a metadata file. Files may be in archives. Every
+    image and sound is decoded completely, and its bytes are kept. The patterns of the files, and where labels and
+    splits come from, are declared in the section parquetizer of the params file, the columns in dataset.columns.
+    OUTPUT is replaced as a whole.
+
+    \b
+    Example:
+      parquetizer files --params params.yaml raw processed samples.parquet
+    """
+    return parquetize_files(raw, output, samples, FilesSettings.read(params))
+
+
+@cli.command()
+@click.argument("raw", type=folder)
+def inspect(raw: Path) -> Proposal:
+    """Read all files in RAW, and propose how to make a dataset of them.
+
+    Prints the kind of the data, the columns with their types, and the settings of the section parquetizer, each with
+    the reason. Tables, images and audio, and documents are recognised. Nothing is written.
+
+    \b
+    Example:
+      parquetizer inspect raw
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    return inspect_raw(raw)

@@ -24,8 +24,8 @@ def read_columns(path: Path) -> tuple[Column, ...]:
     return columns
 
 
-def check_key(key: tuple[str, ...], names: list[str], where: str) -> None:
-    """Raise UsageError unless the columns that identify a sample are among ``names``."""
+def check_key(key: tuple[str, ...], names: list[str], where: str, setting: str = "key") -> None:
+    """Raise UsageError unless the columns of a setting (``key``: those that identify a sample) are among ``names``."""
     for name in key:
         if name not in names:
-            raise UsageError(f"{where} key", f"unknown column {name!s:.80}", f"use one of: {listed(names)}")
+            raise UsageError(f"{where} {setting}", f"unknown column {name!s:.80}", f"use one of: {listed(names)}")

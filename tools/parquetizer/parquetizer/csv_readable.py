@@ -22,6 +22,7 @@ NULLS: Final = (
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"),
     *("NULL", "NaN", "None", "n/a", "nan", "null"),
 )
+READABLE: Final = (pa.types.is_string, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating)
 SPACE: Final = "[ \\t\\n\\v\\f\\r]*"
 NUMBER: Final = rf"\A{SPACE}[+-]?([0-9]+\.?[0-9]*|\.[0-9]+|(?i:inf(inity)?))([eE][+-]?[0-9]*)?{SPACE}\z"
 WHOLE: Final = r"\A(0|-?[1-9][0-9]{0,17})\z"  # a number that every reader preserves
@@ -46,9 +47,12 @@ def first_unreadable(batch: pa.RecordBatch) -> Unreadable | None:
     return min(rows, key=lambda unreadable: unreadable.row, default=None)
 
 
-def check_names(names: list[str], where: str) -> None:
-    """Raise UsageError for a column name that CSV readers would change."""
-    for number, name in enumerate(names, 1):
+def check_schema(schema: pa.Schema, where: str) -> None:
+    """Raise UsageError for a column name or type that CSV readers would change."""
+    for field in schema:
+        if not any(is_readable(field.type) for is_readable in READABLE):
+            raise UsageError(where, f"column {field.name:.80} is {field.type}, and CSV readers infer another type", FIX)
+    for number, name in enumerate(schema.names, 1):
         if not name.strip():
             raise UsageError(where, f"the name of column {number} is empty, and CSV readers replace it", FIX)
         if "\r" in name or name.startswith("\ufeff"):

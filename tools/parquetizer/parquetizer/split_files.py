@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 from samples import ManifestWriter
-from stage.errors import UsageError
+from stage.errors import BadRows, UsageError
 from stage.output import replacing, replacing_folder
 
 from parquetizer.table_output import ParquetTable
+
+MAX_SPLITS = 100  # each is an open file
+MAX_PENDING = 1 << 26  # bytes of all splits that are in memory; above, the largest becomes a row group early
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,18 +30,28 @@ class SplitFiles:
     """``<split>/<split>.parquet`` for each split with samples, and their manifest."""
 
     def __init__(
-        self, folder: Path, name: str, schema: pa.Schema, manifest: ManifestWriter, group_rows: int, tables: ExitStack
+        self,
+        folder: Path,
+        name: str,
+        schema: pa.Schema,
+        manifest: ManifestWriter,
+        group_rows: int,
+        tables: ExitStack,
+        max_pending: int,
     ) -> None:
         self._folder, self._name, self._schema = folder, name, schema
         self._manifest, self._group_rows, self._open_tables = manifest, group_rows, tables
+        self._max_pending = max_pending
         self._tables: dict[str, ParquetTable] = {}
         self.rows: dict[str, int] = {}
 
-    def write(self, split: str, batch: pa.RecordBatch, source: str) -> None:
-        """Add samples to a split; ``source`` is their raw file."""
+    def write(self, split: str, batch: pa.RecordBatch, source: str | pa.StringArray) -> None:
+        """Add samples to a split; ``source`` is their raw file, or that of each."""
         if not batch.num_rows:
             return
         if split not in self._tables:
+            if len(self._tables) == MAX_SPLITS:
+                raise BadRows(self._name, f"more than {MAX_SPLITS} splits", "split by another column")
             path = self._folder / split / f"{split}.parquet"
             path.parent.mkdir()
             self._tables[split] = self._open_tables.enter_context(
@@ -48,6 +61,9 @@ class SplitFiles:
         self._tables[split].write(batch)
         self._manifest.add(batch, split=split, file=self._file(split), source=source)
         self.rows[split] += batch.num_rows
+        pending = {name: table.pending_bytes for name, table in self._tables.items()}
+        if sum(pending.values()) > self._max_pending:
+            self._tables[max(pending, key=pending.__getitem__)].flush()
 
     def finish(self) -> SplitsResult:
         """Close the files and write their manifest."""
@@ -65,16 +81,24 @@ class SplitFiles:
 
 @contextmanager
 def split_files(
-    raw: Path, output: Path, samples: Path, schema: pa.Schema, key: tuple[str, ...], group_rows: int
+    raw: Path,
+    output: Path,
+    samples: Path,
+    schema: pa.Schema,
+    key: tuple[str, ...],
+    group_rows: int,
+    max_pending: int = MAX_PENDING,
 ) -> Iterator[SplitFiles]:
     """Yield the writer of the folder ``output`` and the manifest ``samples``; call its ``finish`` at the end.
+
+    A row group has ``group_rows`` rows, or fewer where all splits would have more than ``max_pending`` bytes in memory.
 
     The folder is replaced in one step, then the manifest, which has the SHA-256 of its files.
     """
     with published(output, samples, raw) as (folder, manifest_path), ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(manifest_path, schema, key))
         tables = stack.enter_context(ExitStack())
-        yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables)
+        yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables, max_pending)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from samples.arrow_types import is_binary, is_file
 
 ROWS = 1 << 17  # of a row group
 SPECIAL = '[",\r\n]'  # characters that need quotes
@@ -26,25 +27,41 @@ class ParquetTable:
     def __init__(self, path: Path, schema: pa.Schema, group_rows: int = ROWS) -> None:
         self._schema, self._group_rows = schema, group_rows
         self._file = path.open("wb")  # Arrow's own files lose the error code of close
-        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd", write_page_checksum=True)
+        options = {"compression": "zstd", "write_page_checksum": True}
+        self._writer = pq.ParquetWriter(self._file, schema, use_dictionary=_repeating(schema), **options)
         self._pending: list[pa.RecordBatch] = []
         self._rows = 0
+        self.pending_bytes = 0  # of rows that are not a row group yet
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._pending.append(batch)
         self._rows += batch.num_rows
+        self.pending_bytes += batch.nbytes
         size = self._group_rows
         while self._rows >= size:
             table = pa.Table.from_batches(self._pending, self._schema)
             self._writer.write_table(table.slice(0, size), size)
             self._pending = table.slice(size).to_batches()
             self._rows -= size
+            self.pending_bytes = sum(batch.nbytes for batch in self._pending)
+
+    def flush(self) -> None:
+        """Write the rows in memory as a row group of their own."""
+        if self._rows:
+            self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), self._group_rows)
+            self._pending, self._rows, self.pending_bytes = [], 0, 0
 
     def close(self) -> None:
         with self._file:
-            if self._rows:
-                self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), self._group_rows)
+            self.flush()
             self._writer.close()
+
+
+def _repeating(schema: pa.Schema) -> bool | list[str]:
+    """Return the columns to encode with a dictionary: all, or those besides files, which would all be in memory."""
+    if not any(is_file(field.type) or is_binary(field.type) for field in schema):
+        return True
+    return [field.name for field in schema if not is_binary(field.type) and not pa.types.is_nested(field.type)]
 
 
 class CsvTable:

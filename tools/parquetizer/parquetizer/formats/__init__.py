@@ -1,0 +1,1 @@
+"""The formats of raw files, read as batches of the declared schema."""

@@ -1,0 +1,199 @@
+"""Detect the dialect of a CSV file by the number of fields in each of its rows.
+
+A delimiter with a quote is right where every row has the same number of fields, but for a preamble and comments, and
+every quote is beside a delimiter. Where several are, the one wins whose fields look most like values.
+"""
+
+import copy
+import csv
+import dataclasses
+import io
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from parquetizer.inspect.field_counts import SAMPLE, FieldCounts
+
+QUOTES: Final = b"\"'"
+PREAMBLE: Final = 50  # lines
+RARE: Final = " ,;|\t"  # the rarer in texts, the later
+NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
+VALUE: Final = re.compile(r"[+-]?[\d.,]*\d%?([eE][+-]?\d+)?|\d[\d./: TZ+-]*|\w*|[?.-]+|true|false", re.ASCII)
+SHARE: Final = 0.9  # of the rows that must agree if no delimiter has all
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How the rows of a file are written; ``fields`` in each of ``rows``, header included."""
+
+    delimiter: str
+    quote: str  # or none
+    fields: int
+    rows: int
+    multiline: bool = False
+    longest: int = 0  # bytes of a row
+    spaced: bool = False  # spaces between delimiters and quotes
+    skip_rows: int = 0
+    comment: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()  # by setting
+
+
+class DialectFacts:
+    """What the blocks of a file, in UTF-8 or another superset of ASCII, say about its dialect."""
+
+    def __init__(self) -> None:
+        self._counts = {0: FieldCounts(0)}
+        self._sample = b""
+
+    def add(self, block: bytes) -> None:
+        """Count the fields of a block."""
+        if len(self._sample) < SAMPLE:
+            self._sample += block[: SAMPLE - len(self._sample)]
+        for quote in QUOTES:
+            if quote not in self._counts and quote in block:  # up to here it is the same as without quotes
+                self._counts[quote] = copy.deepcopy(self._counts[0])
+                self._counts[quote].quote = quote
+        for fields in self._counts.values():
+            fields.add(block)
+
+    def result(self) -> Dialect:
+        """Return the dialect, after the last block."""
+        for fields in self._counts.values():
+            fields.end()
+        return _selected(self._counts, self._sample)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    delimiter: str
+    quote: str
+    fields: int
+    rows: int
+    others: int  # rows with another number of fields, not counting the preamble
+    preamble: int  # lines
+    comments: int
+    multiline: bool
+    longest: int
+    spaced: bool
+
+
+def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
+    candidates = list(_candidates(counts))
+    several = [candidate for candidate in candidates if candidate.fields > 1]
+    exact = [candidate for candidate in several if not candidate.others]
+    plain = [candidate for candidate in exact if candidate.delimiter != " "] or [
+        candidate for candidate in exact if _numeric(candidate, sample)
+    ]
+    # Rows that differ are errors with their line in a build, better than one column of everything.
+    nearly = [one for one in several if one.delimiter != " " and one.others <= (1 - SHARE) * one.rows]
+    if plain:
+        best = max(plain, key=lambda one: (_likeness(one, sample, plain), one.quote == '"', RARE.index(one.delimiter)))
+    elif nearly:
+        best = min(nearly, key=lambda one: one.others)
+    else:
+        return _one_column(counts[0], candidates)
+    what = f"{best.fields} fields in " + ("each" if not best.others else f"{best.rows - best.others}")
+    reasons = [("delimiter", f"{NAMES[best.delimiter]}: {what} of {best.rows:,} rows")]
+    if not best.quote:
+        reasons.append(("quote", "quotes are part of the values: some are not beside a delimiter"))
+    if best.spaced:
+        reasons.append(("trim", "spaces between delimiters and quotes"))
+    if best.preamble:
+        reasons.append(("skip-rows", f"the first {best.preamble} lines have another number of fields than the others"))
+    if best.comments:
+        reasons.append(("comment", f"{best.comments:,} lines begin with #"))
+    if best.multiline:
+        reasons.append(("multiline", "line breaks between quotes"))
+    return Dialect(
+        best.delimiter,
+        best.quote,
+        best.fields,
+        best.rows,
+        best.multiline,
+        best.longest,
+        best.spaced,
+        best.preamble,
+        "#" * bool(best.comments),
+        tuple(reasons),
+    )
+
+
+def _one_column(plain: FieldCounts, candidates: list[_Candidate]) -> Dialect:
+    """Return a dialect whose delimiter is not in the file."""
+    unused = [mark for mark, rows in zip(plain.marks, plain.rows, strict=True) if set(rows) <= {0}]
+    delimiter = chr(next((mark for mark in unused if chr(mark) != " "), 1))
+    quoted = [one for one in candidates if one.quote and one.fields == 1 and not one.others]
+    rows = sum(plain.rows[0].values())
+    what = f"one column: no delimiter has the same number of fields in each of {rows:,} rows"
+    one = quoted[0] if quoted and delimiter != "\1" else None
+    has_quotes = any(one.quote for one in candidates)
+    quote = one.quote if one else "" if has_quotes else '"'
+    multiline = bool(one and one.multiline)
+    return Dialect(delimiter, quote, 1, rows, multiline, plain.longest, reasons=(("delimiter", what),))
+
+
+def _candidates(counts: dict[int, FieldCounts]) -> Iterator[_Candidate]:
+    for quote, fields in counts.items():
+        for number, mark in enumerate(fields.marks):
+            if fields.strays[number] or (quote and fields.inside):
+                continue
+            rows, comments = fields.rows[number].copy(), fields.comments[number]
+            if not rows:
+                continue
+            usual = rows.most_common(1)[0][0]
+            has_comments = any(count != usual for count in comments)
+            if not has_comments:
+                rows.update(comments)
+            preamble = _preamble(fields.first[number], usual) if not has_comments else 0
+            skipped = [count for count in fields.first[number][:preamble] if count is not None]
+            total = sum(rows.values()) - len(skipped)
+            others = total - rows[usual] + sum(count == usual for count in skipped)
+            written = '"' if quote == 0 and ord('"') not in counts else chr(quote) if quote else ""
+            yield _Candidate(
+                chr(mark),
+                written,
+                usual + 1,
+                total,
+                others,
+                preamble,
+                sum(comments.values()) if has_comments else 0,
+                fields.multiline,
+                fields.longest,
+                quote > 0 and fields.spaced > 0 and chr(mark) != " ",
+            )
+
+
+def _preamble(first: list[int | None], usual: int) -> int:
+    """Return the number of lines before the first row that has the usual number of fields."""
+    lines = next((line for line, count in enumerate(first) if count == usual), 0)
+    return lines if lines <= PREAMBLE else 0
+
+
+def _records(one: _Candidate, sample: bytes) -> list[list[str]]:
+    """Return the rows of the beginning of a file; the last may be cut."""
+    text = sample.decode(errors="ignore")
+    lines = text.split("\n")[one.preamble :]
+    cut = "\n".join(line for line in lines if not (one.comments and line.startswith("#")))
+    lines_of = io.StringIO(cut, newline="")
+    if one.quote:
+        reader = csv.reader(lines_of, delimiter=one.delimiter, quotechar=one.quote, skipinitialspace=one.spaced)
+    else:
+        reader = csv.reader(lines_of, delimiter=one.delimiter, quoting=csv.QUOTE_NONE)
+    try:
+        return [row for row in reader if row][:1000]
+    except csv.Error:
+        return []
+
+
+def _numeric(one: _Candidate, sample: bytes) -> bool:
+    """Say whether every field but those of a header is a number."""
+    rows = _records(one, sample)[1:-1]
+    return bool(rows) and all(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", field) for row in rows for field in row)
+
+
+def _likeness(one: _Candidate, sample: bytes, others: list[_Candidate]) -> float:
+    """Return the share of fields that look like values: numbers, dates, words, or text without other delimiters."""
+    rivals = {other.delimiter for other in others} - {one.delimiter}
+    fields = [field for row in _records(one, sample) for field in row]
+    good = sum(bool(VALUE.fullmatch(field.strip())) or not any(mark in field for mark in rivals) for field in fields)
+    return round(good / max(1, len(fields)), 3)

@@ -1,0 +1,43 @@
+"""A proposal for the params.yaml of a dataset, with a reason for each guess."""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class ProposedColumn:
+    """A column of ``dataset.columns``, and what its type rests on."""
+
+    name: str
+    type: str
+    reason: str
+    format: str = ""
+    classes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table in raw files of one format: its columns, and the settings to read them."""
+
+    rows: int
+    columns: tuple[ProposedColumn, ...]
+    settings: dict[str, Any]
+    reasons: dict[str, str]
+    split_column: str = ""  # that names the split of each row, and its values
+    split_values: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """What raw files hold.
+
+    ``parquetizer`` is that section of params.yaml, ``reasons`` has a line for each of its settings that is a guess.
+    ``splits`` are the names of the splits in the order of the raw files, none for a table without.
+    """
+
+    kind: str  # table, files or documents
+    rows: int
+    columns: tuple[ProposedColumn, ...]
+    parquetizer: dict[str, Any]
+    reasons: dict[str, str]
+    splits: tuple[str, ...] = ()

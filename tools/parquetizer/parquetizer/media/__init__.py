@@ -1,0 +1,1 @@
+"""Images and audio: files decoded completely, and never changed unless asked for."""

@@ -1,0 +1,1 @@
+"""Raw files as bytes: opened, decoded, recognised."""
