@@ -62,7 +62,11 @@ def test_what_the_parquetizer_made_is_measured_with_the_keys_that_consumers_read
         patch.setattr(Prompt, "read", lambda self, path: path.read_text())
         shares = {"train": 0.8, "test": 0.2}
         parquetize_conversations(
-            Path("raw"), prompt, Path("processed"), SAMPLES, ConversationsSettings(pinned, shares, key=("image",))
+            Path("raw"),
+            prompt,
+            Path("processed"),
+            SAMPLES,
+            ConversationsSettings(pinned, splits=shares, key=("image",)),
         )
 
     found = measured("conversations")

@@ -198,7 +198,7 @@ def test_columns_that_are_not_as_declared_are_refused(folder: Path, columns: lis
 def test_an_unknown_type_is_refused(folder: Path):
     table = lay(folder, pa.table({"x": [1.0]}))
     tables.describe(folder, [("x", "number")])
-    assert refusal(table) == (2, "error: dataset.columns: No type alias for number; fix: correct the type")
+    assert refusal(table) == (2, "error: dataset.columns: unknown type 'number'; fix: correct the type")
 
 
 @pytest.mark.parametrize("params", [{"target": "y"}, {"stats": {"distributions": ["y"]}}])

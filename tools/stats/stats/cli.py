@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 import pyarrow as pa
 from stage.command import Tool
-from stage.options import FILE, params_file, talk
+from stage.options import FILE, params_file
 from stage.params import build, section
 
 from stats.conversations import summarise_conversations
@@ -16,8 +16,9 @@ from stats.embeddings import summarise_embeddings
 from stats.images import summarise_images
 from stats.provenance import read_parent_provenance, read_provenance
 from stats.report import Summary
-from stats.settings import Dataset, TableStats
+from stats.settings import Dataset, SplitRules, TableStats
 from stats.table import summarise_table
+from stats.table_splits import summarise_table_splits
 from stats.text import summarise_text
 
 cli = Tool("stats", help="Measure a processed dataset into metadata.json.")
@@ -48,7 +49,7 @@ def inputs(command: F) -> F:
     """Add the arguments and options of all commands but embeddings."""
     sources = click.option("--sources", type=FILE, required=True, help="The sources.csv of the raw files.")
     samples, metadata = click.argument("samples", type=path), click.argument("metadata", type=path)
-    return samples(metadata(sources(TOOLS(params_file("stats")(talk(command))))))
+    return samples(metadata(sources(TOOLS(params_file("stats")(command)))))
 
 
 def read_dataset(params: Path) -> Dataset:
@@ -56,13 +57,20 @@ def read_dataset(params: Path) -> Dataset:
     return build(Dataset, section(params, "dataset"), f"{params} dataset")
 
 
+def read_split_rules(params: Path) -> SplitRules:
+    """Read what the section parquetizer says of splits."""
+    given = {key: value for key, value in section(params, "parquetizer").items() if key in ("splits", "group")}
+    return build(SplitRules, given, f"{params} parquetizer")
+
+
 @cli.command()
-@click.argument("table", type=path)
+@click.argument("table", type=click.Path(path_type=Path))
 @inputs
 def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict[str, str], params: Path) -> Summary:
     """Measure the CSV or Parquet file TABLE with its manifest SAMPLES, and write METADATA.
 
-    Duplicates, missing and non-finite values are warnings, not errors.
+    TABLE may be a folder with a file per split: each split is measured, and samples, groups and contents that are in
+    two splits are reported. Duplicates, missing and non-finite values are warnings, not errors.
 
     \b
     Example:
@@ -71,9 +79,11 @@ def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict
     """
     pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner
     settings = build(TableStats, section(params, "stats"), f"{params} stats")
-    return summarise_table(
-        table, samples, metadata, read_dataset(params), settings, read_provenance(sources, params, tools)
-    )
+    dataset, provenance = read_dataset(params), read_provenance(sources, params, tools)
+    if table.is_dir():
+        rules = read_split_rules(params)
+        return summarise_table_splits(table, samples, metadata, dataset, settings, rules, provenance)
+    return summarise_table(table, samples, metadata, dataset, settings, provenance)
 
 
 @cli.command()
@@ -130,9 +140,8 @@ def conversations(
       stats conversations --params params.yaml --sources sources.csv \\
         processed samples.parquet metadata.json
     """
-    return summarise_conversations(
-        processed, samples, metadata, read_dataset(params), read_provenance(sources, params, tools)
-    )
+    dataset = read_dataset(params)
+    return summarise_conversations(processed, samples, metadata, dataset, read_provenance(sources, params, tools))
 
 
 @cli.command()
@@ -158,7 +167,6 @@ def documents(raw: Path, samples: Path, metadata: Path, sources: Path, tools: di
 @click.option("--evaluation", type=path, required=True, help="Figures of make evaluate, or {}.")
 @TOOLS
 @params_file("dataset")
-@talk
 def embeddings(
     embeddings: Path,
     samples: Path,

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from samples import Column
 from stage.errors import SchemaMismatch, UsageError
 
 from stats.histogram import Histogram
 from stats.manifests import RERUN
 from stats.provenance import Provenance
 from stats.report import Summary, rounded, write_report
-from stats.settings import Column, Dataset
+from stats.settings import Dataset
 from stats.splits import measure_split, missing_classes, verified_splits
 
 BATCH_PIXELS = 1 << 18
@@ -32,9 +33,8 @@ def summarise_images(processed: Path, samples: Path, output: Path, dataset: Data
     """
     types = [(column.type, min(column.shape, default=0) > 0) for column in dataset.columns]
     if types != [("uint8", True), ("uint8", False)] or not dataset.columns[1].classes:
-        raise UsageError(
-            "dataset.columns", "expected a column of images and one of labels", "declare both, as in fashion-mnist"
-        )
+        fix = "declare both, as in fashion-mnist"
+        raise UsageError("dataset.columns", "expected a column of images and one of labels", fix)
     image, label = dataset.columns
     size = math.prod(image.shape)
     manifest, files = verified_splits(processed, samples, schema := dataset.schema())

@@ -95,9 +95,8 @@ def read_provenance(sources: Path, params: Path, tools: Mapping[str, str]) -> Pr
                 source = Source(row["name"], row["sha256"], int(row["bytes"]), [])
                 pinned.setdefault(source.name, source).urls.append(row["url"])
         except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise UsageError(
-                sources, f"invalid list of sources: {error}", "columns are name,url,sha256,bytes"
-            ) from error
+            fix = "columns are name,url,sha256,bytes"
+            raise UsageError(sources, f"invalid list of sources: {error}", fix) from error
     return Provenance(
         source_list=SourceList(
             hashlib.sha256(sources.read_bytes()).hexdigest(),

@@ -8,18 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from samples import Duplicates, Manifest, find_duplicates, logical_hash
+from samples import Column, Duplicates, Leak, Manifest, find_duplicates, logical_hash
 from stage.errors import CorruptFile
 from stage.output import replacing
 
 from stats.manifests import CORRUPT, RERUN
 from stats.provenance import Derived, Provenance
-from stats.settings import Column, Dataset
+from stats.settings import Dataset
 
 log = logging.getLogger(__name__)
 
 DESCRIPTION = ("name", "title", "description", "source", "citation", "licence", "format")
-MAX_LEAKED_IDS = 1000  # the manifest has all
 DIGITS = 12  # significant digits, in which all CPUs agree
 
 
@@ -42,9 +41,12 @@ def write_report(
     provenance: Provenance | Derived,
     *,
     missing: Mapping[str, int] | None = None,
+    leaks: Mapping[str, Leak] | None = None,
     warnings: Sequence[str] = (),
 ) -> Summary:
     """Write ``figures`` and what every dataset has to ``output``; what is wrong with the data is logged, too.
+
+    ``leaks`` are those beside the key's, which are found in the manifest; ``warnings`` say what they are.
 
     The same arguments give the same bytes. Raises CorruptFile if the manifest cannot be read.
     """
@@ -63,7 +65,8 @@ def write_report(
             "duplicates": _counts(duplicates.samples, duplicates.groups, duplicates.equal_ids),
             "conflicts": _counts(duplicates.conflicting, duplicates.conflicts, duplicates.conflicting_ids),
             "split_leaks": {
-                splits: {"samples": len(ids), "ids": ids[:MAX_LEAKED_IDS]} for splits, ids in duplicates.leaks.items()
+                **{splits: {"samples": leak.samples, "ids": leak.ids} for splits, leak in duplicates.leaks.items()},
+                **{splits: _counts(leak.samples, leak.groups, leak.ids) for splits, leak in (leaks or {}).items()},
             },
             "missing": dict(missing or {}),
             "warnings": all_warnings,
@@ -105,6 +108,6 @@ def _duplicate_warnings(duplicates: Duplicates, manifest: Manifest) -> Iterator[
         yield f"{duplicates.samples} of {manifest.rows} samples repeat an earlier one"
     if duplicates.conflicting:
         yield f"{duplicates.conflicting} of {manifest.rows} samples have the same {key} as another that differs"
-    for splits, ids in duplicates.leaks.items():
+    for splits, leak in duplicates.leaks.items():
         leaked, _, other = splits.partition(" in ")
-        yield f"samples of {leaked} that are in {other} too{f', by their {key}' if key else ''}: {len(ids)}"
+        yield f"samples of {leaked} that are in {other} too{f', by their {key}' if key else ''}: {leak.samples}"

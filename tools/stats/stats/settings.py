@@ -3,28 +3,8 @@
 import dataclasses
 
 import pyarrow as pa
+from samples import Column, schema_of
 from stage.errors import UsageError
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A column of the processed data; with ``shape`` its values are arrays, ``classes`` names the values of a label."""
-
-    name: str
-    type: str
-    description: str = ""
-    shape: tuple[int, ...] = ()
-    classes: tuple[str, ...] = ()
-
-    def arrow(self) -> pa.DataType:
-        """Return the Arrow type. Raises UsageError for an unknown type."""
-        try:
-            kind = pa.type_for_alias(self.type)
-        except ValueError as error:
-            raise UsageError("dataset.columns", str(error), "correct the type") from error
-        for _ in self.shape:
-            kind = pa.list_(kind)
-        return kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +25,10 @@ class Dataset:
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the columns. Raises UsageError for an unknown type."""
-        return pa.schema([(column.name, column.arrow()) for column in self.columns])
+        try:
+            return schema_of(self.columns)
+        except ValueError as error:
+            raise UsageError("dataset.columns", str(error), "correct the type") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,3 +36,11 @@ class TableStats:
     """The section ``stats`` of a table: the columns to count by value."""
 
     distributions: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitRules:
+    """What the section ``parquetizer`` says of splits: their shares, and columns whose values must not be in two."""
+
+    splits: dict[str, float] = dataclasses.field(default_factory=dict)
+    group: tuple[str, ...] = ()

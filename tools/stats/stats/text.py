@@ -26,9 +26,8 @@ def summarise_text(processed: Path, samples: Path, output: Path, dataset: Datase
     Raises CorruptFile, ChecksumMismatch, EmptyInput, or SchemaMismatch if files, manifest and params do not match.
     """
     if [column.type for column in dataset.columns] != ["string", "string"] or not dataset.columns[1].classes:
-        raise UsageError(
-            "dataset.columns", "expected a column of texts and one of labels", "declare both, as in emotion"
-        )
+        fix = "declare both, as in emotion"
+        raise UsageError("dataset.columns", "expected a column of texts and one of labels", fix)
     text, label = dataset.columns
     manifest, files = verified_splits(processed, samples, schema := dataset.schema())
     splits, metrics, distributions = {}, {}, {}
