@@ -333,7 +333,7 @@ def test_a_card_that_cannot_be_written_is_told_before_the_build(
         ("card: {task: x}", "card: unknown key task; fix: use one of: tasks, languages, tags, authors, organisation"),
         ("card: {tasks: x}", "card.tasks: expected a list, got 'x'"),
         ("dataset: {columns: [{name: a}]}", "dataset.columns[0]: type is missing; fix: add type:"),
-        ("dataset: {columns: [{name: a, type: number}]}", "dataset.columns: No type alias for number; fix: correct"),
+        ("dataset: {columns: [{name: a, type: number}]}", "dataset.columns: unknown type 'number'; fix: correct"),
         ("dataset: {columns: }", "dataset.columns: expected a list, got null; fix: write a list"),
         (
             "dataset: {licence: }",

@@ -81,9 +81,7 @@ def read(folder: Path, shape: Made, split: str) -> list[dict[str, Any]]:
     """Return the samples of a split as the client gives them."""
     paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
     files = [file for part, file, _ in shape.parts if part == split]
-    found: list[dict[str, Any]] = read_table(
-        files, paths, [[each.name, str(each.type)] for each in shape.schema]
-    ).to_pylist()
+    found: list[dict[str, Any]] = read_table(files, paths, shape.schema).to_pylist()
     return found
 
 

@@ -180,7 +180,7 @@ def test_a_release_is_built_again_in_the_hostile_world(tmp_path: Path) -> None:
     assert victim(tmp_path / "git") == theirs
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_workflow_in_the_hostile_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = steps_world.make_world(tmp_path / "world")
     environ = hostile(tmp_path / "git", *TOGETHER)
@@ -209,7 +209,7 @@ def test_objects_of_the_other_hash_are_fetched(tmp_path: Path, monkeypatch: pyte
         assert release.read("metadata.json") == b"{}"
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting(built: Path, plain: Journey, tmp_path: Path, name: str) -> None:
     assert journey(built, tmp_path / "world", name) == plain

@@ -103,7 +103,7 @@ def test_dataset_without_upstream_is_usage_unless_all_are_asked(tree: Path) -> N
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
         f"error: {tree}/data/apples/params.yaml: section upstream not found; fix: add upstream: with kind: urls, "
-        "huggingface or github-readmes (see tools/fetcher/README.md)\n"
+        "huggingface, s3 or github-readmes (see tools/fetcher/README.md), or FROM=PATH for local files\n"
     )
     done = refresh("all")
     assert (done.exit_code, done.output) == (0, "apples: no upstream in params.yaml\n")
@@ -111,3 +111,37 @@ def test_dataset_without_upstream_is_usage_unless_all_are_asked(tree: Path) -> N
 
 def test_unknown_dataset_is_usage(tree: Path) -> None:
     assert refresh("pears").stderr == "error: DS: unknown dataset 'pears'; fix: use one of: apples, all\n"
+
+
+def test_local_files_are_compared_and_stored(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    mine = tmp_path_factory.mktemp("mine")
+    for name in ("kept.csv", "other.csv", "gone.csv"):
+        (mine / name).write_text(f"x\n{name}\n")
+    assert refresh("apples", "--from", str(mine)).output.splitlines()[:2] == [
+        "apples: 3 files upstream",
+        "  added     gone.csv, kept.csv, other.csv",
+    ]
+    git(tree, "add", "-f", "data/apples/sources.csv")
+    before = (tree / "data/apples/sources.csv").read_text()
+    (mine / "gone.csv").unlink()
+    (mine / "new.csv").write_text("x\n1\n")
+    (mine / "other.csv").write_text("x\n2\n")
+    assert refresh("apples", "--from", str(mine)).output.splitlines() == [
+        "apples: 3 files upstream",
+        "  added     new.csv",
+        "  changed   other.csv",
+        "  removed   gone.csv",
+        "review with: git diff data/apples/sources.csv",
+    ]
+    after = (tree / "data/apples/sources.csv").read_text()
+    assert after.splitlines()[1] == next(line for line in before.splitlines() if line.startswith("kept.csv"))
+    assert refresh("apples", "--from", str(mine)).output == "apples: no change upstream (3 files)\n"
+    assert str(mine) not in after
+
+
+def test_local_files_belong_to_one_dataset_without_upstream(tree: Path) -> None:
+    offer(tree, "a.csv")
+    done = refresh("apples", "--from", "mine")
+    assert done.exit_code == 2 and "has the section upstream, and FROM is set; fix: remove one" in done.stderr
+    done = refresh("all", "--from", "mine")
+    assert done.exit_code == 2 and "error: DS: not set; fix: make refresh DS=my-data FROM=" in done.stderr

@@ -101,7 +101,8 @@ def test_a_new_dataset_is_one_that_is_to_be_filled_in(kind: str, root: Path, tmp
     ignored = shutil.ignore_patterns("raw", "processed", "*.parquet")
     shutil.copytree(example, tmp_path / "data" / EXAMPLES[kind], ignore=ignored)
     made = Dataset("mine", make_dataset_folder(tmp_path, "mine", kind))
-    assert left_to_fill_in(made) == "params.yaml, dataset.title"
+    gaps = [f"dataset.{key}" for key in ("title", "description", "source", "citation", "licence")]
+    assert left_to_fill_in(made).startswith(f"params.yaml, {', '.join(gaps)}; README.md, 'What ")
     text = (made.folder / "params.yaml").read_text().replace("to be filled in", "a word")
     (made.folder / "params.yaml").write_text(text)
     assert left_to_fill_in(made).startswith("README.md, ")

@@ -43,7 +43,7 @@ def test_hash_is_the_same_wherever_the_tree_lies(tree: Path, root: Path) -> None
 @pytest.mark.parametrize(
     ("file", "tools"),
     [
-        ("parquetizer/parquetizer/table.py", {"parquetizer"}),
+        ("parquetizer/parquetizer/kinds/table.py", {"parquetizer"}),
         ("parquetizer/Dockerfile", {"parquetizer"}),
         ("parquetizer/requirements.lock", {"parquetizer"}),
         ("samples/samples/encoding.py", {"chunk-embed", "parquetizer", "stats", *CONTROL}),

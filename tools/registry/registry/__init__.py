@@ -14,7 +14,6 @@ __all__ = ["load", "log_dataset"]
 
 METHODS = {"arrow": "to_arrow", "pandas": "to_pandas", "ray": "to_ray", "huggingface": "to_huggingface"}
 INSTALL = 'pip install "data-registry-client @ git+<url of the registry>#subdirectory=tools/client"'
-_warned: set[str] = set()
 
 
 def _load(
@@ -52,10 +51,8 @@ def __getattr__(name: str) -> Any:
         import data_registry
     except ImportError as error:
         raise ImportError(f"registry.{name} has moved to data_registry: {INSTALL}") from error
-    if name not in _warned:
-        _warned.add(name)
-        more = ", whose to_arrow() returns what this one does" if name == "load" else ""
-        warnings.warn(
-            f"registry.{name} has moved: from data_registry import {name}{more}", DeprecationWarning, stacklevel=2
-        )
-    return _load if name == "load" else data_registry.log_dataset
+    more = ", whose to_arrow() returns what this one does" if name == "load" else ""
+    text = f"registry.{name} has moved: from data_registry import {name}{more}"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    value = globals()[name] = _load if name == "load" else data_registry.log_dataset  # so this is called once a name
+    return value

@@ -4,26 +4,15 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from data_registry.stage.errors import (
-    ChecksumMismatch,
-    CorruptFile,
-    DatabaseUnreachable,
-    DiskFull,
-    Incomplete,
-    LockHeld,
-    NetworkFailed,
-    OutOfMemory,
-    PushFailed,
-    StageError,
-    TagExists,
-    VerificationFailed,
-    translated,
-)
+from data_registry.stage import errors
+from data_registry.stage.errors import StageError
 
 log = logging.getLogger(__name__)
 
-WRONG = {error.code for error in (VerificationFailed, ChecksumMismatch, CorruptFile, TagExists)}  # wrong data
-RETRIED = {error.code for error in (NetworkFailed, DatabaseUnreachable, LockHeld, PushFailed)}  # a rerun may help
+WRONG_DATA = (errors.VerificationFailed, errors.ChecksumMismatch, errors.CorruptFile, errors.TagExists)
+MAY_PASS = (errors.NetworkFailed, errors.DatabaseUnreachable, errors.LockHeld, errors.PushFailed)  # with a rerun
+WRONG = {error.code for error in WRONG_DATA}
+GRAVITY = {**dict.fromkeys(WRONG, 3), **{error.code: 1 for error in MAY_PASS}, errors.Incomplete.code: 0}  # others: 2
 
 
 class Failed(StageError):
@@ -54,8 +43,8 @@ class Failures:
         try:
             yield
         except (StageError, OSError) as error:
-            failure = error if isinstance(error, StageError) else translated(error)
-            if not item or failure is None or isinstance(failure, DiskFull | OutOfMemory):
+            failure = error if isinstance(error, StageError) else errors.translated(error)
+            if not item or failure is None or isinstance(failure, errors.DiskFull | errors.OutOfMemory):
                 raise
             if item not in failure.where:
                 failure = Failed(failure.code, f"{item}: {failure.where}", failure.what, failure.fix)
@@ -65,14 +54,6 @@ class Failures:
     def end(self) -> None:
         """Raise the gravest failure, if there was one, with the number of failures."""
         if self.errors:
-            gravest = max(self.errors, key=_gravity)
+            gravest = max(self.errors, key=lambda error: GRAVITY.get(error.code, 2))
             what = f"{gravest.what} ({len(self.errors)} in all)"
             raise Failed(gravest.code, gravest.where, what, gravest.fix) from gravest
-
-
-def _gravity(error: StageError) -> int:
-    if error.code in WRONG:
-        return 3
-    if error.code in RETRIED:
-        return 1
-    return 0 if error.code == Incomplete.code else 2

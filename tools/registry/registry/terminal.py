@@ -13,13 +13,14 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def row(label: str, text: str, indent: int = INDENT) -> list[str]:
     """Return a label and its text, wrapped; no lines for an empty text. Control characters become spaces."""
-    return textwrap.wrap(
-        printable(text),
-        WIDTH,
-        initial_indent=f"  {label:<{indent - 3}} ",
-        subsequent_indent=" " * indent,
-        break_on_hyphens=False,
-    )
+    return wrapped(f"  {label:<{indent - 3}} ", printable(text), indent)
+
+
+def wrapped(head: str, text: str, indent: int = 0, break_long_words: bool = True) -> list[str]:
+    """Return a text in lines after ``head``, the others with its width, or ``indent``; no lines for an empty text."""
+    below = " " * (indent or len(head))
+    wrapper = textwrap.TextWrapper(WIDTH, head, below, break_long_words=break_long_words, break_on_hyphens=False)
+    return wrapper.wrap(text)
 
 
 def rows(label: str, texts: Iterable[str], indent: int = INDENT) -> list[str]:

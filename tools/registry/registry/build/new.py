@@ -45,6 +45,18 @@ What the data is, in a sentence or two.
 
     make dataset DS={name}
 """
+QUESTIONS = """\
+# {name}
+
+What is a sample, and who collected the data, when and how?
+
+- **Source:** where does it come from?
+- **Licence:** what may its users do with it?
+- **Cite:** whom do they have to thank?
+- **Limits:** what is missing, one-sided, or known to be wrong?
+
+    make dataset DS={name}
+"""
 
 
 def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
@@ -54,11 +66,7 @@ def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
     """
     if kind not in EXAMPLES:
         raise UsageError("KIND", f"unknown kind {kind!r}", f"use one of: {', '.join(EXAMPLES)}")
-    folder = root / "data" / name
-    if not NAME.fullmatch(name) or name == "all":
-        raise UsageError("DS", f"invalid name {name!r}", "use a-z, 0-9 and -, as my-data")
-    if folder.exists():
-        raise UsageError("DS", f"{folder.relative_to(root)} already exists", "choose another name")
+    folder = new_folder(root, name)
     (example,) = find_datasets(root, EXAMPLES[kind])
     folder.mkdir()
     for part in COPIED:
@@ -75,17 +83,30 @@ def make_dataset_folder(root: Path, name: str, kind: str) -> Path:
     return folder
 
 
+def new_folder(root: Path, name: str) -> Path:
+    """Return the folder of a new dataset. Raises UsageError for an invalid name, and a folder that exists."""
+    folder = root / "data" / name
+    if not NAME.fullmatch(name) or name == "all":
+        raise UsageError("DS", f"invalid name {name!r}", "use a-z, 0-9 and -, as my-data")
+    if folder.exists():
+        raise UsageError("DS", f"{folder.relative_to(root)} already exists", "choose another name")
+    return folder
+
+
 def left_to_fill_in(dataset: Dataset) -> str:
-    """Return the first part of the description that is still as ``make_dataset_folder`` wrote it, or nothing."""
-    for key, value in (dataset.params().get("dataset") or {}).items():
-        if isinstance(value, str) and value.strip().strip(".").casefold() == TO_FILL_IN:
-            return f"params.yaml, dataset.{key}"
+    """Return all parts of the description that are still as ``make new`` wrote them, or nothing."""
+    described = (dataset.params().get("dataset") or {}).items()
+    keys = [key for key, value in described if isinstance(value, str) and _is_gap(value)]
     readme = dataset.folder / "README.md"
     lines = set(readme.read_text(encoding="utf-8", errors="replace").splitlines()) if readme.is_file() else set()
-    for line in README.format(name=dataset.name).splitlines():
-        if line.startswith(("What ", "- **")) and line in lines:
-            return f"README.md, {line!r}"
-    return ""
+    written = [line for text in (README, QUESTIONS) for line in text.format(name=dataset.name).splitlines()]
+    gaps = [repr(line) for line in written if line.startswith(("What ", "- **")) and line in lines]
+    parts = [f"params.yaml, {', '.join(f'dataset.{key}' for key in keys)}"] * bool(keys)
+    return "; ".join([*parts, *[f"README.md, {', '.join(gaps)}"] * bool(gaps)])
+
+
+def _is_gap(text: str) -> bool:
+    return text.strip().strip(".").casefold() == TO_FILL_IN
 
 
 def _params(example: Dataset, name: str) -> str:

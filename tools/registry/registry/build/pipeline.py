@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_registry.git_settings import neutral_process
-from data_registry.stage.errors import CorruptFile
+from data_registry.stage.errors import ChildFailed, CorruptFile
 from data_registry.stage.locks import locked
 from data_registry.stage.output import replacing
 
+from registry.build.copies import FETCHER, Copies
 from registry.build.dvc_errors import LOCK, translate, with_place
+from registry.build.s3_access import s3_variables
+from registry.build.source_list import SOURCES
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 
 if TYPE_CHECKING:
@@ -28,20 +31,52 @@ log = logging.getLogger(__name__)
 EVALUATION = "evaluation.json"  # the measures of a vector index, which exist only once it is built
 
 
-def reproduce(dataset: Dataset, root: Path, force: bool = False) -> dict[str, float]:
+def reproduce(dataset: Dataset, root: Path, remote: str = "", force: bool = False) -> dict[str, float]:
     """Run the stages of a dataset whose inputs have changed (``force``: all of them); return the seconds of each.
 
-    Raises ChildFailed where one fails, and what ``dvc_repository`` raises.
+    Raw files that no source sends are taken from the cache or the ``remote``, if earlier builds fetched them.
+
+    Raises ChildFailed where a stage fails, what ``dvc_repository`` raises, and InputMissing where a file without a
+    public address has no copy.
     """
     start_evaluation(dataset)
-    with _timed(dataset) as started, dvc_repository(root, dataset) as repo:
+    with Copies(dataset, root, remote) as copies:
+        try:
+            return _reproduce(dataset, root, force, copies)
+        except ChildFailed as error:
+            if not copies.replace_sources(error):
+                raise
+        return _reproduce(dataset, root, force, copies)
+
+
+def _reproduce(dataset: Dataset, root: Path, force: bool, copies: Copies) -> dict[str, float]:
+    with _timed(dataset) as started, _s3_variables(dataset), dvc_repository(root, dataset) as repo:
         if dataset.parent == WORKSPACE:  # DVC does not see that it has changed
             repo.reproduce(targets=[f"{dataset.pipeline}:registry"], force=True, single_item=True)
+        if copies.lacks_local_files and (force or repo.status(targets=[f"{dataset.pipeline}:{FETCHER}"])):
+            copies.store_local_files()
         stages = repo.reproduce(targets=[str(dataset.pipeline)], force=force)
         ends = [*started.values(), time.monotonic()][1:]
     dataset.check_lock()
     seconds = {stage: end - start for (stage, start), end in zip(started.items(), ends, strict=True)}
     return {stage.name: 0.0 for stage in stages} | seconds  # DVC takes the others from its cache of runs
+
+
+@contextlib.contextmanager
+def _s3_variables(dataset: Dataset) -> Iterator[None]:
+    """Let ``fetcher`` read the s3 URLs in sources.csv as the user may."""
+    path = dataset.folder / SOURCES
+    variables = s3_variables(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -71,7 +106,7 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
     Raises the StageError for what DVC raises here and within.
     """
     # Before DVC is imported: its index of hashes holds pickles, so other users must not write it.
-    site = _temporary_folder(root) / f"site-{os.getuid()}"
+    site = temporary_folder(root) / f"site-{os.getuid()}"
     site.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(site))
     _set_user()
@@ -80,8 +115,9 @@ def dvc_repository(root: Path, dataset: Dataset | None = None) -> "Iterator[Repo
 
     _quieten()
     _check_files(root)
-    try:
-        with neutral_process(), exclusive(root), _redirected_stdout(), Repo(str(root)) as repo:
+    lock = locked(site.with_name("registry.lock"), lambda: log.info("waiting for another run in %s", root))
+    try:  # under the lock: DVC does not support two writers in one clone
+        with neutral_process(), lock, _redirected_stdout(), Repo(str(root)) as repo:
             yield repo
     except (DvcException, sqlite3.Error) as error:
         raise translate(error, dataset.name if dataset else "DVC", dataset) from error
@@ -103,14 +139,6 @@ def _check_files(root: Path) -> None:
             dataset.locked()
         except CorruptFile as error:
             raise CorruptFile(error.where, error.what, LOCK) from error
-
-
-@contextlib.contextmanager
-def exclusive(root: Path) -> Iterator[None]:
-    """Hold the clone's lock: DVC does not support two writers in one clone."""
-    path = _temporary_folder(root) / "registry.lock"
-    with locked(path, lambda: log.info("waiting for another run in %s", root)):
-        yield
 
 
 def start_evaluation(dataset: Dataset) -> None:
@@ -154,7 +182,7 @@ def _set_user() -> None:
         os.environ.setdefault("USER", f"uid-{os.getuid()}")
 
 
-def _temporary_folder(root: Path) -> Path:
+def temporary_folder(root: Path) -> Path:
     """Return the folder that DVC and all users of the clone share, created if missing."""
     folder = root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)

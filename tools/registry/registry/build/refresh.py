@@ -2,14 +2,18 @@
 
 import difflib
 import itertools
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from data_registry.git import Git
-from data_registry.stage.errors import ChildFailed, UsageError
+from data_registry.stage.errors import UsageError
 from data_registry.stage.foreign import read_json
 from data_registry.stage.params import section
 
+from registry.build.local_files import store_files
+from registry.build.source_list import SOURCES, Row, read_rows, write_rows
+from registry.build.sources_from import resolve
 from registry.datasets import Dataset
 from registry.terminal import WIDTH, row
 
@@ -22,30 +26,47 @@ def has_upstream(dataset: Dataset) -> bool:
     return bool(section(dataset.folder / "params.yaml", "upstream"))
 
 
-def refresh(dataset: Dataset, root: Path) -> str:
+def refresh(dataset: Dataset, root: Path, path: str = "") -> str:
     """Update the dataset's sources.csv from its upstream, and return the changes for a terminal.
 
-    Raises UsageError for a dataset without ``upstream`` in params.yaml, and ChildFailed.
+    With ``path``, a file or folder, the sources become the local files there.
+
+    Raises UsageError for a dataset without ``upstream`` in params.yaml, or with both; what ``store_files`` raises; and
+    ChildFailed.
     """
-    if not has_upstream(dataset):
-        fix = "add upstream: with kind: urls, huggingface or github-readmes (see tools/fetcher/README.md)"
-        raise UsageError(dataset.folder / "params.yaml", "section upstream not found", fix)
-    path = dataset.folder / "sources.csv"
-    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    command = [str(root / "tools" / "run"), "fetcher", "resolve", "--params", "params.yaml", path.name]
-    done = subprocess.run(command, cwd=dataset.folder, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise ChildFailed(dataset.name, "fetcher resolve", done.returncode)
-    result = read_json(done.stdout, "fetcher resolve", SHAPE)
+    sources, params = dataset.folder / SOURCES, dataset.folder / "params.yaml"
+    if path and has_upstream(dataset):
+        raise UsageError(params, "has the section upstream, and FROM is set", "remove one of them")
+    if not path and not has_upstream(dataset):
+        fix = "add upstream: with kind: urls, huggingface, s3 or github-readmes (see tools/fetcher/README.md)"
+        raise UsageError(params, "section upstream not found", f"{fix}, or FROM=PATH for local files")
+    before = sources.read_bytes() if sources.exists() else b""
+    if path:
+        rows = store_files(root / Path(path).expanduser(), dataset.folder)
+        result = _compared(read_rows(before), rows)
+        write_rows(sources, rows)
+    else:
+        result = read_json(resolve(dataset.folder, root, dataset.name), "fetcher resolve", SHAPE)
     lines = [line for kind in ("added", "changed", "removed") for line in _listed(kind, result[kind])]
     if not lines:
         return f"{dataset.name}: no change upstream ({result['files']} files)"
-    name = str(path.relative_to(root))
+    name = str(sources.relative_to(root))
     review = [f"review with: git diff {name}"]
     if not Git(root).run("ls-files", "--", name).stdout:  # git diff shows nothing of an untracked file
-        after = path.read_text(encoding="utf-8").splitlines()
-        review = [f"{name} is not in git yet; its change:", *_changes(before, after)]
+        after = sources.read_text(encoding="utf-8").splitlines()
+        review = [f"{name} is not in git yet; its change:", *_changes(before.decode().splitlines(), after)]
     return "\n".join([f"{dataset.name}: {result['files']} files upstream", *lines, *review])
+
+
+def _compared(before: list[Row], after: list[Row]) -> Mapping[str, Any]:
+    """Return what ``fetcher resolve`` prints of a change."""
+    old, new = {row.name: row for row in before}, {row.name: row for row in after}
+    return {
+        "files": len(new),
+        "added": [name for name in new if name not in old],
+        "changed": [name for name in new if name in old and old[name] != new[name]],
+        "removed": [name for name in old if name not in new],
+    }
 
 
 def _listed(kind: str, names: list[str]) -> list[str]:

@@ -1,20 +1,25 @@
-"""Scratch copies of the repository in ``.demo/``, for sample data and the demo."""
+"""Scratch copies of the repository in ``.demo/``, for sample data and the demo; and folders for one command."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from configobj import ConfigObj
 from data_registry.git import Git
 from data_registry.git_settings import elsewhere
+from data_registry.stage.locks import locked
 from launcher.virtualenvs import environments
 
 from registry.datasets import find_datasets
 
 WORLD = Path(".demo")  # of the demo
 SAMPLE = WORLD / "sample"  # of samples that are built without the demo
+SCRATCH = Path(".local") / "scratch"  # of folders for one command
 
 # Variables that would lead a command in the scratch copy out of it.
 LEADS_OUT = re.compile(
@@ -83,3 +88,18 @@ def run_in(folder: Path, *command: str, **variables: str) -> None:
     environ = {name: value for name, value in elsewhere(os.environ).items() if not LEADS_OUT.match(name)}
     environ |= {"ENV": "local", "SOURCE": "upstream", **variables}
     subprocess.run(command, cwd=folder, env=environ, check=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(root: Path, name: str) -> Iterator[Path]:
+    """Yield a folder in the repository, which containers can see, and remove it at the end.
+
+    It is locked, so that ``registry doctor`` can tell the leftovers of killed runs from folders in use.
+    """
+    (root / SCRATCH).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root / SCRATCH))
+    try:
+        with locked(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

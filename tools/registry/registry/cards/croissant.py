@@ -11,7 +11,7 @@ from data_registry.releases.versions import Version
 
 from registry.cards.description import Description, File, describe, is_url
 from registry.cards.licences import spdx_url
-from registry.cards.records import Ids, Records
+from registry.cards.records import Records
 from registry.datasets import Dataset
 
 FORMATS = {".csv": "text/csv", ".json": "application/json", ".parquet": "application/x-parquet"}
@@ -42,9 +42,11 @@ def croissant_of(dataset: Dataset, version: Version) -> bytes:
 
     Raises UsageError for an invalid params.yaml.
     """
-    about, ids = describe(dataset), Ids()
-    files = {file.path: ids(file.path) for file in about.files}
-    sets = {folder: ids(folder) for folder in _folders(about)}
+    about, records = describe(dataset), Records()
+    files = {file.path: records.new_id(file.path) for file in about.files}
+    sets = {folder: records.new_id(folder) for folder in _folders(about)}
+    creators = [{"@type": "sc:Person", "name": name} for name in about.card.authors]
+    creators += [{"@type": "sc:Organization", "name": name} for name in [about.card.organisation] if name]
     document = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -53,8 +55,8 @@ def croissant_of(dataset: Dataset, version: Version) -> bytes:
         "description": about.text,
         "license": _licence(about.licence),
         "url": about.source if is_url(about.source) else "",
-        "creator": _creators(about),
-        "citeAs": about.citation or _citation(about, version),
+        "creator": creators,
+        "citeAs": about.citation or _citation(creators, about, version),
         "inLanguage": list(about.card.languages),
         "keywords": [*about.card.tasks, *about.card.tags],
         "version": str(version),
@@ -62,7 +64,7 @@ def croissant_of(dataset: Dataset, version: Version) -> bytes:
             *(_file(file, files[file.path]) for file in about.files),
             *(_set(about, folder, name) for folder, name in sets.items()),
         ],
-        "recordSet": _records(about, ids, {**files, **sets}),
+        "recordSet": _records(about, records, {**files, **sets}),
     }
     document = {key: value for key, value in document.items() if value}
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
@@ -74,16 +76,10 @@ def _licence(licence: str) -> str | dict[str, str]:
     return page if not page or is_url(page) else {"@type": "sc:CreativeWork", "name": licence}
 
 
-def _creators(about: Description) -> list[dict[str, str]]:
-    people = [{"@type": "sc:Person", "name": name} for name in about.card.authors]
-    return [*people, *({"@type": "sc:Organization", "name": name} for name in [about.card.organisation] if name)]
-
-
-def _citation(about: Description, version: Version) -> str:
+def _citation(creators: list[dict[str, str]], about: Description, version: Version) -> str:
     """Return a citation for a dataset without one."""
-    creators = ", ".join([*about.card.authors, *([about.card.organisation] if about.card.organisation else [])])
-    parts = (creators.rstrip("."), f"{about.title}, version {version}", about.source)
-    return ". ".join(part for part in parts if part)
+    names = ", ".join(creator["name"] for creator in creators).rstrip(".")
+    return ". ".join(filter(None, (names, f"{about.title}, version {version}", about.source)))
 
 
 def _file(file: File, name: str) -> dict[str, Any]:
@@ -113,17 +109,17 @@ def _set(about: Description, folder: str, name: str) -> dict[str, Any]:
     return {"@type": "cr:FileSet", "@id": name, "name": folder, "encodingFormat": kind, "includes": includes}
 
 
-def _records(about: Description, ids: Ids, files: dict[str, str]) -> list[dict[str, Any]]:
-    records = Records(ids)
+def _records(about: Description, records: Records, files: dict[str, str]) -> list[dict[str, Any]]:
     if about.are_documents:
-        return [records.documents(ids("samples"), "raw", files["raw"], about.columns)]
-    names = {file.path: ids(file.split or "samples") for file in about.files}  # before other ids take the name
+        return [records.documents(records.new_id("samples"), "raw", files["raw"], about.columns)]
+    # These come first: other ids may take the names.
+    names = {file.path: records.new_id(file.split or "samples") for file in about.files}
     sets = [records.splits(list(about.counts))] if "" not in about.counts else []
     for file in about.files:
         sets.append(records.file(names[file.path], file.path, files[file.path], about.columns))
         if _is_annotations(file):
             folder = _images(file)
-            sets.append(records.images(ids(f"{names[file.path]}-images"), folder, files[folder]))
+            sets.append(records.images(records.new_id(f"{names[file.path]}-images"), folder, files[folder]))
     return sets
 
 

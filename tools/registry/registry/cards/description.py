@@ -6,10 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-from data_registry.samples import columns as samples
+from data_registry.samples import Column, schema_of
 from data_registry.stage.errors import UsageError
 from data_registry.stage.params import build, section
-from data_registry.training.arrow_types import parse_type
 
 from registry.datasets import Dataset, features_of
 
@@ -34,17 +33,7 @@ class _Declared:
     source: str = ""
     citation: str = ""
     licence: str = ""
-    columns: tuple[samples.Column, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A column of the samples, declared or measured: its Arrow type may be any."""
-
-    name: str
-    type: pa.DataType
-    description: str
-    classes: tuple[str, ...]  # names of the values 0, 1, ... of an integer
+    columns: tuple[Column, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +56,7 @@ class Description:
     citation: str
     licence: str
     card: Card
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # declared, or as measured: of any type
     counts: dict[str, int]  # samples by split, "" without splits
     files: tuple[File, ...]  # in the order of the splits
 
@@ -94,7 +83,7 @@ def describe(dataset: Dataset) -> Description:
         known["citation"],
         known["licence"],
         read_card(dataset),
-        tuple(_declared_columns(declared, params) or (_measured(*pair) for pair in features_of(metadata).items())),
+        tuple(_declared_columns(declared, params) or _measured_columns(metadata)),
         counts or ({"": metadata["summary"]["num_samples"]} if "summary" in metadata else {}),
         tuple(_files(metadata.get("files", {}), list(counts))),
     )
@@ -112,30 +101,23 @@ def read_card(dataset: Dataset) -> Card:
 
 
 def _declared_columns(declared: _Declared, params: Path) -> list[Column]:
-    """Return the columns that params.yaml declares. Raises UsageError for an unknown type."""
+    """Return the declared columns, only integers with classes. Raises UsageError for an unknown type."""
     try:
-        kinds = [column.arrow for column in declared.columns]
+        kinds = schema_of(declared.columns).types
     except ValueError as error:
         raise UsageError(f"{params} dataset.columns", str(error), "correct the type") from error
-    return [
-        Column(column.name, kind, column.description, column.classes if pa.types.is_integer(kind) else ())
-        for column, kind in zip(declared.columns, kinds, strict=True)
-    ]
+    pairs = zip(declared.columns, kinds, strict=True)
+    return [column if pa.types.is_integer(kind) else dataclasses.replace(column, classes=()) for column, kind in pairs]
 
 
-def _measured(name: str, feature: dict[str, Any]) -> Column:
-    try:
-        kind = parse_type(feature["dtype"])
-    except ValueError:
-        kind = pa.string()  # jpeg: the value is the name of a file
-    return Column(name, kind, feature.get("description", ""), ())
+def _measured_columns(metadata: dict[str, Any]) -> list[Column]:
+    features = features_of(metadata).items()
+    return [Column(name, feature["dtype"], feature.get("description", "")) for name, feature in features]
 
 
 def _files(entries: dict[str, Any], splits: list[str]) -> list[File]:
-    files = [File(path, entry["sha256"], entry["bytes"], _split(path, splits)) for path, entry in entries.items()]
+    files = []
+    for path, entry in entries.items():
+        folder = "".join(PurePosixPath(path).parts[1:2])  # processed/<split>/...
+        files.append(File(path, entry["sha256"], entry["bytes"], folder if folder in splits else ""))
     return sorted(files, key=lambda file: ([*splits, ""].index(file.split), file.path))
-
-
-def _split(path: str, splits: list[str]) -> str:
-    """Return the split of ``processed/<split>/...``."""
-    return next((part for part in PurePosixPath(path).parts[1:2] if part in splits), "")

@@ -3,11 +3,20 @@
 from typing import Any
 
 import pyarrow as pa
-
-from registry.cards.description import Column
+from data_registry.samples import Column, parse_type
 
 # Types that datasets names differently than Arrow does.
 NAMES = {"halffloat": "float16", "float": "float32", "double": "float64", "date32[day]": "date32"}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the Arrow type of a column; of images that are ``jpeg``, that of the names of their files."""
+    if column.shape:
+        return column.arrow
+    try:
+        return parse_type(column.type)
+    except ValueError:
+        return pa.string()
 
 
 def feature(column: Column) -> dict[str, Any]:
@@ -18,7 +27,7 @@ def feature(column: Column) -> dict[str, Any]:
     if column.classes:
         names = {str(number): name for number, name in enumerate(column.classes)}
         return {"name": column.name, "dtype": {"class_label": {"names": names}}}
-    return {"name": column.name, **_shape(column.type)}
+    return {"name": column.name, **_shape(arrow_type(column))}
 
 
 def _shape(kind: pa.DataType) -> dict[str, Any]:

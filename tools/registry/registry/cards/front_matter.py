@@ -37,16 +37,11 @@ def with_block(text: str, keys: dict[str, Any], where: Path) -> str:
     others = BLOCK.sub("", inside)
     if unpaired := [mark for mark in (START, END) if mark in others]:
         raise UsageError(where, f"{unpaired[0]!r} without its counterpart", "remove it, then make cards")
-    own = _mapping(others, where)
+    fix = "write keys and values between the two lines of ---, or nothing"
+    own = read_yaml(others, f"{where} front matter", (dict, None), UsageError, fix) or {}
     generated = {key: value for key, value in keys.items() if not {key, PART_OF.get(key, key)} & own.keys()}
     lines = yaml.dump(generated, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120) if generated else ""
     block = f"{START}\n{lines}{END}\n"
     present = BLOCK.search(inside)
     start, end = present.span() if present else (0, 0)
     return f"{first}{inside[:start]}{block}{BLOCK.sub('', inside[end:])}{last}{prose}"
-
-
-def _mapping(text: str, where: Path) -> dict[str, Any]:
-    fix = "write keys and values between the two lines of ---, or nothing"
-    keys: dict[str, Any] = read_yaml(text, f"{where} front matter", (dict, None), UsageError, fix) or {}
-    return keys

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+from data_registry.samples import Column
 
-from registry.cards.description import Column
-from registry.cards.features import data_type, is_list
+from registry.cards.features import arrow_type, data_type, is_list
 
 SPLITS = {
     "train": "cr:TrainingSplit",
@@ -22,30 +22,23 @@ SPLITS = {
 Json = dict[str, Any]
 
 
-class Ids:
-    """Makes unique ``@id``s of names, without white space, which mlcroissant does not allow."""
+class Records:
+    """The record sets of one croissant.json, and the ``@id``s in it."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
 
-    def __call__(self, name: str) -> str:
-        """Return the next ``@id``."""
+    def new_id(self, name: str) -> str:
+        """Return a unique ``@id`` made of a name, without white space, which mlcroissant does not allow."""
         new = re.sub(r"\s", "_", name)
         while new in self._ids:
             new += "_"
         self._ids.add(new)
         return new
 
-
-class Records:
-    """The record sets of one croissant.json."""
-
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
-
     def splits(self, names: Sequence[str]) -> Json:
         """Return the record set of the splits; each split has a record set of its name."""
-        record = self._ids("splits")
+        record = self.new_id("splits")
         fields = [self._field(record, "name", "name of the split, and of its record set", "sc:Text")]
         if SPLITS.keys() & set(names):
             fields.append(self._field(record, "url", "what it is for", "sc:URL"))
@@ -81,12 +74,13 @@ class Records:
     def _column(self, record: str, column: Column, where: Json, extract: Json) -> Json:
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(column.classes))
         description = f"{column.description}: {classes}" if classes else column.description
-        field = self._field(record, column.name, description, data_type(column.type), where, extract)
-        inner = column.type.value_type if is_list(column.type) else column.type
+        kind = arrow_type(column)
+        field = self._field(record, column.name, description, data_type(kind), where, extract)
+        inner = kind.value_type if is_list(kind) else kind
         if pa.types.is_struct(inner):
             del field["dataType"]  # its source stays: mlcroissant does not read those of subfields
             field["subField"] = [self._part(field["@id"], part, where, extract) for part in inner]
-        return {**field, "repeated": True} if is_list(column.type) else field
+        return {**field, "repeated": True} if is_list(kind) else field
 
     def _part(self, record: str, part: pa.Field, where: Json, extract: Json) -> Json:
         """Return a field of a struct, or of the structs in a list."""
@@ -96,7 +90,7 @@ class Records:
     def _field(
         self, record: str, name: str, description: str, kind: str, where: Json | None = None, extract: Any = None
     ) -> Json:
-        field: Json = {"@type": "cr:Field", "@id": self._ids(f"{record}/{name}"), "name": name}
+        field: Json = {"@type": "cr:Field", "@id": self.new_id(f"{record}/{name}"), "name": name}
         field |= {"description": description, "dataType": kind}
         if where:
             field["source"] = {**where, "extract": extract}

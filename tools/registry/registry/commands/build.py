@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 from data_registry.clone import repository
 from data_registry.git import Git
-from data_registry.stage.errors import ChildFailed, NetworkFailed
-from data_registry.stage.options import talk
+from data_registry.stage.errors import ChildFailed, NetworkFailed, UsageError
 from launcher.containers import engine_answers
 from launcher.images import read_images, refresh_images
 from launcher.toolbox import find_tools
 
 from registry.batches import Failures
 from registry.build.images import build_images
-from registry.build.new import make_dataset_folder
+from registry.build.new import left_to_fill_in, make_dataset_folder
+from registry.build.new_from import make_dataset_from
 from registry.build.pipeline import reproduce
 from registry.build.refresh import has_upstream
 from registry.build.refresh import refresh as refresh_sources
@@ -44,9 +44,11 @@ def _for_each(name: str, work: Callable[[Dataset, Path], str]) -> None:
 @click.command()
 @DATASET
 @option("--source", "SOURCE", SOURCES, "auto", type=click.Choice(["auto", "upstream", "sample"]))
-@talk
-def dataset(name: str, source: str) -> None:
+@REMOTE
+def dataset(name: str, source: str, remote: str) -> None:
     """Build DATASET, or all: fetch, process and measure whatever has changed.
+
+    Files that no source sends any more are taken from the remote, if it has them.
 
     Example: make dataset DS=wine-quality
     """
@@ -68,7 +70,7 @@ def dataset(name: str, source: str) -> None:
                 continue
             read_card(dataset)  # before the build, at whose end the card is written
             try:
-                stages = reproduce(dataset, root)
+                stages = reproduce(dataset, root, remote)
             except ChildFailed as error:
                 if error.code != NetworkFailed.code or source == "upstream" or not dataset.sample_sources.exists():
                     raise
@@ -92,41 +94,60 @@ def dataset(name: str, source: str) -> None:
 
 @click.command()
 @DATASET
-@option("--kind", "KIND", "Kind of the data.", "table")
-@talk
-def new(name: str, kind: str) -> None:
-    """Create the folder of a new DATASET, with synthetic data to start from.
+@option("--from source", "FROM", "Where the data is: a path, https://..., hf:owner/name, or s3://bucket/folder/.")
+@option("--kind", "KIND", "Kind of the data, without FROM.", "table")
+@click.pass_context
+def new(context: click.Context, name: str, source: str, kind: str) -> None:
+    """Create the folder of a new DATASET from data, or of a kind, with synthetic data to start from.
+
+    With FROM, all of the data is read: format, columns, types, labels, splits and key are guessed and written into
+    params.yaml, each with its reason, and the dataset is built. Local files are stored with the dataset.
 
     Kinds: table (CSV), idx (images as MNIST has them), text (labelled), conversations (captioned images), documents
     (Markdown), index (a vector index of a release of documents).
 
-    Example: make new DS=my-data KIND=table
+    Example: make new DS=reviews FROM=~/reviews.csv
     """
-    require("make new DS=my-data KIND=table", DS=name)
+    require("make new DS=reviews FROM=reviews.csv", DS=name)
     root = repository()
-    folder = make_dataset_folder(root, name, kind).relative_to(root)
-    click.echo(f"{folder}: created. Next: make dataset DS={name}, then edit {folder}/params.yaml")
+    if not source:
+        folder = make_dataset_folder(root, name, kind).relative_to(root)
+        click.echo(f"{folder}: created. Next: make dataset DS={name}, then edit {folder}/params.yaml")
+        return
+    if context.get_parameter_source("kind") != click.core.ParameterSource.DEFAULT:
+        raise UsageError("KIND", "given together with FROM", "leave it out: the kind is guessed from the data")
+    from registry.cards.card import write_card  # lazy: loads pyarrow
+
+    refresh_images(root)
+    dataset = make_dataset_from(root, name, source)
+    folder = dataset.folder.relative_to(root)
+    log.info("%s: created, and guessed what it is in params.yaml; building it", folder)
+    stages = reproduce(dataset, root)
+    write_card(dataset)
+    click.echo(summary(dataset, stages, root))
+    click.echo(f"Check the guesses in {folder}/params.yaml. To fill in before a release: {left_to_fill_in(dataset)}")
 
 
 @click.command()
 @DATASET
-@talk
-def refresh(name: str) -> None:
+@option("--from path", "FROM", "File or folder of a dataset whose files have no public address.")
+def refresh(name: str, path: str) -> None:
     """Write the current files of the upstream of DATASET, or all, into sources.csv, for review.
 
     Example: make refresh DS=emotion
     """
+    if path:
+        require("make refresh DS=my-data FROM=~/my-data", DS=name != "all" and name)
 
     def refreshed(dataset: Dataset, root: Path) -> str:
         skipped = name == "all" and not has_upstream(dataset)
-        return f"{dataset.name}: no upstream in params.yaml" if skipped else refresh_sources(dataset, root)
+        return f"{dataset.name}: no upstream in params.yaml" if skipped else refresh_sources(dataset, root, path)
 
     _for_each(name, refreshed)
 
 
 @click.command()
 @click.argument("name", metavar="[DATASET]", envvar="DS", default="all")
-@talk
 def cards(name: str) -> None:
     """Write the generated front matter of the README of DATASET, or all, from params.yaml and metadata.json.
 
@@ -136,48 +157,33 @@ def cards(name: str) -> None:
     """
     from registry.cards.card import write_card  # lazy: loads pyarrow
 
-    _for_each(
-        name, lambda dataset, _: f"{dataset.name}: README.md {'updated' if write_card(dataset) else 'is current'}"
-    )
+    _for_each(name, lambda one, _: f"{one.name}: README.md {'updated' if write_card(one) else 'is current'}")
 
 
 @click.command()
 @DATASET
 @REMOTE
-@talk
 def push(name: str, remote: str) -> None:
     """Send the data of DATASET, or all, to the remote, and check that every object is there.
 
     Example: ENV=docker make push DS=wine-quality
     """
-
-    def pushed(dataset: Dataset, root: Path) -> str:
-        done = remotes.push(dataset, root, remote)
-        return f"{dataset.name}: {done.objects} of {done.objects} objects on {remote}, {done.moved} sent"
-
-    _for_each(name, pushed)
+    _for_each(name, lambda dataset, root: str(remotes.push(dataset, root, remote)))
 
 
 @click.command()
 @DATASET
 @REMOTE
-@talk
 def pull(name: str, remote: str) -> None:
     """Fetch the data of DATASET, or all, from the remote, and verify every byte.
 
     Example: ENV=docker make pull DS=wine-quality
     """
-
-    def pulled(dataset: Dataset, root: Path) -> str:
-        done = remotes.pull(dataset, root, remote)
-        return f"{dataset.name}: {done.objects} of {done.objects} objects verified, {done.moved} fetched"
-
-    _for_each(name, pulled)
+    _for_each(name, lambda dataset, root: str(remotes.pull(dataset, root, remote)))
 
 
 @click.command()
 @click.option("--no-build", is_flag=True, help="Only write data/images.yaml.")
-@talk
 def images(no_build: bool) -> None:
     """Write data/images.yaml, and build the container images that it names.
 

@@ -8,16 +8,15 @@ import click
 from data_registry.clone import repository
 from data_registry.git import Git
 from data_registry.releases.lookup import find_release
-from data_registry.stage.options import FILE, talk
+from data_registry.stage.options import FILE
 
 from registry.index.evaluate import as_table, record
 from registry.index.evaluate import evaluate as evaluate_index
 from registry.index.parent import get_parent
-from registry.index.running import find_index
 from registry.index.search import MODES, as_text, embed
 from registry.index.search import search as search_index
+from registry.index.versions import find_index, load_release, released_table
 from registry.index.versions import load as load_working_copy
-from registry.index.versions import load_release, released_table
 from registry.index.versions import rollback as roll_back
 from registry.index.versions import switch as switch_index
 from registry.options import INDEX, JSON, REMOTE, option, require
@@ -27,7 +26,6 @@ from registry.options import INDEX, JSON, REMOTE, option, require
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--params", type=FILE, required=True, help="YAML file; its section registry names the release.")
 @REMOTE
-@talk
 def parent(out: Path, params: Path, remote: str) -> None:
     """Fetch the release that a dataset is made from into the folder OUT, verified: the stage registry in dvc.yaml.
 
@@ -40,7 +38,6 @@ def parent(out: Path, params: Path, remote: str) -> None:
 @INDEX
 @option("--version", "VERSION", "A release, as 1.0.0 or latest.  [default: the working copy]")
 @REMOTE
-@talk
 def load(name: str, version: str, remote: str) -> None:
     """Load a version of a vector index into a table of its own, unless the database has it.
 
@@ -61,7 +58,6 @@ def load(name: str, version: str, remote: str) -> None:
 @INDEX
 @option("--version", "VERSION", "A release, as 1.0.0.", "latest")
 @REMOTE
-@talk
 def switch(name: str, version: str, remote: str) -> None:
     """Point the view that readers query at a release, in one step; the previous one is kept for rollback.
 
@@ -74,7 +70,6 @@ def switch(name: str, version: str, remote: str) -> None:
 
 @click.command()
 @INDEX
-@talk
 def rollback(name: str) -> None:
     """Point the view that readers query back at the previous version.
 
@@ -92,7 +87,6 @@ def rollback(name: str) -> None:
 @option("--mode", "MODE", "By meaning (vector), by words (text), or both.", "hybrid", type=click.Choice(MODES))
 @option("--limit", "LIMIT", "Number of results.", "5", type=click.IntRange(1, 100))
 @JSON
-@talk
 def search(question: str, name: str, version: str, mode: str, limit: int, as_json: bool) -> None:
     """Search the vector index for QUESTION; print file, heading and score of each result.
 
@@ -114,7 +108,6 @@ def search(question: str, name: str, version: str, mode: str, limit: int, as_jso
 @INDEX
 @option("--version", "VERSION", "A loaded release.  [default: the working copy, loaded first]")
 @JSON
-@talk
 def evaluate(name: str, version: str, as_json: bool) -> None:
     """Measure hit rate, MRR and nDCG of a vector index on questions with known answers, in every mode.
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 from data_registry.clone import repository
-from data_registry.stage.options import talk
 
 from registry.datasets import find_datasets
 from registry.options import DATASET, JSON, REMOTE, option, require
@@ -18,7 +17,6 @@ FORMATS = ["table", "json", "markdown"]
 @DATASET
 @click.argument("version", metavar="[VERSION]", envvar="VERSION", default="")
 @JSON
-@talk
 def show_command(name: str, version: str, as_json: bool) -> None:
     """Show a VERSION of DATASET, or its working copy: sources, splits, columns, checks, parameters; and all versions.
 
@@ -40,11 +38,8 @@ def show_command(name: str, version: str, as_json: bool) -> None:
 @DATASET
 @click.argument("before", metavar="A", envvar="A", default="latest")
 @click.argument("after", metavar="[B]", envvar="B", default="")
-@option(
-    "--format style", "FORMAT", "json lists every sample.", "table", type=click.Choice(["table", "json", "markdown"])
-)
+@option("--format style", "FORMAT", "json lists every sample.", "table", type=click.Choice(FORMATS))
 @REMOTE
-@talk
 def diff_command(name: str, before: str, after: str, style: str, remote: str) -> None:
     """Compare version A of DATASET (default: latest) with version B, or with the working copy.
 
@@ -72,7 +67,6 @@ def diff_command(name: str, before: str, after: str, style: str, remote: str) ->
 @option("--ids", "IDS", "Write every sample to this CSV file.", metavar="FILE")
 @JSON
 @REMOTE
-@talk
 def explain_command(model: str, ids: str, as_json: bool, remote: str) -> None:
     """Show the samples that MODEL, name/version or name@alias in MLflow, was trained on.
 
@@ -82,11 +76,11 @@ def explain_command(model: str, ids: str, as_json: bool, remote: str) -> None:
     """
     from registry.lineage.explain import as_json as document
     from registry.lineage.explain import as_text, explain, write_ids
-    from registry.services.tracking import connected, recorded
+    from registry.services.tracking import recorded
 
     require("make explain MODEL=wine-regressor/1", MODEL=model)
     root = repository()
-    with recorded(root) as uri, connected(uri) as client:
+    with recorded(root) as client:
         explanation = explain(client, root, model, remote)
     if ids:
         write_ids(explanation, Path(ids))
@@ -97,7 +91,6 @@ def explain_command(model: str, ids: str, as_json: bool, remote: str) -> None:
 @click.argument("sample", metavar="SAMPLE", envvar="SAMPLE", default="")
 @JSON
 @REMOTE
-@talk
 def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     """List every release and every registered model that has SAMPLE, so that it can be removed.
 
@@ -109,11 +102,11 @@ def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     Example: make whohas SAMPLE="i didnt feel humiliated"
     """
     from registry.lineage.whohas import as_text, whohas
-    from registry.services.tracking import connected, recorded
+    from registry.services.tracking import recorded
 
     require('make whohas SAMPLE="a text" (or an id, file:PATH, row:JSON)', SAMPLE=sample)
     root = repository()
-    with recorded(root) as uri, connected(uri) as client:
+    with recorded(root) as client:
         result = whohas(client, root, sample, remote)
     click.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False) if as_json else as_text(sample, result))
     result.check()

@@ -12,13 +12,12 @@ from data_registry.releases.lookup import release_at
 from data_registry.releases.release import Release
 from data_registry.releases.versions import chosen, released
 from data_registry.stage.errors import UsageError, VerificationFailed
-from data_registry.stage.options import talk
 from data_registry.stage.progress import progress
 from data_registry.store.get import chosen_outputs
 from data_registry.store.get import get as get_release
 from data_registry.store.objects import shown
 from data_registry.store.remote import open_store
-from data_registry.store.verify import Problem, check_origin, size_of
+from data_registry.store.verify import check_origin, size_of
 from data_registry.store.verify import verify as verify_release
 from launcher.images import refresh_images
 
@@ -42,7 +41,6 @@ NO_COPY = "make push where it was built, or put a copy of the object there by ha
 @option("--bump", "BUMP", "major, minor, patch; auto: major if the schema changed, minor if samples did, else patch.")
 @flag("--dry-run", "DRY_RUN", "Only print what would be done.")
 @REMOTE
-@talk
 def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> None:
     """Release DATASET: push its data, read every byte back, then commit and tag in one step.
 
@@ -57,15 +55,13 @@ def release(name: str, version: str, bump: str, dry_run: bool, remote: str) -> N
     if dry_run and done.outcome == "planned":
         click.echo(f"{done.tag}: planned; {done.objects} outputs to push to {done.remote}, nothing done")
         return
-    count = f"{done.objects} of {done.objects} objects on {done.remote}"
-    click.echo(f"{done.tag}: {done.outcome}; {count}, {done.sent} sent, all read back")
+    click.echo(f"{done}, all read back")
 
 
 @click.command()
 @flag("--force", "FORCE", "Run stages that are current, too.")
 @flag("--with-embeddings", "WITH_EMBEDDINGS", "Build the embeddings, too.")
 @REMOTE
-@talk
 def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
     """Build every dataset and release it as 1.0.0; existing releases stay.
 
@@ -74,8 +70,7 @@ def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
     root = repository()
     refresh_images(root)
     for done in release_all(root, remote, force, with_embeddings):
-        count = f"{done.objects} of {done.objects} objects on {done.remote}"
-        click.echo(f"{done.tag}: {done.outcome}; {count}, {done.sent} sent")
+        click.echo(str(done))
 
 
 @click.command()
@@ -84,7 +79,6 @@ def bootstrap(force: bool, with_embeddings: bool, remote: str) -> None:
 @ALL
 @flag("--rebuild", "REBUILD", "Also build it again from its sources with its own tools, and compare.")
 @REMOTE
-@talk
 def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str) -> None:
     """Read a release of DATASET back from the remote, every byte, and name what is missing or damaged.
 
@@ -107,22 +101,17 @@ def verify(name: str, version: str, everything: bool, rebuild: bool, remote: str
                 problems += verify_release(release, store, advance)
             outcome = ""
             if rebuild:
-                more, outcome = _rebuild(release, root, remote)
-                problems += more
-            _report(problems, failures)
+                with rebuilt(release, root, remote) as clone:
+                    differences, distance = compare(release, clone, remote)
+                problems += differences
+                outcome = "; the rebuild is identical"
+                if distance is not None:
+                    outcome += f" but for vectors, which differ by at most {distance:.1e} (1e-6 is allowed)"
+            for problem in problems:
+                failures.add(VerificationFailed(problem.where, problem.what, problem.fix))
             if not problems:
                 click.echo(f"{release.tag}: {amount(size)} on {remote}, all as released{outcome}")
     failures.end()
-
-
-def _rebuild(release: Release, root: Path, remote: str) -> tuple[list[Problem], str]:
-    """Build a release again; return what differs, and how the report of an equal build ends."""
-    with rebuilt(release, root) as clone:
-        comparison = compare(release, clone, remote)
-    text = "; the rebuild is identical"
-    if comparison.distance is not None:
-        text += f" but for vectors, which differ by at most {comparison.distance:.1e} (1e-6 is allowed)"
-    return comparison.problems, text
 
 
 @click.command()
@@ -130,7 +119,6 @@ def _rebuild(release: Release, root: Path, remote: str) -> tuple[list[Problem], 
 @VERSION
 @ALL
 @REMOTE
-@talk
 def repair(name: str, version: str, everything: bool, remote: str) -> None:
     """Replace the missing or damaged objects of a release on the remote, then verify it.
 
@@ -152,11 +140,9 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
             with progress(f"verifying {release.tag}", size, "bytes") as advance:
                 problems = verify_release(release, store, advance)
             lost = {fault.md5 for fault in done.left}
-            problems = [
-                dataclasses.replace(problem, fix=NO_COPY) if lost & set(problem.what.split()) else problem
-                for problem in problems
-            ]
-            _report(problems, failures)
+            for problem in problems:
+                fix = NO_COPY if lost & set(problem.what.split()) else problem.fix
+                failures.add(VerificationFailed(problem.where, problem.what, fix))
             if not problems:
                 click.echo(f"{release.tag}: {len(done.repaired)} objects replaced on {remote}, all as released")
     failures.end()
@@ -168,7 +154,6 @@ def repair(name: str, version: str, everything: bool, remote: str) -> None:
 @click.argument("out", envvar="OUT", required=False, type=click.Path(file_okay=False, path_type=Path))
 @option("--repo url", ["REPO", "DVC_REPO", "DVC_REPO_URL"], "URL of the git repository.  [default: this clone]")
 @option("--remote", "DVC_REMOTE", "Name of the DVC remote.  [default: local; with --repo, the default there]")
-@talk
 def get(name: str, version: str, out: Path | None, url: str, remote: str) -> None:
     """Fetch the data of a release of DATASET (VERSION: as 1.1.0, or latest) into the folder OUT, verified.
 
@@ -207,9 +192,3 @@ def _releases(root: Path, name: str, version: str, everything: bool) -> list[Rel
     if not releases:
         raise UsageError("releases", "none in this clone", "git fetch --tags, or make release")
     return releases
-
-
-def _report(problems: list[Problem], failures: Failures) -> None:
-    """Count each problem as a failure."""
-    for problem in problems:
-        failures.add(VerificationFailed(problem.where, problem.what, problem.fix))

@@ -7,7 +7,6 @@ import click
 from data_registry.clone import repository
 from data_registry.stage.command import fail
 from data_registry.stage.errors import ReleaseRefused, StageError
-from data_registry.stage.options import talk
 from data_registry.stage.redaction import safe_url
 
 from registry.options import REMOTE, option
@@ -17,7 +16,6 @@ from registry.services.tracking import tracking_uri
 
 @click.command()
 @REMOTE
-@talk
 def doctor(remote: str) -> None:
     """Check tools, clone, remote and services of the current ENV; print a fix for each problem.
 
@@ -33,7 +31,6 @@ def doctor(remote: str) -> None:
 
 
 @click.command()
-@talk
 def demo() -> None:
     """Run every step on bundled sample data, in .demo/, without Docker.
 
@@ -50,7 +47,6 @@ def demo() -> None:
 
 @click.command()
 @option("--pin", "PIN", "Copy the text of this version from MLflow to its file instead.", metavar="NAME/VERSION")
-@talk
 def prompts(pin: str) -> None:
     """Register the datasets' prompts in MLflow: at MLFLOW_TRACKING_URI, or with ENV=local in a SQLite file.
 
@@ -68,7 +64,6 @@ def prompts(pin: str) -> None:
 
 @click.command("with-services", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@talk
 def with_services(command: tuple[str, ...]) -> int:
     """Run COMMAND while the embedded services of ENV=local are up.
 

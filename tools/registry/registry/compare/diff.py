@@ -1,6 +1,7 @@
 """Compare two versions of a dataset: a table of 80 columns, Markdown for a pull request, or JSON."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def as_table(title: str, diff: Diff, values: Values | None = None) -> str:
         lines += [f"    and {len(samples) - FIRST} more (FORMAT=json lists all)"] if len(samples) > FIRST else []
     lines += _row("elsewhere", f"{diff.elsewhere} in another row or file only") if diff.elsewhere else []
     lines += _row("schema", "" if diff.schema else "no change")
-    lines += [line for change in diff.schema for line in _schema_lines(change)]
+    for change in diff.schema:  # its values may be long
+        texts = (("", change.what), ("  - ", one_line(change.before)), ("  + ", one_line(change.after)))
+        lines += [_cut(f"    {sign}{text}") for sign, text in texts]
     if diff.drift:
         lines += ["  drift" + " " * 43 + f"{'before':>15}{'after':>15}"]
         lines += [_figures(change) for change in diff.drift[:MOST_CHANGES]]
@@ -146,10 +149,8 @@ def _value_lines(kind: str, sample: dict[str, Any], values: Values | None) -> It
     """Yield the values that identify a sample on one line, then a line for each that differs."""
     columns = (values or {}).get((kind, sample["sample_id"]), ())
     changes = [(name, before, after) for name, before, after in columns if before and after and before != after]
-    if others := [
-        f"{name}: {after or before}" for name, before, after in columns if (name, before, after) not in changes
-    ]:
-        yield ", ".join(others)
+    if others := [column for column in columns if column not in changes]:
+        yield ", ".join(f"{name}: {after or before}" for name, before, after in others)
     for name, before, after in changes:
         room = (WIDTH - 12 - len(name)) // 2
         yield f"{name}: {_shortened(before, room)} → {_shortened(after, room)}"
@@ -162,12 +163,6 @@ def _advice(diff: Diff) -> str:
 
 def _row(label: str, text: str) -> list[str]:
     return [f"  {label:<10}{text}".rstrip()]
-
-
-def _schema_lines(change: Change) -> Iterator[str]:
-    """Yield a change whose values may be long."""
-    yield _cut(f"    {change.what}")
-    yield from (_cut(f"      {sign} {one_line(value)}") for sign, value in (("-", change.before), ("+", change.after)))
 
 
 def _figures(change: Change) -> str:
@@ -202,7 +197,4 @@ def _shortened(text: str, length: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = one_line(text)
-    for character in "\\`|*_<>[]":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return re.sub(r"([\\`|*_<>\[\]])", r"\\\1", one_line(text))

@@ -5,8 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_registry.samples import Manifest
-from data_registry.training.arrow_types import same_type
+from data_registry.samples import Manifest, same_type
 
 Metadata = Mapping[str, Any]
 

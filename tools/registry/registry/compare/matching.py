@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,8 +56,8 @@ def compare(before: Path, after: Path, metadata_before: Metadata, metadata_after
     files = footers[0].files != footers[1].files
     return Diff(
         rows=(len(old), len(new)),
-        added=_rows(new, _others(in_new, len(new))),
-        removed=_rows(old, _others(in_old, len(old))),
+        added=_rows(new, np.setdiff1d(np.arange(len(new)), in_new, assume_unique=True)),
+        removed=_rows(old, np.setdiff1d(np.arange(len(old)), in_old, assume_unique=True)),
         changed=_pairs(old, in_old[changed], new, in_new[changed]),
         moved=_pairs(old, in_old[moved], new, in_new[moved]),
         elsewhere=elsewhere,
@@ -77,9 +76,8 @@ def _footer(path: Path) -> Manifest:
 
 def _samples(path: Path) -> pa.Table:
     columns = ["sample_id", "content_hash", "split", "file", "row"]
-    with pq.ParquetFile(
-        path, page_checksum_verification=True, pre_buffer=False, read_dictionary=["split", "file"]
-    ) as file:
+    texts = ["split", "file"]
+    with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False, read_dictionary=texts) as file:
         return file.read(columns=columns).unify_dictionaries()
 
 
@@ -89,18 +87,10 @@ def _bytes(table: pa.Table, name: str, width: int) -> npt.NDArray[np.bytes_]:
 
 def _differ(name: str, old: pa.Table, in_old: Indices, new: pa.Table, in_new: Indices) -> npt.NDArray[np.bool_]:
     """Return for each pair of samples whether a column of texts differs."""
-    known: dict[str, int] = {}
-    codes = [_codes(table[name], known)[indices] for table, indices in ((old, in_old), (new, in_new))]
-    return np.not_equal(*codes)
-
-
-def _codes(column: pa.ChunkedArray, known: dict[str, int]) -> npt.NDArray[np.int64]:
-    """Return an integer for each text; equal texts have equal ones, in all columns that share ``known``."""
-    parts = [np.empty(0, np.int64)]
-    for chunk in column.chunks:
-        numbers = [known.setdefault(text, len(known)) for text in chunk.dictionary.to_pylist()]
-        parts.append(np.take(np.array(numbers, np.int64), chunk.indices.to_numpy()))
-    return np.concatenate(parts)
+    texts = pa.chunked_array([*old[name].chunks, *new[name].chunks], old[name].type).unify_dictionaries()
+    codes = np.concatenate([np.empty(0, np.int32), *(chunk.indices.to_numpy() for chunk in texts.chunks)])
+    differ: npt.NDArray[np.bool_] = codes[: len(old)][in_old] != codes[len(old) :][in_new]
+    return differ
 
 
 def _rows(table: pa.Table, indices: Indices) -> pa.Table:
@@ -117,10 +107,10 @@ def _pairs(old: pa.Table, in_old: Indices, new: pa.Table, in_new: Indices) -> pa
 def match(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> tuple[Indices, Indices]:
     """Return the indices in ``old`` and ``new`` of the ids that both have, in the order of ``new``."""
     for width in (8, 16):  # half of an id is enough, unless two ids share it
-        keys_old, keys_new = _keys(old, width), _keys(new, width)
+        keys_old, keys_new = (ids if width == 16 else ids.view("<u8")[::2].copy() for ids in (old, new))
         order, by_key = np.argsort(keys_old, kind="stable"), np.argsort(keys_new, kind="stable")
         keys_old, keys_new = keys_old[order], keys_new[by_key]
-        if _distinct(keys_old) and _distinct(keys_new):
+        if all((keys[1:] != keys[:-1]).all() for keys in (keys_old, keys_new)):
             break
     if not len(old):
         return np.empty(0, np.intp), np.empty(0, np.intp)
@@ -128,18 +118,3 @@ def match(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> tuple[Ind
     in_old[by_key] = order[np.minimum(np.searchsorted(keys_old, keys_new), len(old) - 1)]
     in_new = np.flatnonzero(old[in_old] == new)
     return in_old[in_new], in_new
-
-
-def _keys(ids: npt.NDArray[np.bytes_], width: int) -> npt.NDArray[Any]:
-    return ids if width == 16 else np.ascontiguousarray(ids.view("<u8")[::2])
-
-
-def _distinct(ordered: npt.NDArray[Any]) -> bool:
-    return bool((ordered[1:] != ordered[:-1]).all())
-
-
-def _others(indices: Indices, rows: int) -> Indices:
-    """Return the indices below ``rows`` that are not in ``indices``."""
-    mask = np.ones(rows, bool)
-    mask[indices] = False
-    return np.flatnonzero(mask)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from data_registry.releases.release import Release
@@ -19,7 +19,7 @@ from registry.terminal import printable
 
 Value = tuple[str, str | None, str | None]  # column, value before and after; None where the sample is in one version
 Values = dict[tuple[str, str], tuple[Value, ...]]  # by kind of change and sample id
-Row = tuple[str, int]  # a file, and a row of it
+Location = tuple[str, int]  # a file, and a row of it
 
 LIMIT = 1 << 26  # bytes of files that are read for a few rows
 LONGEST = 200  # characters of a value
@@ -44,7 +44,7 @@ def values_of(before: Side, after: Side, samples: Mapping[str, list[dict[str, An
 
     Where the files of a version have more than 64 MB or cannot be read, there are none, and a warning says why.
     """
-    rows = {(kind, sample["sample_id"]): _rows(sample, kind) for kind in samples for sample in samples[kind]}
+    rows = {(kind, sample["sample_id"]): locations(sample, kind) for kind in samples for sample in samples[kind]}
     try:
         old = _read(before, {row for row, _ in rows.values() if row}, remote)
         new = _read(after, {row for _, row in rows.values() if row}, remote)
@@ -58,8 +58,8 @@ def values_of(before: Side, after: Side, samples: Mapping[str, list[dict[str, An
     }
 
 
-def _rows(sample: dict[str, Any], kind: str) -> tuple[Row | None, Row | None]:
-    """Return the row of a sample in the earlier version, and in the later one."""
+def locations(sample: dict[str, Any], kind: str) -> tuple[Location | None, Location | None]:
+    """Return file and row of a sample in the earlier version, and in the later one."""
     row = sample["file"], sample["row"]
     if kind in {"added", "removed"}:
         return (None, row) if kind == "added" else (row, None)
@@ -73,12 +73,12 @@ def _differing(old: dict[str, str], new: dict[str, str], key: list[str]) -> Iter
             yield name, before, after
 
 
-def _read(side: Side, rows: set[Row], remote: str) -> dict[Row, dict[str, str]]:
+def _read(side: Side, rows: set[Location], remote: str) -> dict[Location, dict[str, str]]:
     manifest, files = read_manifest(side.manifest), sorted({file for file, _ in rows})
     if not files or (paths := _paths(side, files, remote)) is None:
         return {}
     features = features_of(side.metadata)
-    values: dict[Row, dict[str, str]] = {}
+    values: dict[Location, dict[str, str]] = {}
     for file in files:
         table = read_samples([file], paths, side.manifest).select([name for name, _ in manifest.columns])
         for row in sorted(row for other, row in rows if other == file):
@@ -90,20 +90,18 @@ def _read(side: Side, rows: set[Row], remote: str) -> dict[Row, dict[str, str]]:
 def _paths(side: Side, files: list[str], remote: str) -> dict[str, Path] | None:
     """Return where the files are, and the images beside an ``annotations.json``; None where they are too large."""
     if isinstance(side.source, Release):
-        outputs = [output for output in side.source.outputs if any(_is_in(file, output.path) for file in files)]
-        if sum(output.size for output in outputs) > LIMIT:
-            return None
-        return fetch_files(side.source, files, remote)
+        return fetch_files(side.source, files, remote) if size_of_files(side.source, files) <= LIMIT else None
     folder = side.source.folder
     folders = {(folder / file).parent / "images" for file in files if file.endswith("/annotations.json")}
     paths = [*(folder / file for file in files), *(path for images in folders for path in images.glob("*"))]
-    if sum(path.stat().st_size for path in paths) > LIMIT:
-        return None
-    return {path.relative_to(folder).as_posix(): path for path in paths}
+    size = sum(path.stat().st_size for path in paths)
+    return {path.relative_to(folder).as_posix(): path for path in paths} if size <= LIMIT else None
 
 
-def _is_in(file: str, output: str) -> bool:
-    return file == output or file.startswith(f"{output}/")
+def size_of_files(release: Release, files: list[str]) -> int:
+    """Return the number of bytes of the outputs of a release that have the files."""
+    paths = {str(path) for file in files for path in (PurePosixPath(file), *PurePosixPath(file).parents)}
+    return sum(output.size for output in release.outputs if output.path in paths)
 
 
 def _text(value: Any, feature: Mapping[str, Any]) -> str:

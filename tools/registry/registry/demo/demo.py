@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 from data_registry.stage.errors import InputMissing, VerificationFailed
-from data_registry.stage.output import replacing
 from data_registry.training.selection import TRAINING
 from launcher.toolbox import find_tools
 
@@ -34,6 +33,16 @@ CORRECTED = {
 WITHDRAWN = "the new teacher feels hopeless about the night train"
 ADDED = ("the baker feels proud of the lighthouse;joy", "the baker feels uneasy about the fog;fear")
 
+CLOSING = f"""
+Done in {{seconds:.0f}} s; everything is in .demo/. Open the catalogue in a browser:
+
+  {{page}}
+
+or run make catalog-serve and open http://127.0.0.1:8080/.
+The commands on its pages work in .demo/repo.
+
+Next, with real data: make dataset DS={TRAINED_ON}"""
+
 
 def demo(root: Path) -> str:
     """Build, release, get, change and search the samples, and train on them; return the closing message.
@@ -49,14 +58,14 @@ def demo(root: Path) -> str:
         step_started = time.monotonic()
         step()
         click.secho(f"({time.monotonic() - step_started:.1f} s)", dim=True, err=True)
-    return _closing(_Clone(root).folder / "site" / "index.html", time.monotonic() - started)
+    page = (root / WORLD / "repo" / "site" / "index.html").as_uri()
+    return CLOSING.format(seconds=time.monotonic() - started, page=page)
 
 
 class _Clone:
     """The scratch clone, and the steps that run in it."""
 
-    def __init__(self, root: Path) -> None:
-        world = root / WORLD
+    def __init__(self, world: Path) -> None:
         self.folder = world / "repo"
         self.consumer = world / "consumer"
         # A URL: DVC would take a path inside this repository for this repository.
@@ -88,8 +97,17 @@ class _Clone:
         click.echo(f"{built.name}: same bytes as released", err=True)
 
     def correct(self) -> None:
-        (dataset,) = find_datasets(self.folder, DATASET)
-        _correct(dataset.folder)
+        """Change the sample of a dataset, pin the new bytes, and release the next version."""
+        folder = self.folder / "data" / DATASET
+        path = folder / "sample" / TEXTS
+        before = path.read_bytes()
+        lines = [CORRECTED.get(line, line) for line in before.decode().splitlines()]
+        remaining = [line for line in lines if line.rpartition(";")[0] != WITHDRAWN]
+        after = "".join(f"{line}\n" for line in [*remaining, *ADDED]).encode()
+        path.write_bytes(after)
+        old, new = (f"{hashlib.sha256(data).hexdigest()},{len(data)}" for data in (before, after))  # of sources.csv
+        for pins in (folder / "sources.csv", folder / "sample" / "sources.csv"):
+            pins.write_text(pins.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         self.make(f"dataset DS={DATASET}", f"release DS={DATASET} BUMP=auto")
 
     def train(self) -> None:
@@ -112,17 +130,17 @@ class _Clone:
             sample = next(row["sample_id"] for row in csv.DictReader(file) if row["context"] == TRAINING)
         self.make(f"whohas SAMPLE={sample}", f"whohas SAMPLE={shlex.quote(WITHDRAWN)}")
 
+    def search(self, name: str) -> None:
+        self.make(f"switch DS={name}", f"search DS={name} Q={shlex.quote(QUESTION)} LIMIT=2")
+
 
 def _steps(root: Path, has_index: bool) -> list[tuple[str, Callable[[], object]]]:
-    clone = _Clone(root)
-    datasets = find_datasets(root, "all")
+    world, datasets = root / WORLD, find_datasets(root, "all")
+    clone = _Clone(world)
     names = [dataset.name for dataset in datasets if dataset.sample_sources.exists()]
     indexes = [dataset.name for dataset in datasets if dataset.parent] if has_index else []
     return [
-        (
-            "Copy the repository to .demo/repo, with synthetic samples as data",
-            partial(make_scratch, root, root / WORLD),
-        ),
+        ("Copy the repository to .demo/repo, with synthetic samples as data", partial(make_scratch, root, world)),
         (f"Build a dataset, {DATASET}: fetch, process, measure", partial(clone.make, f"dataset DS={DATASET}")),
         ("Build it again: nothing has changed, so nothing runs", partial(clone.make, f"dataset DS={DATASET}")),
         ("Build the others", partial(clone.make, "dataset DS=all")),
@@ -133,27 +151,9 @@ def _steps(root: Path, has_index: bool) -> list[tuple[str, Callable[[], object]]
         ("Compare the two versions, row by row", partial(clone.make, f"diff DS={DATASET} A={FIRST} B={SECOND}")),
         (f"Train a model on {TRAINED_ON}", clone.train),
         ("Find out what it was trained on, and which releases and models have a sample", clone.explain),
-        *(
-            (
-                "Point readers at the vector index, and search it",
-                partial(clone.make, f"switch DS={each}", f"search DS={each} Q={shlex.quote(QUESTION)} LIMIT=2"),
-            )
-            for each in indexes
-        ),
+        *(("Point readers at the vector index, and search it", partial(clone.search, name)) for name in indexes),
         ("Write the catalogue of all datasets, a web site", partial(clone.make, "catalog")),
     ]
-
-
-def _closing(page: Path, seconds: float) -> str:
-    return f"""
-Done in {seconds:.0f} s; everything is in .demo/. Open the catalogue in a browser:
-
-  {page.as_uri()}
-
-or run make catalog-serve and open http://127.0.0.1:8080/.
-The commands on its pages work in .demo/repo.
-
-Next, with real data: make dataset DS={TRAINED_ON}"""
 
 
 def _make_environments(root: Path) -> bool:
@@ -183,22 +183,3 @@ def _compare(file: Path, built: Path) -> None:
 def _show(folder: Path, *command: str, **variables: str) -> None:
     click.secho(f"$ {shlex.join(command)}", dim=True, err=True)
     run_in(folder, *command, **variables)
-
-
-def _correct(folder: Path) -> None:
-    """Change the sample in a dataset's folder, and pin the new bytes."""
-    path = folder / "sample" / TEXTS
-    lines = [CORRECTED.get(line, line) for line in path.read_text(encoding="utf-8").splitlines()]
-    remaining = [line for line in lines if line.rpartition(";")[0] != WITHDRAWN]
-    data = "".join(f"{line}\n" for line in [*remaining, *ADDED]).encode()
-    path.write_bytes(data)
-    for pins in (folder / "sources.csv", folder / "sample" / "sources.csv"):
-        with pins.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        for row in rows:
-            if row["name"] == TEXTS:
-                row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": str(len(data))}
-        with replacing(pins) as (temporary,), temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)

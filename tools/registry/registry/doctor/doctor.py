@@ -1,14 +1,12 @@
 """Check what the registry needs on this machine, each finding with its fix."""
 
 import dataclasses
-import fcntl
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,23 +14,20 @@ from pathlib import Path
 
 from data_registry.git import OLDEST, Git
 from data_registry.stage.errors import NetworkFailed, StageError
+from data_registry.stage.locks import opened, try_lock
 from data_registry.stage.redaction import safe_url
 from data_registry.store.remote import open_store
 from launcher.containers import engine_answers
 from launcher.toolbox import with_tests
 from launcher.virtualenvs import environments, unused
 
-from registry.build.temporary import SCRATCH
+from registry.build.scratch import SCRATCH
 from registry.doctor.database import TIMEOUT, check_database, check_orphans
-from registry.terminal import WIDTH
+from registry.terminal import wrapped
 
 NEEDED_SPACE = 5  # GB, for a build of the larger datasets
 LEFTOVER = re.compile(r"\..*\.tmp-\w+|\..*\.partial|\.[0-9a-f]{32}\.part")
 SKIPPED = {".git", ".venvs", ".local", ".demo", "node_modules", "__pycache__"}
-
-
-class Broken(StageError):
-    """A check that failed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +49,7 @@ def examine(root: Path, remote: str) -> list[Check]:
     env = os.environ.get("ENV") or "local"
     in_containers = env == "docker" or os.environ.get("RUNTIME") == "container"
     git = Git(root)
-    return [
+    checks = [
         Check("ENV", env),
         _checked("python", lambda: _python(root)),
         _checked("git", lambda: _git(git)),
@@ -64,17 +59,14 @@ def examine(root: Path, remote: str) -> list[Check]:
         _checked("mlflow", lambda: _mlflow(env)),
         _checked("database", lambda: check_database(env)),
         _checked("disk", lambda: _disk(root)),
-        *_database_files(root, env),
+    ]
+    if env != "local" or (root / ".local" / "postgres" / "data").exists():
+        checks.append(_checked("database files", lambda: check_orphans(root, env), needed=False))
+    return [
+        *checks,
         _checked("leftovers", lambda: _leftovers(root), needed=False),
         _checked("environments", lambda: _environments(root), needed=False),
     ]
-
-
-def _database_files(root: Path, env: str) -> list[Check]:
-    """Check for files that no table uses, where there is a database."""
-    if env == "local" and not (root / ".local" / "postgres" / "data").exists():
-        return []
-    return [_checked("database files", lambda: check_orphans(root, env), needed=False)]
 
 
 def as_table(checks: list[Check]) -> str:
@@ -84,16 +76,9 @@ def as_table(checks: list[Check]) -> str:
     for check in checks:
         state = "ok" if check.is_ok else "problem" if check.needed else "warning"
         head = f"{check.name:<{width}}{state:<9}"
-        lines += _wrapped(check.result, head)
-        lines += _wrapped(f"fix: {check.fix}", " " * len(head)) if check.fix else []
+        lines += wrapped(head, check.result, break_long_words=False)
+        lines += wrapped(" " * len(head), f"fix: {check.fix}", break_long_words=False) if check.fix else []
     return "\n".join(lines)
-
-
-def _wrapped(text: str, head: str) -> list[str]:
-    indent = " " * len(head)
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
 
 
 def _checked(name: str, check: Callable[[], str], needed: bool = True) -> Check:
@@ -107,7 +92,8 @@ def _python(root: Path) -> str:
     version = ".".join(map(str, sys.version_info[:3]))
     folder = environments(root)
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        raise Broken("python", f"{folder} is not writable", "change its owner, or set REGISTRY_ENVS to another folder")
+        fix = "change its owner, or set REGISTRY_ENVS to another folder"
+        raise StageError("python", f"{folder} is not writable", fix)
     return f"{version}, environments in {folder}"
 
 
@@ -115,34 +101,33 @@ def _git(git: Git) -> str:
     version = git("--version").removeprefix("git version ")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST:
-        raise Broken("git", f"version {version} is too old", f"install git {OLDEST[0]}.{OLDEST[1]} or later")
+        raise StageError("git", f"version {version} is too old", f"install git {OLDEST[0]}.{OLDEST[1]} or later")
     return version
 
 
 def _clone(git: Git) -> str:
     """Check what a release needs of the clone."""
     if git("rev-parse", "--is-shallow-repository") == "true":
-        raise Broken("clone", "is shallow, so it cannot release", "git fetch --unshallow --tags")
+        raise StageError("clone", "is shallow, so it cannot release", "git fetch --unshallow --tags")
     branch = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
     if not branch:
-        raise Broken("clone", "HEAD is detached", "git switch main")
+        raise StageError("clone", "HEAD is detached", "git switch main")
     if git.run("var", "GIT_COMMITTER_IDENT").returncode:  # wherever git has it from
         keys = [key for key in ("user.name", "user.email") if not git.run("config", key).stdout.strip()]
         key = keys[0] if keys else "user.email"
-        raise Broken("clone", f"{key} is not set", f"git config {key} '...'")
+        raise StageError("clone", f"{key} is not set", f"git config {key} '...'")
     if not git("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}"):
-        raise Broken("clone", f"branch {branch} has no upstream", f"git push -u origin {branch}")
+        raise StageError("clone", f"branch {branch} has no upstream", f"git push -u origin {branch}")
     return f"branch {branch}"
 
 
 def _docker() -> str:
     if not engine_answers():
-        raise Broken("docker", "no Docker engine is running", "start Docker, or use RUNTIME=host (same outputs)")
+        raise StageError("docker", "no Docker engine is running", "start Docker, or use RUNTIME=host (same outputs)")
     done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True)
     if done.returncode:
-        raise Broken(
-            "docker", "the engine is running, Docker Compose is not installed", "install the Docker Compose plugin"
-        )
+        what = "the engine is running, Docker Compose is not installed"
+        raise StageError("docker", what, "install the Docker Compose plugin")
     return f"the engine is running, Compose {done.stdout.strip()}"
 
 
@@ -162,7 +147,7 @@ def _mlflow(env: str) -> str:
 def _disk(root: Path) -> str:
     free = shutil.disk_usage(root).free / 1e9
     if free < NEEDED_SPACE:
-        raise Broken("disk", f"{free:.1f} GB free, builds may need {NEEDED_SPACE} GB", "free some space (df -h)")
+        raise StageError("disk", f"{free:.1f} GB free, builds may need {NEEDED_SPACE} GB", "free some space (df -h)")
     return f"{free:.0f} GB free"
 
 
@@ -176,7 +161,7 @@ def _leftovers(root: Path) -> str:
     size = sum(file.stat().st_size for path in paths for file in (path, *path.rglob("*")) if file.is_file())
     listed = " ".join(str(path.relative_to(root)) for path in paths[:3])
     more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
-    raise Broken("leftovers", f"{len(paths)} of killed runs, {size / 1e6:.1f} MB", f"rm -rf {listed}{more}")
+    raise StageError("leftovers", f"{len(paths)} of killed runs, {size / 1e6:.1f} MB", f"rm -rf {listed}{more}")
 
 
 def _environments(root: Path) -> str:
@@ -187,7 +172,7 @@ def _environments(root: Path) -> str:
     size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*"))
     listed = " ".join(shlex.quote(str(path.relative_to(root.resolve()))) for path in folders)
     what = f"{len(folders)} unused, of earlier locks or other Pythons, {size / 1e6:.0f} MB"
-    raise Broken("environments", what, f"rm -rf {listed}")
+    raise StageError("environments", what, f"rm -rf {listed}")
 
 
 def _hidden(root: Path) -> Iterator[Path]:
@@ -201,13 +186,7 @@ def _hidden(root: Path) -> Iterator[Path]:
 def _is_locked(path: Path) -> bool:
     """Say whether a running process holds the lock of a file or folder."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        with opened(path) as descriptor:
+            return not try_lock(descriptor)
     except OSError:
         return True  # gone, or not ours
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -110,19 +110,17 @@ def record(dataset: Dataset, root: Path, evaluation: Evaluation) -> str:
     return f"recorded in data/{dataset.name}/{EVALUATION} and metadata.json, and as run {run} in {safe_url(uri)}"
 
 
-def write_evaluation(dataset: Dataset, root: Path, evaluation: Evaluation) -> Path:
+def write_evaluation(dataset: Dataset, root: Path, evaluation: Evaluation) -> None:
     """Write ``evaluation.json`` with the hashes of chunks and questions; the stage stats reads it."""
     folder = _questions_of(dataset, root)
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("questions.csv", EXPECTED)}
-    path = dataset.folder / EVALUATION
     document = {
         "logical_hash": dataset.metadata()["logical_hash"],
         "questions": {"dataset": folder.name, "number": evaluation.questions, "sha256": digests},
         **evaluation.figures,
     }
-    with replacing(path) as (temporary,):
+    with replacing(dataset.folder / EVALUATION) as (temporary,):
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def log_evaluation(dataset: Dataset, uri: str, evaluation: Evaluation) -> str:
@@ -153,8 +151,8 @@ def flat(figures: dict[str, Any]) -> list[tuple[str, float]]:
 def _questions_of(dataset: Dataset, root: Path) -> Path:
     params = dataset.folder / "params.yaml"
     if not (name := read_settings(params).questions):
-        what = "questions is not set"
-        raise UsageError(f"{params} registry", what, "name the dataset whose questions measure the index")
+        fix = "name the dataset whose questions measure the index"
+        raise UsageError(f"{params} registry", "questions is not set", fix)
     return root / "data" / name
 
 
@@ -165,11 +163,8 @@ def _by_source(question: Question, hits: list[Hit]) -> tuple[list[bool], int]:
 
 def _by_concepts(question: Question, hits: list[Hit]) -> tuple[list[bool], int]:
     """Return which hits are relevant, and their number: nobody has labelled every chunk."""
-    relevant = [
-        sum(concept.casefold() in hit.content.casefold() for concept in question.concepts)
-        >= ENOUGH * len(question.concepts)
-        for hit in hits
-    ]
+    concepts, texts = [concept.casefold() for concept in question.concepts], (hit.content.casefold() for hit in hits)
+    relevant = [sum(concept in text for concept in concepts) >= ENOUGH * len(concepts) for text in texts]
     return relevant, sum(relevant)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from data_registry.stage.errors import UsageError
 
+from registry.build.running import run_tool
 from registry.datasets import Dataset
-from registry.index.running import PARAMS, run_tool
 from registry.terminal import WIDTH, printable
 
 MODES = ("vector", "text", "hybrid")  # in the order in which evaluation.json has them
@@ -42,7 +42,7 @@ def embed(dataset: Dataset, root: Path, questions: Sequence[str]) -> list[dict[s
     """
     if not all(question.strip() for question in questions):
         raise UsageError("Q", "empty question", 'make search Q="how do I deploy with Argo"')
-    embedded = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", *PARAMS, given=list(questions))
+    embedded = run_tool(root, dataset.folder, "chunk-embed", "query", "-q", given=list(questions))
     return [
         {"query": question, "embedding": vector, "embedding_model": embedded["embedding_model"]}
         for question, vector in zip(questions, embedded["embeddings"], strict=True)
@@ -62,10 +62,10 @@ def search(
 
     ``mode`` is ``vector`` (by meaning), ``text`` (by words) or ``hybrid`` (both rankings fused). Raises ChildFailed.
     """
-    settings = (*PARAMS, "--load", table, "--mode", mode, "--limit", str(limit))
+    settings = ("--load", table, "--mode", mode, "--limit", str(limit))
     reply = run_tool(root, dataset.folder, "pgloader", "search", *settings, given=queries)
-    names = [field.name for field in dataclasses.fields(Hit)]
-    hits = [[Hit(**{name: hit[name] for name in names}) for hit in result["hits"]] for result in reply["results"]]
+    fields = [field.name for field in dataclasses.fields(Hit)]
+    hits = [[Hit(*(hit[name] for name in fields)) for hit in result["hits"]] for result in reply["results"]]
     return Results(reply["table"], hits)
 
 

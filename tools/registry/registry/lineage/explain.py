@@ -46,6 +46,11 @@ class Part:
     of: int  # number of samples in the release
     repeated: int = 0  # how many of the samples repeat an earlier one
 
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the samples, as hex digits."""
+        return [sample_id.hex() for sample_id in self.samples["sample_id"].to_pylist()]
+
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
@@ -73,10 +78,8 @@ def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") ->
     trained = find_model(client, model)
     tag, said_in = release_of(trained)
     release = _release(git, tag)
-    parts = [
-        _part(_release(git, selection.tag), selection, ids, remote)
-        for selection, ids in read_selections(client, trained)
-    ]
+    selections = read_selections(client, trained)
+    parts = [_part(_release(git, selection.tag), selection, ids, remote) for selection, ids in selections]
     if not any(part.tag == tag and part.context == TRAINING for part in parts):
         samples = _rows(release, remote)
         parts.insert(0, Part(tag, release.logical_hash, TRAINING, "", NOT_LOGGED, samples, len(samples)))
@@ -86,8 +89,8 @@ def explain(client: "MlflowClient", root: Path, model: str, remote: str = "") ->
         trained.runs[0].info.run_id,
         tag,
         said_in,
-        trained.value_of("docker_image_tag"),
-        trained.value_of("argo_workflow_uid"),
+        trained.value_of("docker_image_tag")[0],
+        trained.value_of("argo_workflow_uid")[0],
         release.metadata.get("provenance", {}),
         parts,
     )
@@ -109,13 +112,12 @@ def release_of(trained: Trained) -> tuple[str, str]:
 
 
 def _release(git: Git, tag: str) -> Release:
-    match = TAG.fullmatch(tag)
+    if not (match := TAG.fullmatch(tag)):
+        raise InputMissing(tag, "not a release tag", "check the run in MLflow")
     try:
-        if match:
-            return find_release(git, match["name"], match["version"])
+        return find_release(git, match["name"], match["version"])
     except UsageError as error:
         raise InputMissing(tag, "release not found in this clone", "git fetch --tags, then run again") from error
-    raise InputMissing(tag, "not a release tag", "check the run in MLflow")
 
 
 def _part(release: Release, selection: Selection, ids: pa.Array | None, remote: str) -> Part:
@@ -144,21 +146,15 @@ def write_ids(explanation: Explanation, path: Path) -> None:
     """Write the samples as CSV: ``sample_id`` (hex), ``context``, ``release``, ``split``, ``file``, ``row``."""
     with replacing(path) as (temporary,), temporary.open("wb") as file:
         for number, part in enumerate(explanation.parts):
-            ids = pa.array([sample_id.hex() for sample_id in part.samples["sample_id"].to_pylist()], pa.string())
-            same = {"context": part.context, "release": part.tag}
-            columns = {name: pa.repeat(text, len(ids)) for name, text in same.items()}
-            rest = {name: part.samples[name] for name in ("split", "file", "row")}
-            options = pa_csv.WriteOptions(include_header=not number, quoting_style="needed")
-            pa_csv.write_csv(pa.table({"sample_id": ids, **columns, **rest}), file, options)
+            size, rest = len(part.samples), {name: part.samples[name] for name in ("split", "file", "row")}
+            same = {"context": pa.repeat(part.context, size), "release": pa.repeat(part.tag, size)}
+            table = pa.table({"sample_id": pa.array(part.ids, pa.string()), **same, **rest})
+            pa_csv.write_csv(table, file, pa_csv.WriteOptions(include_header=not number, quoting_style="needed"))
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
     """Return the whole explanation, with every sample."""
-    parts = [
-        {**vars(part), "samples": [sample_id.hex() for sample_id in part.samples["sample_id"].to_pylist()]}
-        for part in explanation.parts
-    ]
-    return {**vars(explanation), "parts": parts}
+    return {**vars(explanation), "parts": [{**vars(part), "samples": part.ids} for part in explanation.parts]}
 
 
 def as_text(explanation: Explanation, written: str = "") -> str:
@@ -181,10 +177,8 @@ def as_text(explanation: Explanation, written: str = "") -> str:
         if part.repeated:
             text += f"; {part.repeated} of the {len(part.samples)} logged rows are repeated"
         if part.how == NOT_LOGGED:
-            text = (
-                f"no selection logged (log_dataset does that), so any of the {part.of} samples of {part.tag} may have "
-                "been used"
-            )
+            unknown = f"any of the {part.of} samples of {part.tag} may have been used"
+            text = f"no selection logged (log_dataset does that), so {unknown}"
         lines += labelled(part.context, text)
         if part.logical_hash not in {other.logical_hash for other in explanation.parts[number:]}:
             lines += labelled("identity", part.logical_hash)

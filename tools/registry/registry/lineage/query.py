@@ -11,7 +11,6 @@ import pyarrow as pa
 from data_registry.samples import Manifest, UnsupportedType, digests, encode
 from data_registry.stage.errors import InputMissing, UsageError
 from data_registry.stage.foreign import read_bytes, read_json
-from data_registry.training.arrow_types import parse_type
 
 ID = re.compile(r"[0-9a-f]{32}")
 
@@ -60,8 +59,9 @@ def names_in(query: Query, manifest: Manifest) -> Names:
     keys, contents, files = set(), set(), set()
     for row in _rows(query, columns, key):
         try:
-            types = {name: parse_type(columns[name]) for name in row}
-            sample = pa.record_batch([pa.array([row[name]], kind) for name, kind in types.items()], names=list(types))
+            declared = manifest.schema
+            schema = pa.schema([declared.field(name) for name in row])
+            sample = pa.record_batch([pa.array([row[field.name]], field.type) for field in schema], schema=schema)
             if set(columns) <= set(row):
                 contents.add(digests(encode(sample.select(list(columns))))[0].tobytes())
             keys.add(digests(encode(sample.select(key)))[0].tobytes())

@@ -14,6 +14,8 @@ from data_registry.stage.errors import InputMissing, SourceRefused, UsageError
 from data_registry.training.log_dataset import VERSION
 from data_registry.training.selection import FOLDER, NAME, Selection, read_selection
 
+from registry.services.tracking import paged
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -36,16 +38,15 @@ class Trained:
     @property
     def release(self) -> tuple[str, str]:
         """The release that the nearest run names, and whether in a tag or a param; empty where none does."""
+        return self.value_of(VERSION)
+
+    def value_of(self, name: str) -> tuple[str, str]:
+        """Return a tag or param of the nearest run that has it, and which of the two; empty where none has."""
         for run in self.runs:
             for kind, values in (("tag", run.data.tags), ("param", run.data.params)):
-                if values.get(VERSION):
-                    return str(values[VERSION]), kind
+                if values.get(name):
+                    return str(values[name]), kind
         return "", ""
-
-    def value_of(self, name: str) -> str:
-        """Return a tag or param of the nearest run that has it; empty where none has."""
-        values = (mapping.get(name) for run in self.runs for mapping in (run.data.tags, run.data.params))
-        return str(next(filter(None, values), ""))
 
 
 def find_model(client: "MlflowClient", text: str) -> Trained:
@@ -65,7 +66,7 @@ def find_model(client: "MlflowClient", text: str) -> Trained:
         if model is None:
             known = sorted(model.name for model in client.search_registered_models())
             raise InputMissing(f"models:/{name}", "model not found in MLflow", _one_of("models", known))
-        numbers = [other.version for other in _versions(client) if other.name == name]
+        numbers = [other.version for other in paged(client.search_model_versions) if other.name == name]
         known = sorted(map(str, numbers), key=int) + [f"@{other}" for other in sorted(model.aliases)]
         raise InputMissing(f"models:/{name}", f"version {number or '@' + alias} not found", _one_of("versions", known))
     return _trained(client, version)
@@ -73,7 +74,8 @@ def find_model(client: "MlflowClient", text: str) -> Trained:
 
 def all_models(client: "MlflowClient") -> Iterator[Trained]:
     """Yield every version of every registered model."""
-    for version in sorted(_versions(client), key=lambda version: (version.name, int(version.version))):
+    versions = paged(client.search_model_versions)
+    for version in sorted(versions, key=lambda version: (version.name, int(version.version))):
         yield _trained(client, version)
 
 
@@ -109,15 +111,6 @@ def _trained(client: "MlflowClient", version: "ModelVersion") -> Trained:
             log.warning("run %s is its own parent (%s); reading each run once", run_id, PARENT)
             break
     return Trained(version.name, str(version.version), runs)
-
-
-def _versions(client: "MlflowClient") -> "Iterator[ModelVersion]":
-    token = None
-    while True:
-        page = client.search_model_versions(page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
 
 
 def _looked_up(request: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from data_registry.git import Git
 from data_registry.releases.completeness import report_gaps
 from data_registry.releases.lookup import find_release
 from data_registry.releases.release import Release
-from data_registry.releases.versions import list_tags, released, tag_of
+from data_registry.releases.versions import released, tag_dates, tag_of
 from data_registry.stage.errors import InputMissing
 
 from registry.batches import Failures
@@ -70,17 +70,6 @@ def _versions(git: Git, dataset: Dataset) -> tuple[list[Listed], list[str]]:
     return versions, [f"unreadable: {error.where}: {error.what}" for error in failures.errors]
 
 
-def tag_dates(git: Git) -> dict[str, str]:
-    """Return the date of each tag, ISO 8601; empty for a tag that cannot be read."""
-    line = "--format=%(refname:lstrip=2) %(creatordate:short)"
-    done = git.run("for-each-ref", line, "refs/tags")
-    if done.returncode == 0:
-        return dict(pair.split(" ") for pair in done.stdout.decode().splitlines())
-    one_by_one = (git.run("for-each-ref", line, f"refs/tags/{tag}") for tag in list_tags(git))  # git stops at a bad one
-    dates = dict(one.stdout.decode().strip().split(" ") for one in one_by_one if one.returncode == 0)
-    return {tag: dates.get(tag, "") for tag in list_tags(git)}
-
-
 def as_text(description: Description) -> str:
     """Return a description for a terminal of 80 columns."""
     metadata = description.metadata
@@ -93,21 +82,19 @@ def as_text(description: Description) -> str:
     lines += row("identity", metadata.get("logical_hash", ""))
     lines += rows("splits", _splits(metadata))
     lines += rows("columns", (f"{name}: {column['dtype']}" for name, column in features_of(metadata).items()))
-    prompt = metadata.get("prompt", {})
-    lines += row("prompt", prompt.get("prompt_uri", ""))
+    lines += row("prompt", metadata.get("prompt", {}).get("prompt_uri", ""))
     lines += rows("checks", metadata.get("checks", {}).get("warnings") or ["none failed"])
-    lines += rows("sources", map(_source, provenance.get("sources", [])))
+    sources = provenance.get("sources", [])
+    lines += rows("sources", (f"{one['name']}, {one['bytes']} bytes, sha256 {one['sha256'][:16]}…" for one in sources))
     lines += rows("parents", map(_plain, provenance.get("parents", [])))
-    params = provenance.get("params", {})
-    lines += rows("params", (f"{path} = {_plain(value)}" for path, value in _leaves(params)))
+    lines += rows("params", (f"{path} = {_plain(value)}" for path, value in _leaves(provenance.get("params", {}))))
     lines += rows("tools", provenance.get("tools", {}).values())
     hashes = {listed.logical_hash: listed.version for listed in reversed(description.versions)}
     same = hashes.get(str(metadata.get("logical_hash")), "")
     if description.version == WORKING_COPY and description.versions:
         last = description.versions[0].version
-        lines += row(
-            "state", f"same as {same}" if same else f"differs from {last}: make diff DS={description.name} A={last}"
-        )
+        differs = f"differs from {last}: make diff DS={description.name} A={last}"
+        lines += row("state", f"same as {same}" if same else differs)
     versions = [f"{listed.version}, {listed.date}, {listed.logical_hash[:16]}…" for listed in description.versions]
     lines += rows("versions", versions or ["none in this clone" if description.incomplete else "none released"])
     if not versions and not description.incomplete:
@@ -120,10 +107,6 @@ def _splits(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"none, {count} samples"
     for name, split in metadata.get("splits", {}).items():
         yield f"{name}, {split['num_samples']} samples"
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    return f"{source['name']}, {source['bytes']} bytes, sha256 {source['sha256'][:16]}…"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -192,15 +192,14 @@ def as_text(sample: str, result: Occurrences) -> str:
     """Return a result for a terminal of 80 columns."""
     text = printable(sample)
     lines = [text if len(text) <= 76 else f"{text[:75]}…"]
-    matches = [
-        f"{match.tag}  {match.file} row {match.row}  {match.sample_id} (by {match.equal})" for match in result.releases
-    ]
+    matches = result.releases
+    texts = [f"{match.tag}  {match.file} row {match.row}  {match.sample_id} (by {match.equal})" for match in matches]
     partial = result.unread or result.incomplete or result.unsearched
-    lines += rows("releases", matches or ["not found in those that could be read" if partial else "not found"])
+    lines += rows("releases", texts or ["not found in those that could be read" if partial else "not found"])
     for model in result.models:
         contexts = f" for {', '.join(model.contexts)}" if model.contexts else ""
         lines += row("model", f"{model.model}/{model.version}: {MEANINGS[model.status]}{contexts} ({model.tag})")
-    if result.releases and not result.models:
+    if matches and not result.models:
         lines += row("models", "none was trained on a release that has it")
     if result.silent:
         lines += row("unknown", f"models whose training data is unknown: {', '.join(result.silent)}")

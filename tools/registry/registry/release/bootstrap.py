@@ -9,7 +9,7 @@ from data_registry.releases.versions import released
 
 from registry.batches import Failures
 from registry.build.pipeline import reproduce
-from registry.datasets import Dataset, find_datasets
+from registry.datasets import find_datasets
 from registry.release.numbering import FIRST
 from registry.release.release import Released, release
 
@@ -29,17 +29,11 @@ def bootstrap(root: Path, remote: str, force: bool = False, with_embeddings: boo
         with failures.collected(dataset.name):
             if dataset.parent and not with_embeddings:
                 log.info("%s: skipped (WITH_EMBEDDINGS=1 builds it)", dataset.name)
-            elif versions := _later(root, dataset):
+            elif (versions := released(Git(root), dataset.name).get(dataset.name, [])) and versions[-1] > FIRST:
                 log.info("%s: already at %s", dataset.name, versions[-1])
             else:
-                reproduce(dataset, root, force)
+                reproduce(dataset, root, remote, force)
                 done = release(dataset, root, remote, str(FIRST))
         if done:
             yield done
     failures.end()
-
-
-def _later(root: Path, dataset: Dataset) -> list[object]:
-    """Return the versions of a dataset if the last is above 1.0.0."""
-    versions = released(Git(root), dataset.name).get(dataset.name, [])
-    return [*versions] if versions and versions[-1] > FIRST else []

@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
+from pathlib import Path
 
-from data_registry.git import Git
+from data_registry.git import Git, GitFailed
 from data_registry.stage.errors import ReleaseRefused
 
 from registry.datasets import Dataset
@@ -63,8 +64,7 @@ def check_clone(git: Git, dataset: Dataset) -> Branch:
     Raises ReleaseRefused, with the command that fixes it.
     """
     where = dataset.folder.parent.parent
-    inside = git("rev-parse", "--git-dir")
-    folder = (where / inside).resolve()
+    folder = Path(git("rev-parse", "--absolute-git-dir"))
     if git("rev-parse", "--show-superproject-working-tree"):
         raise ReleaseRefused(where, "this clone is a submodule", "release from a separate clone")
     if git("rev-parse", "--is-shallow-repository") == "true":
@@ -74,8 +74,7 @@ def check_clone(git: Git, dataset: Dataset) -> Branch:
             raise ReleaseRefused(where, what, "finish it, or abort it (see git status)")
     head = git.run("symbolic-ref", "-q", "--short", "HEAD").stdout.decode().strip()
     if not head:
-        fix = "git switch main, or release from the worktree that has it"
-        raise ReleaseRefused(where, "HEAD is detached", fix)
+        raise ReleaseRefused(where, "HEAD is detached", "git switch main, or release from the worktree that has it")
     if not git.resolve("HEAD^{commit}"):
         fix = f"git add -A, git commit, then git push -u origin {head}"
         raise ReleaseRefused(f"branch {head}", "has no commit", fix)
@@ -107,12 +106,12 @@ def fetch(git: Git, branch: Branch) -> None:
 
 def _check_identity(git: Git) -> None:
     """Raise ReleaseRefused with git's message where name or address of the committer are not set."""
-    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        done = git.run("var", variable)
-        if done.returncode:
-            lines = done.stderr.decode(errors="replace").splitlines()
-            what = next((line[7:] for line in lines if line.startswith("fatal: ")), f"{variable} is not set")
-            raise ReleaseRefused("git", what, "git config user.name '...' and git config user.email '...'")
+    try:
+        git("var", "GIT_AUTHOR_IDENT")
+        git("var", "GIT_COMMITTER_IDENT")
+    except GitFailed as error:
+        fix = "git config user.name '...' and git config user.email '...'"
+        raise ReleaseRefused("git", error.what, fix) from error
 
 
 def _check_files(git: Git, dataset: Dataset) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_registry.git import Git, GitFailed
+from data_registry.git_settings import config_variables
 from data_registry.releases.release import Release
 from data_registry.stage.errors import PushFailed, VerificationFailed
 
-from registry.release.target import FETCH, Target, settings
+from registry.release.target import FETCH, Target
 
 # The user's settings for reaching and trusting servers; not those that rewrite URLs: that is done already.
 TRANSPORT = re.compile(r"(?:http|credential|ssh|protocol|safe)\..+|core\.(?:sshcommand|askpass|gitproxy)")
@@ -27,9 +28,10 @@ def check_new_clone(git: Git, target: Target, release: Release, tag: str) -> Non
         clone("init", "-q", "--template=")
         # These settings and no others: one that is set twice would be two headers of a request.
         alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_PARAMETERS": ""}
-        alone |= settings(_transport(git), 0)
+        alone |= config_variables(_transport(git), 0)
         try:
-            url = _absolute(target.url, git)
+            local = git.folder / target.url  # a relative path is relative to the clone
+            url = str(local.resolve()) if "://" not in target.url and local.exists() else target.url
             clone(*FETCH, "-q", "--depth", "1", "--", url, f"{ref}:{ref}", **alone)
         except GitFailed as error:
             raise PushFailed(target, error.what, error.cure or "check the network and your access") from error
@@ -44,8 +46,3 @@ def _transport(git: Git) -> Iterator[tuple[str, str]]:
         name, _, value = entry.partition("\n")
         if TRANSPORT.fullmatch(name):
             yield name, value if "\n" in entry else "true"  # a key without a value is true
-
-
-def _absolute(url: str, git: Git) -> str:
-    """Return a URL with a relative path made absolute; it is relative to the clone."""
-    return str((git.folder / url).resolve()) if "://" not in url and (git.folder / url).exists() else url

@@ -26,7 +26,7 @@ def next_version(last: Release | None, dataset: Dataset, version: Version | None
     if version and version <= before:
         what = f"{version} is not above {before}, the last release of {dataset.name}"
         raise UsageError("VERSION", what, f"use {before.bumped('patch')}")
-    given = _part(before, version) if version else bump
+    given = next(part for part in PARTS if getattr(version, part) != getattr(before, part)) if version else bump
     needed = _needed(last, dataset, given, remote)
     if not needed:
         raise ReleaseRefused(dataset.name, f"nothing has changed since {before}", "there is nothing to release")
@@ -39,11 +39,6 @@ def next_version(last: Release | None, dataset: Dataset, version: Version | None
         what = f"{REASONS[needed]} since {before}: expected a {needed} version, got {wanted}"
         raise ReleaseRefused(dataset.name, what, fix)
     return wanted
-
-
-def _part(before: Version, version: Version) -> str:
-    """Return the part of the version that goes up."""
-    return next(part for part in PARTS if getattr(version, part) != getattr(before, part))
 
 
 def _needed(last: Release, dataset: Dataset, given: str, remote: str) -> str:

@@ -1,18 +1,15 @@
 """Check the dataset before a release: current, complete, described, and not a sample."""
 
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from data_registry.stage.errors import ChecksumMismatch, ReleaseRefused
 from data_registry.stage.progress import progress
+from data_registry.store.objects import has_bytes
 
 from registry.build.new import left_to_fill_in
 from registry.build.pipeline import dvc_repository
 from registry.build.scratch import is_scratch
 from registry.datasets import WORKSPACE, Dataset
-
-BLOCK = 1 << 20  # bytes
 
 
 def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
@@ -35,24 +32,15 @@ def check_dataset(dataset: Dataset, root: Path) -> dict[str, object]:
         if stale := repo.status(targets=[str(dataset.pipeline)]):
             stage = next(iter(stale)).rpartition(":")[2]
             raise ReleaseRefused(dataset.name, f"stage {stage} is out of date", f"make dataset DS={dataset.name}")
-    size = sum((dataset.folder / name).stat().st_size for name in metadata["files"])
-    with progress(f"checking {dataset.name}", size, "bytes") as advance:
-        for name, wanted in metadata["files"].items():
-            if _sha256(dataset.folder / name, advance) != wanted["sha256"]:
-                fix = f"remove it, then make dataset DS={dataset.name}"
+    sizes = {name: (dataset.folder / name).stat().st_size for name in metadata["files"]}
+    fix = f"remove it, then make dataset DS={dataset.name}"
+    with progress(f"checking {dataset.name}", sum(sizes.values()), "bytes") as advance:
+        for name, size in sizes.items():
+            if not has_bytes(dataset.folder / name, "", metadata["files"][name]["sha256"]):
                 raise ChecksumMismatch(dataset.folder / name, "differs from metadata.json", fix)
+            advance(size)
     from data_registry.samples import logical_hash  # lazy: loads pyarrow
 
     if logical_hash(dataset.folder / "samples.parquet") != metadata["logical_hash"]:
-        fix = f"remove it, then make dataset DS={dataset.name}"
         raise ChecksumMismatch(dataset.folder / "samples.parquet", "its logical hash differs from metadata.json", fix)
     return metadata
-
-
-def _sha256(path: Path, advance: Callable[[int], None]) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            advance(len(block))
-    return digest.hexdigest()

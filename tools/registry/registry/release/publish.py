@@ -4,6 +4,7 @@ They are made without branch, index or working tree of the clone: a killed run l
 to clean up.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -94,17 +95,11 @@ def send(git: Git, target: Target, merge: str, commit: str, tag: str, name: str)
         if refused_by_hook(error.stderr):
             what = " ".join(rejection.git) or "rejected the push"
             raise ReleaseRefused("pre-push hook", what, "fix what it reports, then run again") from error
-        if _has_tag(git, target, tag, name):  # the connection broke after the push
-            return ""
+        with contextlib.suppress(PushFailed):
+            if tag_at(git, target, name) == tag:  # the connection broke after the push
+                return ""
         raise rejection.error(target) from error
     return ""
-
-
-def _has_tag(git: Git, target: Target, tag: str, name: str) -> bool:
-    try:
-        return tag_at(git, target, name) == tag
-    except PushFailed:
-        return False
 
 
 def send_to_mirrors(git: Git, branch: Branch, name: str) -> None:
@@ -132,7 +127,9 @@ def follow(git: Git, commit: str, name: str, written: Mapping[str, bytes]) -> No
     for path, content in written.items():
         if git.show(commit, f"data/{name}/{path}") == content:
             _restore(git, f"data/{name}/{path}")
-    _check_nothing_is_overwritten(git, head, commit, name)
+    for path in changed_paths(git, head, commit, "--diff-filter=A"):  # git would replace ignored ones
+        if not path.startswith(f"data/{name}/") and os.path.lexists(git.folder / path):
+            raise ReleaseRefused(path, f"{path} would be overwritten", "move it away, then git pull")
     git("add", "-A", "--", f"data/{name}")  # so that git finds these files equal to the commit's
     git("read-tree", "-m", "-u", head, commit)
     git("update-ref", "-m", f"release: {name}", "HEAD", commit, head)
@@ -142,13 +139,6 @@ def changed_paths(git: Git, before: str, after: str, *options: str) -> list[str]
     """Return the paths that differ between two commits."""
     listed = git("diff-tree", "-r", "--name-only", "-z", "--no-renames", *options, before, after)
     return [path for path in listed.split("\0") if path]
-
-
-def _check_nothing_is_overwritten(git: Git, head: str, commit: str, name: str) -> None:
-    """Raise ReleaseRefused for a file that the fast-forward would overwrite; git replaces ignored ones."""
-    for path in changed_paths(git, head, commit, "--diff-filter=A"):
-        if not path.startswith(f"data/{name}/") and os.path.lexists(git.folder / path):
-            raise ReleaseRefused(path, f"{path} would be overwritten", "move it away, then git pull")
 
 
 def _restore(git: Git, path: str) -> None:

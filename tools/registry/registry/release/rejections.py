@@ -59,18 +59,12 @@ class Rejection:
             what = f"rejected: {reason}" + (f"; {message}" if message else "")
             cure = next((cure for part, cure in CURES.items() if part in reason), ADMINISTRATOR)
             return (ReleaseRefused if RULES.search(reason) else PushFailed)(target, what, cure)
-        return self._without_reason(target, message)
-
-    def _without_reason(self, target: Target, message: str) -> StageError:
         what = " ".join((*self.git, message)).strip() or "exited without an error message"
         if unsupported := UNSUPPORTED.search(what):
-            fix = f"use a server and a protocol that support {unsupported[1]} pushes"
-            return ReleaseRefused(target, what, fix)
+            return ReleaseRefused(target, what, f"use a server and a protocol that support {unsupported[1]} pushes")
         if "aborted by hook" in what:
             return ReleaseRefused(target, what, ADMINISTRATOR)
-        if self.is_cut:
-            return PushFailed(target, what, AGAIN)
-        if DENIED.search(what):
+        if DENIED.search(what) and not self.is_cut:
             return ReleaseRefused(target, what, "check your access to it: git push --dry-run")
         return PushFailed(target, what, AGAIN)
 

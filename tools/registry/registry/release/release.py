@@ -20,6 +20,7 @@ from data_registry.store.objects import Fault, count_objects, find_faults
 from data_registry.store.protocol import CACHE, Store, object_path
 from data_registry.store.remote import open_store
 
+from registry.build.pipeline import temporary_folder
 from registry.datasets import Dataset
 from registry.release.clone import Branch, check_clone, check_environment, fetch
 from registry.release.fresh import check_new_clone
@@ -45,6 +46,10 @@ class Released:
     sent: int
     remote: str
 
+    def __str__(self) -> str:
+        count = f"{self.objects} of {self.objects} objects on {self.remote}"
+        return f"{self.tag}: {self.outcome}; {count}, {self.sent} sent"
+
 
 def release(
     dataset: Dataset,
@@ -67,10 +72,8 @@ def release(
         raise UsageError("VERSION or BUMP", "exactly one of them is needed", fix)
     wanted = Version.parse(version) if version else None
     git = Git(root)
-    folder = root / ".dvc" / "tmp"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     busy = functools.partial(log.info, "waiting for another release of %s in this clone", dataset.name)
-    with locked(folder / f"release-{dataset.name}.lock", busy):
+    with locked(temporary_folder(root) / f"release-{dataset.name}.lock", busy):
         branch = check_clone(git, dataset)
         check_environment(branch)
         fetch(git, branch)

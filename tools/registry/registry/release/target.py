@@ -6,9 +6,10 @@ Pushed releases are looked up there: a mirror that git fetches from lags behind.
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from data_registry.git import Git, GitFailed
+from data_registry.git_settings import config_variables
 from data_registry.stage.errors import PushFailed, ReleaseRefused, TagExists
 from data_registry.stage.redaction import redacted
 
@@ -35,8 +36,11 @@ class Target:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that keep git from rewriting the address."""
-        return {} if self.is_fetched else unrewritten(self.url)
+        """The variables that keep git from rewriting the address: of url.*.insteadOf it takes the longest match."""
+        if self.is_fetched:
+            return {}
+        pairs = [(f"url.{self.url}.{key}", self.url) for key in ("insteadOf", "pushInsteadOf")]
+        return config_variables(pairs, int(os.environ.get("GIT_CONFIG_COUNT") or 0))
 
 
 def targets_of(git: Git, remote: str) -> tuple[Target, ...]:
@@ -48,20 +52,6 @@ def targets_of(git: Git, remote: str) -> tuple[Target, ...]:
         fix = f"git remote add {remote} URL, or git push -u origin main"
         raise ReleaseRefused(f"git remote {remote}", error.what, fix) from error
     return tuple(Target(remote, url, urls == [fetched]) for url in urls)
-
-
-def unrewritten(url: str) -> dict[str, str]:
-    """Return variables with a url.*.insteadOf rule for ``url`` itself: git applies the longest one that matches."""
-    pairs = [(f"url.{url}.{key}", url) for key in ("insteadOf", "pushInsteadOf")]
-    return settings(pairs, int(os.environ.get("GIT_CONFIG_COUNT") or 0))
-
-
-def settings(pairs: Iterable[tuple[str, str]], first: int) -> dict[str, str]:
-    """Return variables that add to git's configuration, numbered from ``first``."""
-    numbered = list(enumerate(pairs, first))
-    keys = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered}
-    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered}
-    return keys | values | {"GIT_CONFIG_COUNT": str(first + len(numbered))}
 
 
 def ask(git: Git, target: Target, command: Sequence[str], *refs: str) -> str:

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from data_registry.git import Git
 from data_registry.releases.release import Release
 from data_registry.stage.errors import ChildFailed
 from data_registry.store.dvc_config import read_config
-from data_registry.store.objects import Fault, check_items, has_bytes, list_items
+from data_registry.store.objects import Fault, check_items, has_bytes, list_items, list_of
 from data_registry.store.protocol import CACHE, Store, object_path
 
 from registry.repair.rebuild import rebuilt
@@ -26,7 +24,6 @@ class Repaired:
     """An object that was replaced, and from where: the cache, the working tree, or a rebuild."""
 
     path: str
-    md5: str
     what: str
     source: str
 
@@ -48,7 +45,7 @@ def repair(
     Raises PushFailed or SourceRefused where the store cannot be written.
     """
     with contextlib.ExitStack() as until:
-        copies = _Copies(release, root, until, build)
+        copies = _Copies(release, root, store.remote, until, build)
         repaired, _ = _repair(list_items(release, store)[1], store, copies)
         items, left = list_items(release, store)
         more, remaining = _repair(check_items(items, store, advance), store, copies)
@@ -65,7 +62,7 @@ def _repair(faults: list[Fault], store: Store, copies: "_Copies") -> tuple[list[
                     store.write(fault.md5, path)
                     sources[fault.md5] = source
         if fault.md5 in sources:
-            repaired.append(Repaired(fault.path, fault.md5, fault.what, sources[fault.md5]))
+            repaired.append(Repaired(fault.path, fault.what, sources[fault.md5]))
         else:
             left.append(fault)
     return repaired, left
@@ -74,8 +71,8 @@ def _repair(faults: list[Fault], store: Store, copies: "_Copies") -> tuple[list[
 class _Copies:
     """Finds good copies; builds the release again once, if needed."""
 
-    def __init__(self, release: Release, root: Path, until: contextlib.ExitStack, build: bool) -> None:
-        self._release, self._root, self._until, self._build = release, root, until, build
+    def __init__(self, release: Release, root: Path, remote: str, until: contextlib.ExitStack, build: bool) -> None:
+        self._release, self._root, self._remote, self._until, self._build = release, root, remote, until, build
         self._cache = Path(read_config(Git(root), "HEAD").cache.get("dir") or root / ".dvc" / "cache")
         self._clone: Path | None = None
 
@@ -88,7 +85,7 @@ class _Copies:
         path = self._root / self._release.folder / fault.path
         if path.is_dir() and fault.md5.endswith(".dir"):
             with tempfile.NamedTemporaryFile(prefix="registry-repair-") as file:
-                file.write(_list(path))
+                file.write(list_of(path))
                 file.flush()
                 if has_bytes(Path(file.name), fault.md5):
                     yield Path(file.name), "the working tree"
@@ -107,20 +104,9 @@ class _Copies:
         """Return the path of an object in the cache of a rebuild; None if that failed, which is not tried again."""
         if self._clone is None:
             try:
-                self._clone = self._until.enter_context(rebuilt(self._release, self._root))
+                self._clone = self._until.enter_context(rebuilt(self._release, self._root, self._remote))
             except ChildFailed as error:
                 log.warning("%s: %s", error.where, error.what)
                 self._build = False
                 return None
         return self._clone / CACHE / object_path(md5)
-
-
-def _list(folder: Path) -> bytes:
-    """Return the list of a folder's files as DVC writes it (dvc_data.hashfile.tree.Tree.as_bytes)."""
-    entries = []
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "md5").hexdigest()
-            entries.append({"md5": digest, "relpath": path.relative_to(folder).as_posix()})
-    return json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True).encode()

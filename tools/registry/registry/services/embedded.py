@@ -119,14 +119,8 @@ class _Server:
 
     def connected(self, database: str) -> psycopg.Connection:
         """Connect to a database as administrator."""
-        return psycopg.connect(
-            host=str(self.socket()),
-            port=PORT,
-            dbname=database,
-            user="admin",
-            password=self.passwords["admin"],
-            autocommit=True,
-        )
+        address = make_conninfo(host=str(self.socket()), port=PORT, dbname=database, user="admin")
+        return psycopg.connect(address, password=self.passwords["admin"], autocommit=True)
 
     def stop(self) -> None:
         """Stop the server if it is running, and remove its socket."""
@@ -216,9 +210,9 @@ class _Server:
             output = process.stderr + (log.read_text(errors="replace") if log.exists() else "")
             if NO_SPACE.search(output):
                 raise DiskFull(self.home, *FULL)
-            lines = output.splitlines()
+            lines = output.splitlines() or [f"exit {process.returncode}"]
             reasons = [line for line in lines if "FATAL" in line or "error:" in line] or lines
-            reason = reasons[-1].strip() if reasons else f"exit {process.returncode}"
+            reason = reasons[-1].strip()
             raise DatabaseUnreachable(self.home, f"{program.name} failed: {reason}", "fix that, then run again")
 
     def _ping(self) -> pq.Ping:
@@ -259,9 +253,8 @@ def _passwords(path: Path) -> dict[str, str]:
         with replacing(path) as [temporary]:
             temporary.chmod(0o600)
             temporary.write_text(json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}))
-    shape = dict.fromkeys(ROLES, str)
-    passwords: dict[str, str] = read_json(read_bytes(path), path, shape, CorruptFile, "restore it from a backup")
-    return passwords
+    fix = "restore it from a backup"
+    return dict(read_json(read_bytes(path), path, dict.fromkeys(ROLES, str), CorruptFile, fix))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ MLflow numbers versions itself, from 1, and never reuses a number, so files are 
 """
 
 import dataclasses
+import functools
 import hashlib
 import logging
 import os
@@ -26,7 +27,7 @@ from data_registry.stage.locks import locked
 from data_registry.stage.output import replacing
 from data_registry.stage.redaction import safe_url
 
-from registry.services.tracking import connected
+from registry.services.tracking import connected, paged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PIN = re.compile(r"([^/]+)/([1-9][0-9]*)")
+NONE = "no version of this prompt was registered"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +45,6 @@ class Prompt:
     name: str
     folder: Path
     texts: tuple[str, ...]
-
-    def file(self, version: int) -> Path:
-        return self.folder / f"{version}.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,43 +110,36 @@ def registered(client: "MlflowClient", name: str) -> dict[int, object]:
     """Return the versions of a prompt in MLflow: texts, or the messages of a chat."""
     from mlflow.exceptions import MlflowException  # lazy: takes half a second
 
-    versions: dict[int, object] = {}
-    token = None
     try:
-        while True:
-            page = client.search_prompt_versions(name, page_token=token)
-            versions |= {int(version.version): version.template for version in page}
-            if not (token := page.token):
-                break
+        versions = list(paged(functools.partial(client.search_prompt_versions, name)))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    return dict(sorted(versions.items()))
+        return {}
+    return dict(sorted((int(version.version), version.template) for version in versions))
 
 
 def _register(client: "MlflowClient", prompt: Prompt, root: Path, uri: str) -> Registered:
     there, ours = registered(client, prompt.name), dict(enumerate(prompt.texts, 1))
-    missing = [version for version in ours if version not in there]
+    missing, folder = [version for version in ours if version not in there], prompt.folder.relative_to(root)
     for version, text in ours.items():
         if there.get(version, text) != text:
-            file, command = prompt.file(version).relative_to(root), pinning(prompt.name, version)
-            what = f"{safe_url(uri)} has another text than {file}; no version of this prompt was registered"
-            fix = f"{command} copies that text; add yours as a new version"
+            what = f"{safe_url(uri)} has another text than {folder}/{version}.txt; {NONE}"
+            fix = f"{pinning(prompt.name, version)} copies that text; add yours as a new version"
             raise TagExists(f"prompts:/{prompt.name}/{version}", what, fix)
     if missing and missing[0] < max(there, default=0):
-        what = f"deleted in {safe_url(uri)}, which never reuses a number; no version of this prompt was registered"
+        what = f"deleted in {safe_url(uri)}, which never reuses a number; {NONE}"
         raise TagExists(f"prompts:/{prompt.name}/{missing[0]}", what, "delete the whole prompt there, then run again")
     for version in missing:
-        file = prompt.file(version).relative_to(root)
-        made = client.register_prompt(prompt.name, ours[version], commit_message=str(file))
+        file = f"{folder}/{version}.txt"
+        made = client.register_prompt(prompt.name, ours[version], commit_message=file)
         if made.version != version:
             what = f"expected version {version} in {safe_url(uri)}, got {made.version}: another run changed it"
             fix = f"{pinning(prompt.name, made.version)} to keep it, or delete the whole prompt and run again"
             raise VerificationFailed(file, what, fix)
         log.info("%s: registered version %d", prompt.name, version)
     for version in sorted(set(there) - set(ours)):
-        command = pinning(prompt.name, version)
-        log.info("%s: MLflow also has version %d; %s copies it", prompt.name, version, command)
+        log.info("%s: MLflow also has version %d; %s copies it", prompt.name, version, pinning(prompt.name, version))
     return Registered(prompt.name, len(ours), len(missing))
 
 

@@ -7,10 +7,10 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data_registry.stage.errors import DatabaseRefused, NetworkFailed, SourceRefused, StageError, UsageError
 from data_registry.stage.redaction import safe_url
@@ -51,19 +51,18 @@ def embedded_file(root: Path) -> Path:
 
 
 @contextmanager
-def recorded(root: Path) -> Iterator[str]:
-    """Yield the URI to read from; if ENV=local has no SQLite file yet, that of an empty, temporary one.
+def recorded(root: Path) -> Iterator["MlflowClient"]:
+    """Yield a client to read with; if ENV=local has no SQLite file yet, that of an empty, temporary one.
 
-    So reading creates nothing in a clone, which may be another user's.
+    So reading creates nothing in a clone, which may be another user's. Raises as ``connected`` does.
     """
-    file = embedded_file(root)
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        yield uri
-    elif file.exists():
-        yield f"sqlite:///{file}"
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{folder}/mlflow.db"
+    with tempfile.TemporaryDirectory() as folder:
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri:
+            file = embedded_file(root)
+            uri = f"sqlite:///{file if file.exists() else f'{folder}/mlflow.db'}"
+        with connected(uri) as client:
+            yield client
 
 
 @contextmanager
@@ -81,7 +80,11 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    database_errors = _database_errors(uri)
+    database_errors: tuple[type[Exception], ...] = ()
+    if uri.startswith("sqlite:"):  # a server does not need its driver
+        from sqlalchemy.exc import SQLAlchemyError
+
+        database_errors = (SQLAlchemyError,)
     expected: tuple[type[Exception], ...] = (MlflowException, *database_errors)
     try:
         yield MlflowClient(uri, uri)
@@ -89,13 +92,14 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
         raise _stage_error(uri, error, database_errors) from error
 
 
-def _database_errors(uri: str) -> tuple[type[Exception], ...]:
-    """Return the exceptions of SQLite's driver, which a server does not need."""
-    if not uri.startswith("sqlite:"):
-        return ()
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (SQLAlchemyError,)
+def paged(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yield what a search in MLflow finds, from all of its pages."""
+    token = None
+    while True:
+        page = search(page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _stage_error(uri: str, error: Exception, database_errors: tuple[type[Exception], ...]) -> StageError:

@@ -69,12 +69,16 @@ class Object:
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-    """The number of objects, and of those sent or fetched."""
+    """The number of a dataset's objects and of those ``moved``: on a remote and sent, or verified and fetched."""
 
     dataset: str
-    remote: str
     objects: int
+    outcome: str
     moved: int
+    verb: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: {self.objects} of {self.objects} objects {self.outcome}, {self.moved} {self.verb}"
 
 
 def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
@@ -91,7 +95,7 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
             if not one.is_intact():
                 raise ChecksumMismatch(one.name, f"damaged in the cache ({one.cached})", "delete it and build again")
         store = open_store(Git(root), "HEAD", remote)
-        with _sending():
+        try:
             if lacking := _lacking(store, objects):
                 try_out(store)
             size = sum(one.cached.stat().st_size for one in lacking)
@@ -102,7 +106,9 @@ def push(dataset: Dataset, root: Path, remote: str) -> Transfer:
                     in_parallel(lambda one: store.write(one.md5, one.cached, meter), part, meter, PARALLEL)
             if left := _lacking(store, lacking):
                 raise PushFailed(left[0].name, f"still not on {remote}", "check the remote, then run again")
-        return Transfer(dataset.name, remote, len(objects), len(lacking))
+        except NetworkFailed as error:  # a push is retried as a whole
+            raise PushFailed(error.where, error.what, error.fix) from error
+        return Transfer(dataset.name, len(objects), f"on {remote}", len(lacking), "sent")
 
 
 def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()) -> Transfer:
@@ -121,7 +127,7 @@ def pull(dataset: Dataset, root: Path, remote: str, stages: Collection[str] = ()
             meter = Meter(advance)
             moved += sum(in_parallel(functools.partial(_obtain, store, meter), objects, meter))
         _check_out(repo, dataset, stages)
-        return Transfer(dataset.name, remote, len(objects), moved)
+        return Transfer(dataset.name, len(objects), "verified", moved, "fetched")
 
 
 def try_out(store: Store) -> None:
@@ -142,15 +148,6 @@ def try_out(store: Store) -> None:
         raise PushFailed(where, f"lost a test object: {error.what}", fix) from error
     with contextlib.suppress(SourceRefused, PushFailed):
         store.delete(md5)
-
-
-@contextlib.contextmanager
-def _sending() -> Iterator[None]:
-    """Raise PushFailed for NetworkFailed: a push is retried as a whole."""
-    try:
-        yield
-    except NetworkFailed as error:
-        raise PushFailed(error.where, error.what, error.fix) from error
 
 
 def _obtain(store: Store, meter: Meter, wanted: Object) -> bool:
