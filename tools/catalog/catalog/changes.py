@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from data_registry.releases.release import Release
 from data_registry.samples import read_manifest
@@ -12,8 +11,9 @@ from data_registry.store.manifests import fetch_manifest
 from registry.compare.diff import KINDS, first, place
 from registry.compare.drift import Change as ValueChange
 from registry.compare.matching import compare
+from registry.compare.values import Location, locations
 
-from catalog.sample_values import Location, Values, values_of_release
+from catalog.sample_values import Values, values_of_release
 
 Difference = tuple[str, str | None, str | None]  # column, value before and after; None if there is no such sample
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def change_between(before: Release, after: Release, remote: str) -> Change:
     except StageError as error:
         log.warning("%s: not compared with %s: %s", after.tag, since, error)
         return Change(since, str(error))
-    samples = [(kind, row, *_locations(row, kind)) for kind in KINDS for row in first(getattr(diff, kind))]
+    samples = [(kind, row, *locations(row, kind)) for kind in KINDS for row in first(getattr(diff, kind))]
     try:
         key = read_manifest(manifests[1]).key
         old_values = values_of_release(before, manifests[0], [old for *_, old, _ in samples if old], remote)
@@ -79,14 +79,6 @@ def change_between(before: Release, after: Release, remote: str) -> Change:
         if len(getattr(diff, kind))
     }
     return Change(since, "", diff.rows, kinds, diff.elsewhere, diff.schema, diff.drift)
-
-
-def _locations(row: dict[str, Any], kind: str) -> tuple[Location | None, Location | None]:
-    """Return where a sample was, and where it is."""
-    location = row["file"], row["row"]
-    if kind in {"added", "removed"}:
-        return (None, location) if kind == "added" else (location, None)
-    return (row["file_before"], row["row_before"]), location
 
 
 def _differences(

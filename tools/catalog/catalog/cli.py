@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 from data_registry.clone import repository
 from data_registry.stage.command import Tool
-from data_registry.stage.options import talk
 from registry.options import REMOTE
 
 cli = Tool("catalog", help="Build the catalogue, a static web site of all datasets, and serve it on this machine.")
@@ -21,7 +20,6 @@ cli = Tool("catalog", help="Build the catalogue, a static web site of all datase
     help="Output folder: new, empty or an earlier catalogue.  [default: site/ in the clone]",
 )
 @REMOTE
-@talk
 def build(out: Path | None, remote: str) -> None:
     """Write the catalogue of all datasets as static pages.
 
@@ -38,7 +36,6 @@ def build(out: Path | None, remote: str) -> None:
 
 @cli.command()
 @click.option("--port", envvar="PORT", show_envvar=True, type=click.IntRange(0, 65535), default=8080, show_default=True)
-@talk
 def serve(port: int) -> None:
     """Serve the catalogue on 127.0.0.1 until Ctrl-C.
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from data_registry.git import Git
 from data_registry.releases.release import Release
-from data_registry.releases.versions import released, tag_of
+from data_registry.releases.versions import released, tag_dates, tag_of
 from data_registry.stage.errors import StageError
 from data_registry.store.get import RAW, chosen_outputs
 from data_registry.store.manifests import NAME as MANIFEST
 from registry.datasets import Dataset
-from registry.lineage.show import WORKING_COPY, tag_dates
+from registry.lineage.show import WORKING_COPY
 
 from catalog import facts
 from catalog.changes import Change, change_between

@@ -232,7 +232,9 @@ def _column(name: str, fields: Metadata, is_target: bool) -> Column:
     labels = {str(value): str(label) for value, label in named}
     shape = tuple(map(int, fields.get("shape", ())))
     description = str(fields.get("description", ""))
-    return Column(name, _text(fields["dtype"]), description, shape, tuple(labels.values()), labels, is_target)
+    return Column(
+        name, _text(fields["dtype"]), description, shape, tuple(labels.values()), labels=labels, is_target=is_target
+    )
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> Table | None:

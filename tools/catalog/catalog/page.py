@@ -201,11 +201,9 @@ def _charts(entry: Entry, content: Profile, splits: Sequence[str]) -> Iterator[C
 
 def _problem_chart(entry: Entry) -> Chart | None:
     samples = {problem.title: problem.samples for problem in facts.problems(entry.metadata)}
-    return (
-        bars("samples by failed check", "checks", {"": samples}, as_shares=False)
-        if len(samples) > PROBLEMS_LISTED
-        else None
-    )
+    if len(samples) <= PROBLEMS_LISTED:
+        return None
+    return bars("samples by failed check", "checks", {"": samples}, as_shares=False)
 
 
 def _retrieval(entry: Entry) -> Iterable[Chart]:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from data_registry.releases.release import Release
 from data_registry.samples import read_manifest
 from data_registry.store.cache import fetch_files
-from data_registry.training.arrow_types import declared_schema
+from data_registry.training.sample_files import declared_schema
+from registry.compare.values import Location, size_of_files
 
 from catalog import facts
 from catalog.profile import Data
@@ -21,7 +22,6 @@ from catalog.profile.captioned import ANNOTATIONS, entries_of
 from catalog.profile.first_rows import display_texts
 from catalog.profile.rows import Rows
 
-Location = tuple[str, int]  # file and row
 Values = dict[str, str]  # by column, in their order
 MAX_BYTES = 1 << 26  # of files that are fetched for a few rows
 SAMPLES = 5  # shown of a problem
@@ -37,11 +37,9 @@ def values_of_release(
     Raises CorruptFile for a file that cannot be read, and what fetching an object raises.
     """
     files = sorted({file for file, _ in locations})
-    size = sum(output.size for output in release.outputs if any(_is_below(file, output.path) for file in files))
-    if size > MAX_BYTES:
+    if size_of_files(release, files) > MAX_BYTES:
         return {}
-    paths = fetch_files(release, files, remote)
-    return values_at(paths, manifest, release.metadata, locations)
+    return values_at(fetch_files(release, files, remote), manifest, release.metadata, locations)
 
 
 def values_at(
@@ -86,16 +84,11 @@ def copies_of(data: Data, metadata: Mapping[str, Any], problems: Sequence[Sequen
             rows.append(row)
     locations = [(row["file"], row["row"]) for rows in rows_by_key.values() for row in rows]
     values = values_at(data.paths, data.manifest, metadata, locations)
-    return {
-        id: [
-            Copy(row["split"], row["row"], values.get((row["file"], row["row"]), {})) for row in rows_by_key[key_of_id]
-        ]
-        for id, key_of_id in chosen.items()
+    copies = {
+        shared: [Copy(row["split"], row["row"], values.get((row["file"], row["row"]), {})) for row in rows]
+        for shared, rows in rows_by_key.items()
     }
-
-
-def _is_below(file: str, output: str) -> bool:
-    return file == output or file.startswith(f"{output}/")
+    return {id: copies[key_of_id] for id, key_of_id in chosen.items()}
 
 
 def _values(rows: Rows, file: str, wanted: set[int]) -> Iterator[tuple[int, Values]]:

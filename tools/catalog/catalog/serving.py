@@ -32,9 +32,8 @@ def serving(folder: Path, port: int) -> Iterator[http.server.ThreadingHTTPServer
     try:
         server = http.server.ThreadingHTTPServer((ADDRESS, port), handler)
     except OSError as error:
-        raise UsageError(
-            "PORT", f"cannot listen on port {port}: {error.strerror}", "use another, as PORT=8081"
-        ) from error
+        fix = "use another, as PORT=8081"
+        raise UsageError("PORT", f"cannot listen on port {port}: {error.strerror}", fix) from error
     with server:
         yield server
 

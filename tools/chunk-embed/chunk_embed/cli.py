@@ -7,7 +7,7 @@ import click
 from stage.command import Tool
 from stage.errors import UsageError
 from stage.foreign import read_json
-from stage.options import params_file, talk
+from stage.options import params_file
 
 from chunk_embed.embedding import EmbedResult, embed_documents
 from chunk_embed.querying import QueryResult, embed_queries
@@ -29,7 +29,6 @@ no_cache = click.option("--no-cache", is_flag=True, help="Use no cache.")
 @cache
 @no_cache
 @params_file(SECTION)
-@talk
 def embed(
     raw: Path, embeddings: Path, samples: Path, release: Path, cache: Path, no_cache: bool, params: Path
 ) -> EmbedResult:
@@ -50,7 +49,6 @@ def embed(
 @cache
 @no_cache
 @params_file(SECTION)
-@talk
 def query(texts: tuple[str, ...], cache: Path, no_cache: bool, params: Path) -> QueryResult:
     """Embed queries, each TEXT or each string of a JSON array on stdin, and print their vectors.
 
@@ -60,9 +58,8 @@ def query(texts: tuple[str, ...], cache: Path, no_cache: bool, params: Path) -> 
     Example:
       chunk-embed query --params params.yaml "how do I deploy with Argo"
     """
-    return embed_queries(
-        list(texts) or _read_queries(sys.stdin.read()), EmbedSettings.read(params), None if no_cache else cache
-    )
+    queries = list(texts) or _read_queries(sys.stdin.read())
+    return embed_queries(queries, EmbedSettings.read(params), None if no_cache else cache)
 
 
 def _read_queries(text: str) -> list[str]:

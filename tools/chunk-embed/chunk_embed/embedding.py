@@ -106,9 +106,8 @@ def _vectors(
         _embed_new(list(new.items()), model, settings, folder, engine, cache, known)
     dimensions = {len(vector) for vector in known.values()}
     if len(dimensions) > 1:
-        raise SchemaMismatch(
-            folder or "vectors", f"the cache has vectors of dimensions {sorted(dimensions)}", "delete the cache"
-        )
+        fix = "delete the cache"
+        raise SchemaMismatch(folder or "vectors", f"the cache has vectors of dimensions {sorted(dimensions)}", fix)
     return np.stack([known[key] for key in keys]), engine, sum(key in new for key in keys)
 
 

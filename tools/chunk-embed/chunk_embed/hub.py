@@ -63,9 +63,8 @@ def fetch_model(name: str, revision: str, cache: Path | None) -> Path:
         if error.response is not None and error.response.status_code in REFUSALS:
             what = f"the Hub returned HTTP status {error.response.status_code}"
             raise SourceRefused(where, what, "correct model and revision, or set HF_TOKEN") from error
-        raise NetworkFailed(
-            where, f"request to the Hub failed: {str(error).splitlines()[0]:.120}", "try again"
-        ) from error
+        fix = "try again"
+        raise NetworkFailed(where, f"request to the Hub failed: {str(error).splitlines()[0]:.120}", fix) from error
     except (httpx.HTTPError, TimeoutError, ConnectionError) as error:
         raise NetworkFailed(where, f"cannot connect to the Hub: {error!s:.120}", "try again") from error
     for name, sha256 in sorted(sha256s.items()):

@@ -179,9 +179,8 @@ class _Actor:
     def __init__(self, settings: EmbedSettings, cache: Path | None, files_sha256: str, threads: int) -> None:
         model = find_model(settings, cache)
         if model.files_sha256 != files_sha256:
-            raise ChecksumMismatch(
-                model.folder, "differs from the model of the driver", "use the same image for all nodes"
-            )
+            fix = "use the same image for all nodes"
+            raise ChecksumMismatch(model.folder, "differs from the model of the driver", fix)
         self.encoder = load_encoder(model, settings, cache, threads)
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -204,9 +203,8 @@ def _stage_errors(ray: Any) -> Iterator[None]:
             raise stage_error from error
         names = {type(cause).__name__ for cause in causes}
         if "OutOfDiskError" in names:
-            raise DiskFull(
-                "Ray", "no space left on disk for its objects", "free some disk space, or set TMPDIR"
-            ) from error
+            fix = "free some disk space, or set TMPDIR"
+            raise DiskFull("Ray", "no space left on disk for its objects", fix) from error
         if names & {"ObjectStoreFullError", "OutOfMemoryError"}:
             fix = "lower actors or batch-tokens, or raise the memory limit"
             raise OutOfMemory("Ray", "not enough memory for its objects or workers", fix) from error

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS: Final = 3  # to start Ray
 MAX_FOLDER: Final = 40  # characters; paths of sockets below it may have 107
 BATCH_TIMEOUT: Final = 1800  # seconds; a cluster without resources would wait for ever
+CONNECT_TIMEOUT: Final = 20  # seconds
 EXIT_TIMEOUT: Final = 20  # seconds
 
 Texts = Sequence[Sequence[int]]
@@ -62,7 +64,9 @@ def run_on_ray(
 
 def _run(job: Job) -> Generator[tuple[int, Vectors]]:
     """Yield the results of one Ray. Raises NetworkFailed if it ends early, or the error that it sends."""
-    folder = None if os.environ.get("RAY_ADDRESS") else _folder()
+    if address := os.environ.get("RAY_ADDRESS"):
+        _check_reachable(address)
+    folder = None if address else _folder()
     spawn = multiprocessing.get_context("spawn")
     receiver, sender = spawn.Pipe(duplex=False)
     level: Level = logging.getLogger().getEffectiveLevel()
@@ -79,6 +83,17 @@ def _run(job: Job) -> Generator[tuple[int, Vectors]]:
         process.join()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise NetworkFailed where nothing listens at ``host:port``: Ray itself would try for many minutes."""
+    host, separator, port = address.rpartition("://")[2].rpartition(":")
+    if separator and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
+        except (OSError, OverflowError) as error:
+            what = f"cannot connect: {getattr(error, 'strerror', None) or error}"
+            raise NetworkFailed(address, what, "run it again, or set engine: local") from error
 
 
 def _received(receiver: Connection) -> Generator[tuple[int, Vectors]]:

@@ -7,7 +7,7 @@ Only what changes the form or the meaning of an answer is set here; ``-c`` goes 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from data_registry.clone import GIT_LOCATIONS
@@ -133,6 +133,14 @@ def environment(environ: Mapping[str, str], more: Mapping[str, str] | None = Non
 def elsewhere(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for a program that may run git in another repository than the one of a hook around us."""
     return {name: value for name, value in environ.items() if name not in GIT_LOCATIONS}
+
+
+def config_variables(settings: Iterable[tuple[str, str]], first: int) -> dict[str, str]:
+    """Return the variables that add settings to git's configuration, numbered from ``first``."""
+    numbered = list(enumerate(settings, first))
+    keys = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered}
+    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered}
+    return keys | values | {"GIT_CONFIG_COUNT": str(first + len(numbered))}
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import click
 from data_registry.clone import repository
 from data_registry.stage.command import Tool
 from data_registry.stage.errors import ReleaseRefused
-from data_registry.stage.options import talk
 from registry.batches import Failures
 from registry.datasets import find_datasets
 
@@ -18,7 +17,6 @@ cli = Tool("cluster", help="Run the datasets' pipelines on Argo Workflows.")
 @cli.command()
 @click.argument("name", metavar="DATASET", envvar="DS", default="")
 @click.option("--check", is_flag=True, help="Only check that it is current: exit 40 if not.")
-@talk
 def workflow(name: str, check: bool) -> None:
     """Write the Argo WorkflowTemplate of DATASET (or all), data/DATASET/workflow.yaml, from its DVC stages.
 

@@ -43,9 +43,8 @@ def behind_links(folder: Path) -> list[str]:
             source, target = source[:-end], target[:-end]
         places[target] = source
     if len(places) > MOST:
-        raise CannotRun(
-            2, folder, f"has links to {len(places)} places outside of it", "put the files there, or RUNTIME=host"
-        )
+        fix = "put the files there, or RUNTIME=host"
+        raise CannotRun(2, folder, f"has links to {len(places)} places outside of it", fix)
     return [option for target, source in places.items() for option in bind(source, target, readonly=True)]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 from stage.command import Tool
-from stage.options import params_file, talk
+from stage.options import params_file
 
 import pgloader
 from pgloader.searching import MODES, read_queries
@@ -20,7 +20,6 @@ file = click.Path(dir_okay=False, path_type=Path)
 @click.argument("embeddings", type=file)
 @click.argument("receipt", type=file)
 @params_file("pgloader")
-@talk
 def load(embeddings: Path, receipt: Path, params: Path) -> pgloader.LoadResult:
     """Load EMBEDDINGS into a table of its own, and write RECEIPT.
 
@@ -38,7 +37,6 @@ def load(embeddings: Path, receipt: Path, params: Path) -> pgloader.LoadResult:
 @click.argument("receipt", type=file)
 @click.option("--version", required=True, help="Name of the release.")
 @params_file("pgloader")
-@talk
 def switch(receipt: Path, version: str, params: Path) -> pgloader.SwitchResult:
     """Point the view at the load of RECEIPT, and drop loads that are too old for a rollback.
 
@@ -53,7 +51,6 @@ def switch(receipt: Path, version: str, params: Path) -> pgloader.SwitchResult:
 
 @cli.command()
 @params_file("pgloader")
-@talk
 def rollback(params: Path) -> pgloader.SwitchResult:
     """Point the view back at the load before the last switch.
 
@@ -67,7 +64,6 @@ def rollback(params: Path) -> pgloader.SwitchResult:
 @cli.command()
 @click.argument("embeddings", type=file)
 @params_file("pgloader")
-@talk
 def reconcile(embeddings: Path, params: Path) -> pgloader.ReconcileResult:
     """Compare the table of EMBEDDINGS with the file, row by row.
 
@@ -83,7 +79,6 @@ def reconcile(embeddings: Path, params: Path) -> pgloader.ReconcileResult:
 @click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True, help="Kind of search.")
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Hits per query.")
 @params_file("pgloader")
-@talk
 def search(load: str, mode: str, limit: int, params: Path) -> pgloader.SearchResult:
     """Search for the queries on stdin, a JSON array of {"query", "embedding"}.
 
@@ -96,7 +91,6 @@ def search(load: str, mode: str, limit: int, params: Path) -> pgloader.SearchRes
 
 @cli.command()
 @params_file("pgloader")
-@talk
 def status(params: Path) -> pgloader.StatusResult:
     """List the loads, the switches, and the load that the view points at.
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from .errors import StageError, UsageError, translated
-from .options import log_to_stderr
+from .options import log_to_stderr, verbosity
 
 
 class Terminated(BaseException):
@@ -22,6 +22,12 @@ class Terminated(BaseException):
 
 class Tool(click.Group):
     """A click group whose failures end in one line, ``error: <where>: <what>; fix: <how>``, and an exit code."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, or a group of commands, with the options -v and -q."""
+        for command in cmd.commands.values() if isinstance(cmd, click.Group) else [cmd]:
+            command.params += verbosity()
+        super().add_command(cmd, name)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a subcommand, print its result as JSON, and exit with the code of the outcome."""

@@ -18,17 +18,16 @@ PARAMS = "YAML file with settings in section %s."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def talk(command: F) -> F:
-    """Add -v and -q: how much is printed on stderr."""
+def verbosity() -> list[click.Parameter]:
+    """Return the options -v and -q: how much is printed on stderr."""
 
     def set_level(_: click.Context, option: click.Parameter, value: bool) -> None:
         if value:
             logging.getLogger().setLevel(logging.DEBUG if option.name == "verbose" else logging.WARNING)
 
-    flag = functools.partial(click.option, is_flag=True, expose_value=False, callback=set_level)
-    quiet = flag("-q", "--quiet", help="Print only warnings and errors.")
-    verbose = flag("-v", "--verbose", help="Print debug messages and tracebacks.")
-    return verbose(quiet(command))
+    flag = functools.partial(click.Option, is_flag=True, expose_value=False, callback=set_level)
+    quiet = flag(["-q", "--quiet"], help="Print only warnings and errors.")
+    return [flag(["-v", "--verbose"], help="Print debug messages and tracebacks."), quiet]
 
 
 def params_file(section: str) -> Callable[[F], F]:
@@ -46,10 +45,9 @@ def settings(section: str, *names: str) -> Callable[[F], F]:
         if value is None:
             return None
         values = {str(key).replace("-", "_"): item for key, item in params.section(value, section).items()}
-        for key in values:
-            if key not in names:
-                known = ", ".join(names).replace("_", "-")
-                raise UsageError(f"{value} {section}", f"unknown key {key.replace('_', '-')}", f"use one of: {known}")
+        if unknown := [key.replace("_", "-") for key in values if key not in names]:
+            known = ", ".join(names).replace("_", "-")
+            raise UsageError(f"{value} {section}", f"unknown key {unknown[0]}", f"use one of: {known}")
         context.default_map = values
         return value
 
@@ -65,9 +63,7 @@ def log_to_stderr() -> None:
 
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        if not logging.getLogger().isEnabledFor(
-            logging.DEBUG
-        ):  # libraries add tracebacks, which are shown with -v only
+        if not logging.getLogger().isEnabledFor(logging.DEBUG):  # the tracebacks of libraries are shown with -v only
             record.exc_info = record.exc_text = record.stack_info = None
         return super().format(record)
 

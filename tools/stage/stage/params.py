@@ -23,9 +23,8 @@ def section(path: Path, name: str) -> dict[str, Any]:
     document = {} if document is None else document
     value = document.get(name, {}) if isinstance(document, dict) else None
     if not isinstance(value, dict):
-        raise UsageError(
-            path, f"invalid section {name}: expected a mapping", f"write {name}: followed by indented keys"
-        )
+        fix = f"write {name}: followed by indented keys"
+        raise UsageError(path, f"invalid section {name}: expected a mapping", fix)
     return value
 
 
@@ -43,9 +42,8 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
     for name, field in fields.items():
         if name not in given and field.default is field.default_factory is dataclasses.MISSING:
             raise UsageError(where, f"{name.replace('_', '-')} is missing", f"add {name.replace('_', '-')}:")
-    return kind(
-        **{name: _cast(hints[name], value, f"{where}.{name.replace('_', '-')}") for name, value in given.items()}
-    )
+    places = {name: f"{where}.{name.replace('_', '-')}" for name in given}
+    return kind(**{name: _cast(hints[name], value, places[name]) for name, value in given.items()})
 
 
 def _not_a_string(value: Any, where: str) -> UsageError:

@@ -52,8 +52,7 @@ def printable(text: str) -> str:
 def listed(names: Sequence[object], limit: int = 20) -> str:
     """Return names joined by commas for a message, at most ``limit`` of them."""
     first = [f"{name!s:.80}" for name in names[:limit]]
-    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
-    return ", ".join([*first, *more])
+    return ", ".join(first if len(names) <= limit else [*first, f"and {len(names) - limit} more"])
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:

@@ -11,7 +11,7 @@ from data_registry.samples import read_manifest
 from data_registry.stage.errors import InputMissing
 from data_registry.store.cache import fetch_files
 from data_registry.store.manifests import fetch_manifest, rows_by_split
-from data_registry.training.arrow_types import declared_schema
+from data_registry.training.sample_files import declared_schema
 from registry.datasets import Dataset, built_manifest
 
 from catalog import facts

@@ -54,6 +54,17 @@ def list_tags(git: Git, *which: str) -> dict[str, str]:
     return {tag: target for target, tag in pairs}
 
 
+def tag_dates(git: Git) -> dict[str, str]:
+    """Return the date of each tag, ISO 8601; empty for a tag that cannot be read."""
+    line = "--format=%(refname:lstrip=2) %(creatordate:short)"
+    done = git.run("for-each-ref", line, "refs/tags")
+    if done.returncode == 0:
+        return dict(pair.split(" ") for pair in done.stdout.decode().splitlines())
+    one_by_one = (git.run("for-each-ref", line, f"refs/tags/{tag}") for tag in list_tags(git))  # git stops at a bad one
+    dates = dict(one.stdout.decode().strip().split(" ") for one in one_by_one if one.returncode == 0)
+    return {tag: dates.get(tag, "") for tag in list_tags(git)}
+
+
 def released(git: Git, name: str = "") -> dict[str, list[Version]]:
     """Return the versions of each dataset, or of one, by the tags that the repository has, in order."""
     releases = versions_of(list_tags(git, f"refs/tags/{name or '*'}-v*"))

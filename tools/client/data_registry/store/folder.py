@@ -69,21 +69,19 @@ class FolderStore:
 
     @contextlib.contextmanager
     def _refused(self, md5: str) -> Iterator[None]:
-        try:
-            yield
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise absent(self.remote, md5) from error
-        except PermissionError as error:
-            raise SourceRefused(f"remote {self.remote}", f"permission denied: {md5}", OWNER) from error
-        except OSError as error:  # a socket, a disk that fails
-            what = f"cannot read {md5}: {error.strerror}"
-            raise NetworkFailed(f"remote {self.remote}", what, "check the disk, then run again") from error
+        with self._failing(md5):
+            try:
+                yield
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+                raise absent(self.remote, md5) from error
+            except PermissionError as error:
+                raise SourceRefused(f"remote {self.remote}", f"permission denied: {md5}", OWNER) from error
 
     @contextlib.contextmanager
     def _failing(self, md5: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except OSError as error:  # a socket, a disk that fails
             what = f"cannot read {md5}: {error.strerror}"
             raise NetworkFailed(f"remote {self.remote}", what, "check the disk, then run again") from error
 

@@ -180,9 +180,8 @@ def _check_distinct(out: Path, paths: Iterable[str]) -> None:
     for path in paths:
         other = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
         if other != path and (out / path).samefile(out / other):
-            raise PolicyViolation(
-                out / path, f"the file system takes it for {other!r}", "choose a case-sensitive file system"
-            )
+            fix = "choose a case-sensitive file system"
+            raise PolicyViolation(out / path, f"the file system takes it for {other!r}", fix)
 
 
 def _busy(out: Path) -> NoReturn:

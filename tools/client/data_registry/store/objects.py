@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import json
 import logging
 import re
 import time
@@ -89,6 +90,17 @@ def parse_list(folder: str, content: bytes, size: int | None = None) -> list[Ite
     if position != len(content):
         raise CorruptFile(where, f"expected its end at byte {position}", "release it again")
     return items
+
+
+def list_of(folder: Path) -> bytes:
+    """Return the list of a folder's files as DVC writes it."""
+    entries = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "md5").hexdigest()
+            entries.append({"md5": digest, "relpath": path.relative_to(folder).as_posix()})
+    return json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True).encode()
 
 
 def _decoded(name: bytes, where: str) -> str:

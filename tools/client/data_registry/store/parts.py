@@ -4,23 +4,20 @@ The name is the object's and not the file's, so that the longest has room, and t
 """
 
 import contextlib
-import ctypes
 import os
 import re
 import shutil
 import stat
-import sys
 from pathlib import Path
 
 from data_registry.stage.errors import ChecksumMismatch
-from data_registry.stage.output import sync
+from data_registry.stage.output import begin_sync, sync
 from data_registry.store.objects import Item, copy_object
 from data_registry.store.parallel import Meter
 from data_registry.store.protocol import BLOCK, Store
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
 SOON = 8 << 20  # bytes
-SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
 def place(store: Store, item: Item, right: list[Path], lacking: list[Path], meter: Meter) -> int:
@@ -62,7 +59,7 @@ def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
                 left = left[file.write(left) :]
             written += len(block)
             if written - begun >= SOON:
-                _begin_to_flush(descriptor, begun, written - begun)
+                begin_sync(descriptor, begun, written - begun)
                 begun = written
 
         meter(start)
@@ -79,10 +76,3 @@ def _fetch(store: Store, item: Item, target: Path, meter: Meter) -> None:
             copy_object(store, item.md5, write, sha256=item.sha256, limit=item.limit)
         os.fsync(descriptor)
     part.replace(target)
-
-
-def _begin_to_flush(descriptor: int, start: int, size: int) -> None:
-    """Let the kernel begin to write to disk, and go on: the flush at the end finds little left to wait for."""
-    if sys.platform == "linux":
-        numbers = (ctypes.c_int64(start), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
-        ctypes.CDLL(None).sync_file_range(descriptor, *numbers)

@@ -118,13 +118,26 @@ class S3Store:
         try:
             return question(client)
         except (minio.error.S3Error, minio.error.InvalidResponseError) as error:
-            region = _region_of(error)
+            region = _region_of(error) or self._region_by_list(client, error)
             if not region or region == before:
                 raise
             with self._making:
                 if self._region != region:  # another thread may have changed it before
                     self._region, self._made = region, None
         return question(self._client()[0])
+
+    def _region_by_list(self, client: Any, error: Any) -> str:
+        """Return the region that an answer to a list names, where one to a HEAD, which has no body, names none."""
+        import minio
+
+        response = getattr(error, "response", None)
+        if response is None or response.status != 400 or response.data:
+            return ""
+        try:
+            next(iter(client.list_objects(bucket_name=self._settings.bucket, prefix=self._settings.prefix)), None)
+        except (minio.error.S3Error, minio.error.InvalidResponseError) as refused:
+            return _region_of(refused)
+        return ""
 
     def _client(self) -> tuple[Any, str]:
         """Return the client, and the region that it signs for."""

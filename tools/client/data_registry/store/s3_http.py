@@ -57,9 +57,8 @@ def make_pool(endpoint: str, link: Link) -> urllib3.PoolManager:
     try:
         return _Proxied(proxy if "://" in proxy else f"http://{proxy}", **options)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise UsageError(
-            f"{parts.scheme.upper()}_PROXY", f"invalid proxy: {error}", "write http://host:port"
-        ) from error
+        fix = "write http://host:port"
+        raise UsageError(f"{parts.scheme.upper()}_PROXY", f"invalid proxy: {error}", fix) from error
 
 
 def _certificates(ca: str | bool | None) -> dict[str, Any]:

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from data_registry.samples import digests, encode, read_manifest
+from data_registry.samples import Manifest, digests, encode, read_manifest
 from data_registry.stage.errors import CorruptFile
 from data_registry.stage.foreign import MAX_BYTES, read_json
-from data_registry.training.arrow_types import declared_schema, parse_type
 
 ENTRIES = [{"image": str, "conversations": [{"from": str, "value": str}]}]
 BLOCK = 1 << 22  # bytes of CSV read at once: stats lets no row be longer
@@ -26,8 +25,8 @@ def read_samples(files: Iterable[str], paths: Mapping[str, Path], manifest: Path
 
     Raises CorruptFile for a file that does not hold what the manifest declares.
     """
-    columns = read_manifest(manifest).columns
-    tables = ((file, read_table([file], paths, columns)) for file in files)
+    schema = declared_schema(read_manifest(manifest))
+    tables = ((file, read_table([file], paths, schema)) for file in files)
     return pa.concat_tables(
         with_nulls(table, manifest, file) if file.endswith(".csv") else table for file, table in tables
     )
@@ -42,14 +41,31 @@ def schema_of(file: str, paths: Mapping[str, Path], manifest: Path) -> pa.Schema
     return schema
 
 
-def read_table(files: Iterable[str], paths: Mapping[str, Path], columns: list[list[str]]) -> pa.Table:
-    """Return the samples of files in their order, with the columns that the manifest declares.
+def declared_schema(manifest: Manifest) -> pa.Schema:
+    """Return the columns that a manifest declares. Raises CorruptFile for a type that is unknown."""
+    try:
+        return manifest.schema
+    except ValueError as error:
+        raise CorruptFile(manifest.path, f"invalid: {error}", "build and release it again") from error
+
+
+def are_as_declared(files: Iterable[str], paths: Mapping[str, Path], manifest: Path) -> bool:
+    """Say whether files are Parquet files whose columns have the types that the manifest declares."""
+    declared = {field.name: field.type for field in declared_schema(read_manifest(manifest))}
+    for file in files:
+        types = {field.name: field.type for field in pq.read_schema(paths[file])} if file.endswith(".parquet") else {}
+        if any(types.get(name) != kind for name, kind in declared.items()):
+            return False
+    return True
+
+
+def read_table(files: Iterable[str], paths: Mapping[str, Path], schema: pa.Schema) -> pa.Table:
+    """Return the samples of files in their order, with the columns of a schema, that of their manifest.
 
     Parquet files may have more, as the vectors of embedded chunks are, which come along.
     ``paths`` says where each file is, and the images that an ``annotations.json`` names beside it.
     Raises CorruptFile for a file that does not hold those.
     """
-    schema = pa.schema([(name, parse_type(kind)) for name, kind in columns])
     tables = []
     for file in files:
         try:

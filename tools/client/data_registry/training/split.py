@@ -102,6 +102,8 @@ class Split:
     def to_ray(self) -> "ray.data.Dataset":
         """Return the samples as a dataset of Ray, which reads Parquet files where they are.
 
+        Types that Parquet does not have, as times in seconds, are cast, in the memory of this process.
+
         Raises:
             UsageError: Ray Data is not installed.
 
@@ -110,12 +112,14 @@ class Split:
             16000
 
         """
+        from data_registry.training.sample_files import are_as_declared
+
         data = _library("ray.data", "ray[data]")
-        paths = [str(self.paths[file]) for file in self.files]
-        is_parquet = all(file.endswith(".parquet") for file in self.files)
-        dataset: ray.data.Dataset = (
-            data.read_parquet(paths, file_extensions=None) if is_parquet else data.from_arrow(self.to_arrow())
-        )
+        dataset: ray.data.Dataset
+        if not are_as_declared(self.files, self.paths, self._manifest):
+            dataset = data.from_arrow(self.to_arrow())
+        else:
+            dataset = data.read_parquet([str(self.paths[file]) for file in self.files], file_extensions=None)
         return dataset
 
     def to_huggingface(self) -> "datasets.Dataset":

@@ -11,7 +11,7 @@ import yaml
 from data_registry.clone import repository
 from data_registry.git import Git
 from data_registry.stage.errors import UsageError
-from data_registry.stage.options import FILE, talk
+from data_registry.stage.options import FILE
 from registry.batches import Failures
 
 from cluster.github.outcome import as_markdown
@@ -45,7 +45,6 @@ github = functools.partial(click.option, show_envvar=True, default="")
 @SUMMARY
 @click.option("--timeout", type=click.FloatRange(0), default=360, show_default=True, help="Minutes to wait at most.")
 @click.option("--poll-interval", type=click.FloatRange(0), default=10, show_default=True, help="Seconds between polls.")
-@talk
 def submit(
     pipeline: str,
     inputs: str,
@@ -85,7 +84,6 @@ def submit(
 @click.option("--file", "path", type=FILE, help="As in this file.")
 @click.option("--missing", is_flag=True, help="Only list, as JSON, the images that the registry does not have yet.")
 @click.option("--apply", "applied", is_flag=True, help="Apply it to KUBE_CONFIG's or kubectl's current cluster.")
-@talk
 def pins_command(registry: str, local: bool, path: Path | None, missing: bool, applied: bool) -> None:
     """Print the ConfigMap registry-images: the images of data/images.yaml, which templates use.
 
@@ -110,7 +108,6 @@ def pins_command(registry: str, local: bool, path: Path | None, missing: bool, a
 @click.command()
 @click.option("--base", envvar="BASE", show_envvar=True, default="origin/main", show_default=True, help="Commit.")
 @SUMMARY
-@talk
 def review(base: str, summary: Path | None) -> None:
     """Compare each dataset that differs from a commit with its last release, as Markdown for a pull request.
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 from data_registry.clone import repository
-from data_registry.stage.options import talk
 
 from cluster.commands.github import RENAMING
 from cluster.kubectl import chosen_context
@@ -33,7 +32,6 @@ def minikube() -> None:
     default="",
     help="Registry that the cluster pulls images from; without it, they are loaded into minikube.",
 )
-@talk
 def apply(manifests: Path | None, registry: str) -> None:
     """Install the working tree: images, manifests, templates; list the Secrets that the cluster lacks.
 
@@ -50,7 +48,6 @@ def apply(manifests: Path | None, registry: str) -> None:
 
 
 @minikube.command()
-@talk
 def forward() -> None:
     """Forward ports of this machine to MinIO, pgvector and MLflow in the cluster, until Ctrl-C.
 
@@ -87,7 +84,6 @@ def forward() -> None:
     show_default=True,
     help="Name of the DVC remote.",
 )
-@talk
 def smoke(force: bool, timeout: float, poll_interval: float, remote: str) -> None:
     """Run the pipeline of wine-quality in the cluster, and verify every byte of its release.
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from data_registry.stage.options import talk
 from registry.options import REMOTE
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -40,7 +39,6 @@ def argo() -> None:
 @REMOTE
 @WORKSPACE
 @OUT
-@talk
 def plan(
     name: str,
     digest: str,
@@ -71,7 +69,6 @@ def plan(
 @argo.command()
 @click.argument("stage")
 @WORKSPACE
-@talk
 def clean(stage: str, workspace: Path) -> None:
     """Remove the outputs of STAGE, and any other file that a failed attempt has left.
 
@@ -94,7 +91,6 @@ def clean(stage: str, workspace: Path) -> None:
 @REMOTE
 @WORKSPACE
 @OUT
-@talk
 def publish(bump: str, automated: str, uid: str, push_url: str, remote: str, workspace: Path, out: Path) -> None:
     """Release the outputs of the stages, unless they are released already.
 
@@ -116,7 +112,6 @@ def publish(bump: str, automated: str, uid: str, push_url: str, remote: str, wor
 @click.option("--workflow", envvar="ARGO_WORKFLOW_NAME", show_envvar=True, default="")
 @click.option("--status", envvar="ARGO_WORKFLOW_STATUS", show_envvar=True, default="")
 @click.option("--failures", envvar="ARGO_WORKFLOW_FAILURES", show_envvar=True, default="")
-@talk
 def report(name: str, workflow: str, status: str, failures: str) -> None:
     """Print how the workflow ended, and the steps that failed.
 

@@ -12,7 +12,7 @@ from data_registry.git_settings import elsewhere
 from data_registry.releases.completeness import report_gaps
 from data_registry.releases.release import Release
 from data_registry.releases.versions import released
-from data_registry.stage.errors import StageError
+from data_registry.stage.errors import ChildFailed, StageError
 from data_registry.store.manifests import NAME
 from registry.compare.diff import as_markdown
 from registry.compare.matching import compare
@@ -22,14 +22,6 @@ from registry.repair.rebuild import rebuilt
 from cluster.github.request import changed_datasets
 
 log = logging.getLogger(__name__)
-
-
-class BuildFailed(StageError):
-    """A build failed; its exit code is passed on."""
-
-    def __init__(self, dataset: Dataset, code: int) -> None:
-        self.code = code
-        super().__init__(dataset.name, f"build failed with exit {code}", "see its error above")
 
 
 def review(root: Path, base: str) -> Iterator[tuple[str, StageError | None]]:
@@ -58,7 +50,7 @@ def _comparison(dataset: Dataset, root: Path) -> str:
     command = [str(root / "tools" / "run"), "registry", "dataset", dataset.name]
     done = subprocess.run(command, cwd=root, env={**elsewhere(os.environ), "SOURCE": "upstream"}, stdout=sys.stderr)
     if done.returncode:
-        raise BuildFailed(dataset, done.returncode if done.returncode > 0 else 128 - done.returncode)
+        raise ChildFailed(dataset.name, "build", done.returncode)
     if not versions:
         return f"### {dataset.name}\n\nBuilt; there is no release to compare it with yet."
     release = Release(git, dataset.name, versions[-1])

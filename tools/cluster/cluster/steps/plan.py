@@ -16,7 +16,9 @@ from data_registry.releases.versions import released
 from data_registry.stage.errors import InputMissing, NetworkFailed, ReleaseRefused, UsageError
 from data_registry.store.protocol import Absent, Store
 from data_registry.store.remote import open_store
+from registry.build.copies import FETCHER, check_local_files, store_copies
 from registry.build.pipeline import dvc_repository
+from registry.build.source_list import SOURCES, read_rows
 from registry.datasets import WORKSPACE, Dataset, find_datasets
 from registry.index.parent import get_parent, read_settings
 from registry.release.numbering import FIRST
@@ -44,7 +46,8 @@ def make_plan(
 
     ``name`` is the dataset, ``template`` the digest of the stages in its template. A stage runs where DVC finds it
     stale, with ``force``, where the remote lacks an output of it, and after any stage that runs. The stage ``registry``
-    runs here, as it needs git. A second run starts over.
+    runs here, as it needs git. Where ``fetcher`` runs, the raw files that the remote has are stored for it.
+    A second run starts over.
     Raises NetworkFailed where git cannot fetch, ReleaseRefused for a stale template or a revision that is not on the
     branch of releases, UsageError for parameters that do not fit the dataset.
     """
@@ -80,6 +83,8 @@ def make_plan(
         if stage.name == REGISTRY and REGISTRY in run:
             clean(workspace, REGISTRY)
             _get_parent(stage, dataset, root, remote)
+    if FETCHER in run:
+        _store_sources(dataset, root, remote)
     return plan
 
 
@@ -171,6 +176,20 @@ def _fetch_others(dataset: Dataset, root: Path, remote: str, stages: list[Stage]
         remotes.pull(dataset, root, remote, others)
     with dvc_repository(root) as repo:
         return run | _stale(repo, dataset)
+
+
+def _store_sources(dataset: Dataset, root: Path, remote: str) -> None:
+    """Store the raw files that the remote has for the pod of ``fetcher``, which may not read the remote itself.
+
+    Raises InputMissing for a file without a public address that is not there, NetworkFailed where the remote fails.
+    """
+    sources = dataset.folder / SOURCES
+    copied = store_copies(dataset, root, remote, read_rows(sources.read_bytes()) if sources.is_file() else [])
+    check_local_files(dataset, remote, copied)
+    if copied.failure:
+        log.warning("%s: %s", copied.failure.where, copied.failure.what)
+    if copied.rows:
+        log.info("%s: %s", FETCHER, copied)
 
 
 def _get_parent(stage: Stage, dataset: Dataset, root: Path, remote: str) -> None:

@@ -30,9 +30,8 @@ def publish(workspace: Workspace, remote: str, bump: str, push_url: str = "", no
     try:
         git("fetch", "-q", "--tags", "origin")
     except GitFailed as error:
-        raise NetworkFailed(
-            "git remote origin", error.what, error.cure or "check the network, then run again"
-        ) from error
+        fix = error.cure or "check the network, then run again"
+        raise NetworkFailed("git remote origin", error.what, fix) from error
     clean(workspace)
     _restore_lock(git, plan)
     _commit(dataset, root, plan.run)

@@ -11,6 +11,7 @@ from pathlib import Path
 from data_registry.git import Git
 from data_registry.stage.errors import CorruptFile, InputMissing, PolicyViolation
 from data_registry.stage.foreign import read_bytes, read_json
+from registry.build.local_files import STORAGE
 from registry.datasets import Dataset, find_datasets
 
 SPECIAL = "expected a regular file or folder"
@@ -82,7 +83,8 @@ def clean(workspace: Workspace, stage: str = "") -> list[str]:
     for parent in sorted({parent for path in others for parent in Path(path).parents}):
         if (workspace.clone / folder / parent).is_symlink():  # git would remove it, and the outputs with it
             raise _refusal(f"{folder}/{parent}", SPECIAL)
-    excluded = [word for path in others for word in ("-e", f"/{folder}/{path}")]
+    outputs = [*others, STORAGE] if stage else others  # which the step plan has filled for the stages
+    excluded = [word for path in outputs for word in ("-e", f"/{folder}/{path}")]
     removed = git("clean", "-xdff", *excluded, "--", folder).splitlines()
     for path in set(plan.outputs.get(stage, ())) & set(plan.in_git):
         (workspace.clone / folder / path).unlink(missing_ok=True)
