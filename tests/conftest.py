@@ -26,7 +26,10 @@ def has_engine() -> bool:
 
 
 # Files whose tests take minutes begin first, so that the processes which share the work end at about the same time.
-FIRST = ("e2e", "integration", "faults", "worlds", "repo", "contract", "unit/chunk_embed", "unit/registry", "unit")
+FIRST = (
+    *("faults/test_push_pull.py", "e2e", "integration", "faults", "worlds", "repo", "contract"),
+    *("unit/chunk_embed", "unit/registry", "unit"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -95,7 +95,7 @@ def test_the_data_reads_back_as_its_samples(name: str, host) -> None:
     chosen = table.filter(pc.equal(table["split"], table["split"][-1]))
     files = list(dict.fromkeys(chosen["file"].to_pylist()))
     paths = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
-    read = read_table(files, paths, manifest.columns)
+    read = read_table(files, paths, manifest.schema)
     hashes = [digest.tobytes() for batch in read.to_batches() for digest in digests(encode(batch))]
     assert hashes == chosen["content_hash"].to_pylist()
 

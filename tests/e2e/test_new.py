@@ -55,3 +55,39 @@ def test_it_takes_no_name_twice_and_no_other_kind(clone: Path, root: Path) -> No
         refused = make(clone, root, "new", *arguments)
         assert refused.returncode == 2 and message in refused.stderr
     assert not (clone / "data/x").exists()
+
+
+def test_a_dataset_from_a_file_is_guessed_built_and_corrected(clone: Path, root: Path, tmp_path: Path) -> None:
+    source = tmp_path / "reviews.csv"
+    rows = "".join(
+        f'{number},{number % 5 + 1},"good, {number}",{"pos" if number % 2 else "neg"}\n' for number in range(60)
+    )
+    source.write_text(f"id,stars,text,label\n{rows}")
+    made = make(clone, root, "new", "DS=reviews", f"FROM={source}")
+    assert made.returncode == 0 and "60 rows, 4 features" in made.stdout, made.stderr
+    assert "To fill in before a release: params.yaml, dataset.title, dataset.description" in made.stdout
+    folder = clone / "data" / "reviews"
+    text = (folder / "params.yaml").read_text()
+    assert "- {name: stars, type: int64} # all 60 values are integers, 1 to 5" in text
+    params = yaml.safe_load(text)
+    assert params["dataset"]["columns"][3]["classes"] == ["neg", "pos"] and params["parquetizer"]["key"] == ["id"]
+    assert str(tmp_path) not in text, "a path of one's own stays one's own"
+    assert not any(name in git(clone, "ls-files", "--others", "--exclude-standard") for name in ("/raw/", ".parquet"))
+    (folder / "params.yaml").write_text(text.replace("name: text, type: string", "name: text, type: float64"))
+    contradicted = make(clone, root, "dataset", "DS=reviews")
+    assert contradicted.returncode == 2 and "raw/reviews.csv:2: text: expected" in contradicted.stderr
+    (folder / "params.yaml").write_text(text)
+    again = make(clone, root, "dataset", "DS=reviews")
+    assert again.returncode == 0, again.stderr
+
+
+def test_what_cannot_be_guessed_leaves_no_folder(clone: Path, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,y,z\n1,2,3\n")
+    refused = make(clone, root, "new", "DS=several", f"FROM={tmp_path}")
+    assert refused.returncode == 2 and "columns delimited by ','" in refused.stderr
+    refused = make(clone, root, "new", "DS=several", f"FROM={tmp_path / 'c.csv'}")
+    assert refused.returncode == 2 and "c.csv not found" in refused.stderr
+    refused = make(clone, root, "new", "DS=several", f"FROM={tmp_path / 'a.csv'}", "KIND=table")
+    assert refused.returncode == 2 and "error: KIND: given together with FROM" in refused.stderr
+    assert not (clone / "data" / "several").exists()

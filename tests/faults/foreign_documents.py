@@ -67,6 +67,7 @@ SELECTION = {
     **{"how": "all", "samples": 3, "sha256": HASH},
 }
 FAILURES = [{"displayName": "fetcher", "templateName": "fetcher", "message": "exit code 12", "phase": "Failed"}]
+TYPE = 'list<struct<role: string, "a, b": decimal(10, 2), at: timestamp[us, UTC], scan: image, ids: list<int8>>>'
 COLUMNS = [["text", "string"], ["label", "int64"], ["image", "list<item: list<item: uint8>>"]]
 LISTED = [{"md5": HASH[:32], "relpath": "a.csv"}, {"md5": HASH[:32], "relpath": "sub/b \u00e9.csv"}]
 CONFIG = {

@@ -1,5 +1,6 @@
 """How damaged bytes are fed to a reader, where it does not take them as they are."""
 
+import base64
 import hashlib
 import json
 import tempfile
@@ -14,17 +15,16 @@ from catalog.readme import as_html, front_matter
 from data_registry.documents import read_lock, read_metadata
 from data_registry.git import Git
 from data_registry.releases.release import Output
-from data_registry.samples import Manifest, ManifestWriter, check_manifest
+from data_registry.samples import Manifest, ManifestWriter, check_manifest, parse_type
 from data_registry.stage.errors import VerificationFailed
 from data_registry.stage.redaction import one_line, printable, safe_url
 from data_registry.store.folder import FolderStore
 from data_registry.store.objects import read_list
 from data_registry.store.protocol import object_path
 from data_registry.store.remote import open_store
-from data_registry.training.arrow_types import parse_type
 from data_registry.training.sample_files import read_table
 from data_registry.training.selection import IDS, Selection, digest, read_selection, write_selection
-from faults.foreign_documents import COLUMNS, HASH, METADATA
+from faults.foreign_documents import COLUMNS, HASH, METADATA, TYPE
 from registry.compare.drift import drift
 from registry.lineage.query import Query, names_in
 from registry.lineage.show import Description, as_text
@@ -99,8 +99,21 @@ def footer(content: bytes) -> None:
     table = pq.read_table(pa.BufferReader(manifest()))
     path = folder() / "described.parquet"
     pq.write_table(table.replace_schema_metadata({b"data-registry": content}), path)
-    for _, kind in check_manifest(path).columns:
-        parse_type(kind)
+    _ = check_manifest(path).schema
+
+
+def schema_in_footer(content: bytes) -> None:
+    """Read a manifest whose serialized schema is the document."""
+    columns = [[field.name, str(field.type)] for field in pa.ipc.read_schema(pa.py_buffer(serialized()))]
+    described = {"columns": columns, "key": ["0"], "files": {}, "schema": base64.b64encode(content).decode()}
+    footer(json.dumps(described).encode())
+
+
+def serialized() -> bytes:
+    """Return an Arrow schema as the footers of manifests have it."""
+    kinds = [parse_type(TYPE), pa.timestamp("ns", "UTC"), pa.dictionary(pa.int8(), pa.string())]
+    fields = [pa.field(str(number), kind) for number, kind in enumerate(kinds)]
+    return bytes(pa.schema(fields, {"huggingface": "{}"}).serialize())
 
 
 @cache
@@ -149,5 +162,6 @@ def annotations(content: bytes) -> None:
     """Read the samples of a released annotations.json, whose images are there."""
     path = folder() / "annotations.json"
     path.write_bytes(content)
-    columns = [["image", "binary"], ["conversations", "list<element: struct<from: string, value: string>>"]]
-    read_table(["train/annotations.json"], {"train/annotations.json": path, "train/images/1.jpg": path}, columns)
+    turns = parse_type("list<struct<from: string, value: string>>")
+    schema = pa.schema([("image", pa.binary()), ("conversations", turns)])
+    read_table(["train/annotations.json"], {"train/annotations.json": path, "train/images/1.jpg": path}, schema)

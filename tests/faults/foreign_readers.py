@@ -10,11 +10,10 @@ from chunk_embed.documents import Release as ParentOfChunks
 from cluster.steps.report import read_failures
 from cluster.steps.workspace import SHAPE as PLAN
 from data_registry.documents import read_stages
-from data_registry.samples import check_manifest
+from data_registry.samples import Column, check_columns, check_manifest, parse_type
 from data_registry.stage.errors import StageError, UsageError, VerificationFailed
 from data_registry.stage.foreign import read_json, read_yaml
 from data_registry.stage.params import section
-from data_registry.training.arrow_types import parse_type
 from faults.foreign_documents import (
     CARD,
     COLUMNS,
@@ -39,6 +38,7 @@ from faults.foreign_documents import (
     SELECTION,
     SETTINGS,
     TAG,
+    TYPE,
 )
 from faults.foreign_feeds import (
     annotations,
@@ -52,7 +52,9 @@ from faults.foreign_feeds import (
     manifest,
     metadata,
     readme,
+    schema_in_footer,
     selection,
+    serialized,
     shown,
     sought,
 )
@@ -121,10 +123,14 @@ READERS = {
     "footer of a manifest": Reader(
         {"columns": COLUMNS, "key": ["text"], "files": {"a": HASH}}, footer, expected=(ValueError,)
     ),
+    "schema in the footer of a manifest": Reader(None, schema_in_footer, serialized(), expected=(ValueError,)),
     "type": Reader(
-        COLUMNS[2][1],
-        lambda text: parse_type(text.decode(errors="replace")),
-        COLUMNS[2][1].encode(),
+        TYPE, lambda text: parse_type(text.decode(errors="replace")), TYPE.encode(), expected=(ValueError,), write=str
+    ),
+    "type of a column": Reader(
+        TYPE,
+        lambda text: check_columns([Column("x", text.decode(errors="replace"))]),
+        TYPE.encode(),
         expected=(ValueError,),
         write=str,
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 LARGE = 20_000  # values of a document that does not grow by factors any more
+LONG = 2_000_000  # characters that one change adds at most, so that the writer keeps within the reader's memory
 VALUES: tuple[Any, ...] = (
     *(
         None,
@@ -76,7 +77,9 @@ def _with_other_node(document: Any, chance: random.Random) -> Any:
     elif kind < 0.45 and isinstance(parent, dict):
         parent[str(chance.choice(VALUES))[:200]] = parent.pop(key)
     elif kind < 0.5 and isinstance(parent, list):
-        parent.extend([parent[key]] * (chance.choice((1, 200)) if len(places) < LARGE else 1))
+        times = chance.choice((1, 200)) if len(places) < LARGE else 1
+        value = json.dumps(parent[key])
+        parent.extend(json.loads(value) for _ in range(min(times, 1 + LONG // len(value))))
     else:
         parent[key] = copy.deepcopy(chance.choice(VALUES))
     return document

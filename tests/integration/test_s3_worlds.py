@@ -113,7 +113,7 @@ def test_hostile_world(server: Server, built: Registry, tmp_path: Path) -> None:
     assert f"localhost:{server.port}" in server.proxy.targets[before:]
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize(("aspect", "choice"), EACH)
 def test_each_setting_alone(server: Server, built: Registry, tmp_path: Path, aspect: str, choice: str) -> None:
     goes_and_comes_back(make_world(server, tmp_path / "home", **{aspect: choice}), built, tmp_path, choice)

@@ -116,7 +116,7 @@ def test_what_only_reads_works_in_a_clone_that_cannot_be_written(plain: World, t
         assert "; fix: run as the owner of this" in line, line
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", SHELLS)
 def test_each_setting_alone(plain: World, name: str) -> None:
     folder = plain.clone / "data" / DATASET

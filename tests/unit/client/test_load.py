@@ -1,9 +1,11 @@
 """A split of a release as its consumers want it, every byte verified."""
 
+import datetime
 import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import git
 from data_registry import load, load_splits
-from data_registry.samples import digests, encode
+from data_registry.samples import Column, digests, encode, schema_of
 from data_registry.samples.manifest import ROWS
 from data_registry.stage.errors import ChecksumMismatch, NetworkFailed, UsageError
 from data_registry.store.manifests import fetch_manifest
 from data_registry.store.protocol import Absent
-from data_registry.training.arrow_types import parse_type, same_type
 from data_registry.training.sample_files import read_table
+from datasets import Audio, Image, List, Value
 from unit.registry.lineage_world import (
     Made,
     World,
@@ -206,38 +208,16 @@ def test_a_library_that_is_missing_is_named(
     assert (error.value.where, error.value.fix) == (module, f"pip install '{package}'")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pa.list_(pa.list_(pa.uint8())),
-        pa.list_(pa.struct([("from", pa.string()), ("value", pa.list_(pa.float64()))])),
-        pa.list_(pa.int8(), 3),
-        pa.large_list(pa.bool_()),
-        *(pa.binary(), pa.binary(5), pa.float32(), pa.float16(), pa.large_string(), pa.null(), pa.struct([])),
-    ],
-    ids=str,
-)
-def test_types_are_read_from_their_text(kind: pa.DataType) -> None:
-    assert parse_type(str(kind)) == kind and same_type(str(kind), str(kind))
-
-
-def test_types_that_are_none_are_refused_and_names_of_items_do_not_matter() -> None:
-    for text in ("", "nope", "list<nope>", "list<item: nope>", "struct<a>", "fixed_size_binary[x]"):
-        with pytest.raises(ValueError):
-            parse_type(text)
-    assert same_type("list<item: int8>", "list<element: int8>") and not same_type("int8", "int16")
-
-
 def test_vectors_come_along_though_no_sample_has_them(tmp_path: Path) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([0.6, 0.8], pa.float32()), 2)
     pq.write_table(pa.table({"id": ["a"], "embedding": vectors}), tmp_path / "x.parquet")
-    found = read_table(["x.parquet"], {"x.parquet": tmp_path / "x.parquet"}, [["id", "string"]])
+    found = read_table(["x.parquet"], {"x.parquet": tmp_path / "x.parquet"}, pa.schema([("id", pa.string())]))
     assert found.column_names == ["id", "embedding"] and found["embedding"].type == vectors.type
 
 
 def test_a_text_of_megabytes_in_a_csv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"text\nshort\n{'word ' * 700_000}\n")
-    found = read_table(["a.csv"], {"a.csv": tmp_path / "a.csv"}, [["text", "string"]])
+    found = read_table(["a.csv"], {"a.csv": tmp_path / "a.csv"}, pa.schema([("text", pa.string())]))
     assert [len(text) for text in found["text"].to_pylist()] == [5, 3_500_000]
 
 
@@ -253,3 +233,84 @@ def test_texts_that_a_csv_file_lacks_are_those_of_the_manifest(tmp_path: Path) -
     split = load("odd", repo=str(world.root))
     assert split.to_arrow().to_pylist() == batch.to_pylist()
     assert split.to_huggingface().to_list() == batch.to_pylist()
+
+
+TYPED: dict[str, Any] = {
+    "date": datetime.date(2024, 2, 29),
+    "timestamp[s]": datetime.datetime(1, 2, 3),
+    "timestamp[ms, Europe/Berlin]": datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC),
+    "timestamp[us, UTC]": datetime.datetime(2024, 2, 29, 12, 0, 0, 1, tzinfo=datetime.UTC),
+    "timestamp[ns]": datetime.datetime(2024, 2, 29, 12, 0, 0, 1),
+    "time[s]": datetime.time(1, 2, 3),
+    "time[us]": datetime.time(1, 2, 3, 4),
+    "duration[ms]": datetime.timedelta(days=-1, milliseconds=5),
+    "decimal(10, 2)": Decimal("1.50"),
+}
+NESTED: dict[str, Any] = {
+    "decimal(50, 3)": Decimal(-(10**40)),
+    "binary": b"\xff\x00",
+    "list<struct<role: string, content: string>>": [{"role": "user", "content": "Hi!"}, None],
+    'struct<"a, b": list<timestamp[s]>, c: decimal(5, 1)>': {"a, b": [datetime.datetime(2024, 1, 1)], "c": None},
+    "audio": {"bytes": b"RIFF", "path": "a.wav"},
+    "list<image>": [{"bytes": b"\xff\xd8", "path": None}],
+}
+
+
+def typed(values: dict[str, Any], suffix: str) -> Made:
+    """Return a dataset with a column of each type, a value and a null in it."""
+    schema = schema_of([Column(kind, kind) for kind in values])
+    columns = [pa.array([value, None], field.type) for value, field in zip(values.values(), schema, strict=True)]
+    batch = pa.record_batch(columns, schema=schema)
+    content = parquet(batch)
+    if suffix == "csv":
+        texts = [column.cast(pa.string()).to_pylist() for column in columns]
+        content = "\n".join(
+            ",".join(f'"{text}"' if text else "" for text in row) for row in [[*values], *zip(*texts, strict=True)]
+        ).encode()
+    file = f"processed/typed.{suffix}"
+    return Made(schema, [], {file: content}, [("all", file, batch)])
+
+
+@pytest.mark.parametrize(("values", "suffix"), [(TYPED, "csv"), (TYPED | NESTED, "parquet")])
+def test_a_release_with_any_type_loads(values: dict[str, Any], suffix: str, world: World) -> None:
+    made = typed(values, suffix)
+    release = world.release("typed", "1.0.0", made)
+    split = load("typed", "1.0.0")
+    table = split.to_arrow()
+    assert table.schema.equals(made.schema, check_metadata=True) and split.schema == made.schema
+    assert [table.column(name).to_pylist() for name in values] == [
+        made.parts[0][2][name].to_pylist() for name in values
+    ]
+    (batch,) = table.combine_chunks().to_batches()
+    hashes = pq.read_table(fetch_manifest(release))["content_hash"].to_pylist()
+    assert [digest.tobytes() for digest in digests(encode(batch))] == hashes
+    frame = split.to_pandas()
+    assert frame["date"][0] == values["date"] and frame["timestamp[us, UTC]"][0] == values["timestamp[us, UTC]"]
+    assert frame["decimal(10, 2)"][0] == Decimal("1.50") and frame.iloc[1].isna().all()
+    features = split.to_huggingface().features
+    assert features["timestamp[us, UTC]"] == Value("timestamp[us, tz=UTC]")
+    if suffix == "parquet":
+        assert features["audio"] == Audio() and features["list<image>"] == List(Image())
+        turns = "list<struct<role: string, content: string>>"
+        assert features[turns] == List({"role": Value("string"), "content": Value("string")})
+        assert frame[turns][0][0] == {"role": "user", "content": "Hi!"}
+        assert frame["audio"][0] == {"bytes": b"RIFF", "path": "a.wav"}
+
+
+@pytest.mark.extended
+def test_ray_has_the_declared_types(world: World) -> None:
+    """Parquet has no seconds."""
+    made = typed(TYPED | NESTED, "parquet")
+    world.release("typed", "1.0.0", made)
+    program = """
+import ray
+from data_registry import load
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+split = load("typed")
+found = [ray.get(reference) for reference in split.to_ray().to_arrow_refs()]
+assert found[0].cast(split.schema).equals(split.to_arrow()), found
+assert found[0].schema.field("timestamp[s]").type == split.schema.field("timestamp[s]").type
+"""
+    known = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    done = subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

@@ -56,7 +56,7 @@ def test_a_dataset_that_fails_does_not_keep_others_from_being_compared(registry:
     done = review(registry, "--base", "main")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: letters: build failed with exit 1 (1 in all); fix: see its error above"
+        "error: letters: build failed with exit 1 (1 in all); fix: see its error line above"
     )
     assert "### letters\n\nThe comparison failed" in done.stdout
     assert "### pictures 1.0.0 -> this branch" in done.stdout

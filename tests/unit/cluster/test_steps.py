@@ -1,5 +1,6 @@
 """The steps of a workflow, without a cluster: what is planned, cleaned up, refused and released."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -135,6 +136,37 @@ def test_what_is_released_has_nothing_to_do_unless_forced(released: Path) -> Non
     done = CliRunner().invoke(cli, command, env={**environ, "FORCE": "true"})
     assert done.stdout.endswith(": run fetcher, parquetizer, stats\n"), done.output
     assert {path.read_text() for path in out.iterdir()} == {"true"}
+
+
+SOURCES, KEYS = "data/letters/sources.csv", "a\nb\nc"
+
+
+def pin(world: Path, *rows: tuple[str, str, str]) -> None:
+    """List files of these names, URLs and contents in sources.csv, and push it."""
+    lines = [f"{name},{url},{hashlib.sha256(text.encode()).hexdigest()},{len(text)}\n" for name, url, text in rows]
+    write(world / "clone" / SOURCES, "name,url,sha256,bytes\n" + "".join(lines))
+    push(world / "clone")
+
+
+def test_the_pod_of_fetcher_finds_what_the_remote_has_of_its_files(released: Path) -> None:
+    """It may not read the remote: those without a public address, and those that upstream may have lost."""
+    url = f"registry:{hashlib.sha256(KEYS.encode()).hexdigest()}"
+    pin(released, ("keys.txt", url, KEYS), ("new", "https://host.invalid/new", "new"))
+    workspace, storage = Workspace(released), released / LETTERS / ".sources"
+    planned = plan(released)
+    assert planned.run == ALL
+    assert [path.read_text() for path in storage.iterdir()] == [KEYS]
+    for stage in ("fetcher", "fetcher", "parquetizer"):  # a second attempt needs them too
+        clean(workspace, stage)
+        assert len(list(storage.iterdir())) == 1
+    clean(workspace)
+    assert not storage.exists()
+
+
+def test_a_file_without_a_public_address_must_be_on_the_remote(released: Path) -> None:
+    pin(released, ("mine.csv", f"registry:{hashlib.sha256(b'mine').hexdigest()}", "mine"))
+    message = f"{SOURCES}: mine.csv not in this clone, nor in the raw files on local; fix: make push DS=letters where"
+    refused(10, message, lambda: plan(released))
 
 
 def test_what_was_built_but_never_released_is_published(released: Path) -> None:

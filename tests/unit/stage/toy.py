@@ -12,7 +12,7 @@ import click
 from stage import progress as stage_progress
 from stage.command import Tool
 from stage.errors import BadRows
-from stage.options import params_file, settings, talk
+from stage.options import params_file, settings
 from stage.output import replacing, replacing_folder
 from stage.params import build, section
 
@@ -56,7 +56,6 @@ tool = Tool("toy", help="Do what a test wants.")
 @click.argument("output")
 @click.option("--rows", type=int, default=1, envvar="TOY_ROWS")
 @settings("toy", "rows")
-@talk
 def make(output: str, rows: int) -> Made:
     """Return a result."""
     return Made(output, rows)
@@ -64,7 +63,6 @@ def make(output: str, rows: int) -> Made:
 
 @tool.command()
 @params_file("toy")
-@talk
 def plan(params: Path) -> Made:
     """Read a section into a dataclass."""
     return Made("plan", build(Plan, section(params, "toy"), f"{params} toy").rows)
@@ -72,14 +70,12 @@ def plan(params: Path) -> Made:
 
 @tool.command("break")
 @click.argument("how")
-@talk
 def break_(how: str) -> Made:
     """Fail."""
     raise FAILURES[how]
 
 
 @tool.command()
-@talk
 def nothing() -> None:
     """Return nothing."""
 
@@ -99,7 +95,6 @@ def hold(folder: Path) -> None:
 @click.argument("every", type=float)
 @click.argument("total", type=int, default=4)
 @click.option("--label", default="counting")
-@talk
 def work(every: float, total: int, label: str) -> None:
     """Report progress."""
     with (
