@@ -6,9 +6,12 @@ import zipfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
+from parquetizer.cli import cli
 from parquetizer.inspect.inspection import inspect_raw
 from parquetizer.inspect.proposal import Proposal
 from stage.errors import StageError
@@ -28,6 +31,21 @@ def types(proposal: Proposal) -> dict[str, str]:
 
 def settings(proposal: Proposal) -> dict[str, object]:
     return {key: value for key, value in proposal.parquetizer.items() if key not in {"format", "inputs"}}
+
+
+def built(raw: Path, proposal: Proposal) -> dict[str, int]:
+    """Return the rows of each split, or of the table, as they are built from what was proposed."""
+    names = ("name", "type", "format", "classes")
+    columns = [{name: getattr(column, name) for name in names if getattr(column, name)} for column in proposal.columns]
+    folder = raw.with_name(f"{raw.name}-built")
+    folder.mkdir()
+    params = folder / "params.yaml"
+    params.write_text(json.dumps({"dataset": {"columns": columns}, "parquetizer": proposal.parquetizer}))
+    output = folder / ("processed" if proposal.splits else "all.parquet")
+    arguments = ["table", "--params", str(params), str(raw), str(output), str(folder / "samples.parquet")]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.stderr
+    return {file.stem: pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet") if file.stem != "samples"}
 
 
 ROWS = {
@@ -113,10 +131,10 @@ def test_labels_splits_and_key(tmp_path: Path) -> None:
     files = {"train.csv": f"id,text,label\n{rows}", "test.csv": "id,text,label\n60,text 60,ham\n61,text 61,spam\n"}
     proposal = proposed(tmp_path, **files)
     assert proposal.splits == ("train", "test") and proposal.rows == 62
-    assert {one["file"]: one["split"] for one in proposal.parquetizer["inputs"]} == {
-        "train.csv": "train",
-        "test.csv": "test",
-    }
+    assert proposal.parquetizer["inputs"] == [
+        {"file": "train.csv", "split": "train"},  # first, so that samples of test that are in train are leaks into test
+        {"file": "test.csv", "split": "test"},
+    ]
     assert proposal.columns[2].classes == ("ham", "spam") and proposal.parquetizer["key"] == ["id"]
 
 
@@ -124,6 +142,39 @@ def test_a_split_column(tmp_path: Path) -> None:
     rows = "".join(f"{number},{'train' if number % 3 else 'test'}\n" for number in range(60))
     proposal = proposed(tmp_path, **{"a.csv": f"n,split\n{rows}"})
     assert proposal.parquetizer["split-column"] == "split" and set(proposal.splits) == {"train", "test"}
+    assert types(proposal) == {"n": "int64"} and "would be a feature" in proposal.reasons["split-column"]
+    assert built(tmp_path, proposal) == {"train": 40, "test": 20}
+
+
+def test_a_split_column_that_has_to_be_read_is_kept(tmp_path: Path) -> None:
+    for name, header, row in (("key", "id", "{}"), ("position", "x,x", "{}.5,1")):
+        rows = "".join(f"{split},{row.format(n)}\n" for n in range(60) for split in ("train", "test"))
+        proposal = proposed(tmp_path / name, **{"a.csv": f"split,{header}\n{rows}"})
+        assert "split" in types(proposal) and name in proposal.reasons["split-column"]
+        built(tmp_path / name, proposal)
+
+
+VISITS = [{"visit": f"v{n}", "patient_id": f"p{n % 30}", "score": n / 4} for n in range(90)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_groups_are_a_comment(kind: str, tmp_path: Path) -> None:
+    write = pa.csv.write_csv if kind == "csv" else pq.write_table
+
+    def reason(rows: list[dict[str, object]], name: str) -> str:
+        (tmp_path / name).mkdir()
+        write(pa.Table.from_pylist(rows), tmp_path / name / f"a.{kind}")
+        proposal = inspect_raw(tmp_path / name)
+        assert "group" not in proposal.parquetizer
+        return proposal.reasons.get("group", "")
+
+    assert reason(VISITS, "many").startswith("[patient_id] # 30 values in 90 rows: ")
+    assert not reason([{**row, "patient_id": "p1"} for row in VISITS], "one value")
+    assert not reason([{**row, "patient_id": row["visit"]} for row in VISITS], "unique")
+    assert not reason([{**row, "patient_id": row["patient_id"] if n else None} for n, row in enumerate(VISITS)], "null")
+    assert not reason([{**row, "split": ("train", "test")[n % 2]} for n, row in enumerate(VISITS)], "with splits")
+    renamed = [{"visit": row["visit"], "colour": row["patient_id"]} for row in VISITS]
+    assert not reason(renamed, "another name")
 
 
 def test_labels_without_a_header(tmp_path: Path) -> None:
@@ -142,8 +193,8 @@ def test_compressed_and_in_an_archive(tmp_path: Path) -> None:
             archive.writestr(f"{split}/part.csv", "x,y\n1,a\n2,b\n")
     proposal = inspect_raw(tmp_path)
     assert proposal.parquetizer["inputs"] == [
-        {"file": "a.zip", "members": "test/part.csv", "split": "test"},
         {"file": "a.zip", "members": "train/part.csv", "split": "train"},
+        {"file": "a.zip", "members": "test/part.csv", "split": "test"},
     ]
 
 

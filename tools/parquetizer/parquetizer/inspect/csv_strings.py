@@ -11,6 +11,7 @@ from stage.redaction import listed
 
 from parquetizer.formats.csv_dialect import CsvDialect
 from parquetizer.formats.csv_input import read_csv
+from parquetizer.inspect.groups import GroupFinder
 from parquetizer.inspect.header import NUMBER, is_header, type_of
 from parquetizer.inspect.keys import KeyFinder, choose_key
 from parquetizer.inspect.raw_items import Items
@@ -30,6 +31,7 @@ class CsvStrings:
         self._first: list[list[str]] = []
         self._recurring = [False] * fields  # whether the value of the first row is in others
         self._keys = KeyFinder()
+        self.groups = GroupFinder()
         self.columns = [StringFacts() for _ in range(fields)]
         self.empty_rows = 0
         for file in files.files():
@@ -56,6 +58,7 @@ class CsvStrings:
             self.columns[number].add(column)
             if not self._recurring[number]:
                 self._recurring[number] = bool(pc.any(pc.equal(column, self._first[0][number])).as_py())
+        self.groups.add(dict(zip(self._first[0], columns, strict=True)))
         self._keys.add({str(number): column for number, column in enumerate(columns) if self._may_be_key(number)})
 
     def _may_be_key(self, number: int) -> bool:

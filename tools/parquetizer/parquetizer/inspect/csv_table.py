@@ -70,6 +70,7 @@ def inspect_csv(files: Items) -> Table:
         {key: reason for key, reason in {**reasons, **typed.reasons}.items() if key in {*settings, "header", "key"}},
         split,
         tuple(strings_of.get(split, ())),
+        strings.groups.group() if has_header else "",
     )
 
 

@@ -82,7 +82,8 @@ def _unique_sets(batch: Mapping[str, pa.Array]) -> list[tuple[str, ...]]:
 
 
 def _codes(column: pa.Array) -> npt.NDArray[np.int64]:
-    return column.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+    codes: npt.NDArray[np.int64] = column.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
 
 
 def _distinct(codes: npt.NDArray[np.int64]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from parquetizer.inspect.labels import SPLITS
+from parquetizer.inspect.labels import SPLIT_ORDER, SPLITS
 from parquetizer.inspect.proposal import Proposal, ProposedColumn
 from parquetizer.inspect.raw_items import Item, Items
 from parquetizer.inspect.tables import READERS
@@ -20,8 +20,8 @@ def inspect_media(raw: Path, items: Sequence[Item], media: str) -> Proposal:
     files = [item for item in items if item.kind == media]
     root = _common_root([item.path for item in files])
     below = [item.path.removeprefix(root).split("/") for item in files]
-    splits = list(dict.fromkeys(parts[0] for parts in below if len(parts) > 1))
-    has_splits = len(splits) > 1 and all(split in SPLITS for split in splits) and all(len(parts) > 1 for parts in below)
+    splits = {parts[0] for parts in below if len(parts) > 1}
+    has_splits = len(splits) > 1 and splits <= {*SPLITS} and all(len(parts) > 1 for parts in below)
     folders = [parts[-2] if len(parts) > 1 + has_splits else "" for parts in below]
     settings: dict[str, Any] = {"media": media, "inputs": _inputs(files, root)}
     reasons = {
@@ -47,7 +47,8 @@ def inspect_media(raw: Path, items: Sequence[Item], media: str) -> Proposal:
         reasons["labels"] = f"each file is in the folder of one of {len(classes)} classes"
         what = f"{sizes[0]:,} to {sizes[-1]:,} files of each"
         columns.append(ProposedColumn("label", "int64", what, classes=tuple(classes)))
-    return Proposal("files", len(files), tuple(columns), settings, reasons, tuple(splits) if has_splits else ("train",))
+    names = tuple(sorted(splits, key=lambda split: SPLIT_ORDER.index(SPLITS[split]))) if has_splits else ("train",)
+    return Proposal("files", len(files), tuple(columns), settings, reasons, names)
 
 
 def _inputs(files: Sequence[Item], root: str) -> list[dict[str, str]]:

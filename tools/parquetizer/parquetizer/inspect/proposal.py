@@ -25,6 +25,7 @@ class Table:
     reasons: dict[str, str]
     split_column: str = ""  # that names the split of each row, and its values
     split_values: tuple[str, ...] = ()
+    group: str = ""  # the setting to consider for drawn splits, with the figure that it rests on
 
 
 @dataclasses.dataclass(frozen=True)

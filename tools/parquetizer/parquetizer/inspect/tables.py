@@ -27,6 +27,7 @@ def inspect_tables(files: Items, kind: str) -> Proposal:
     items = files.items
     splits = [split_of(item.path) for item in items]
     has_splits = all(splits) and len({*splits}) > 1
+    columns = table.columns
     reasons = {"format": _by_suffix(items)}
     settings: dict[str, Any] = {"format": kind, "inputs": _inputs(items, splits if has_splits else None)}
     names: list[str] = [name for name in SPLIT_ORDER if name in splits] if has_splits else []
@@ -36,9 +37,18 @@ def inspect_tables(files: Items, kind: str) -> Proposal:
     elif table.split_column:
         names = list(table.split_values)
         settings["split-column"] = table.split_column
-        reasons["split-column"] = f"all of its values are splits: {', '.join(names)}"
+        others = tuple(column for column in columns if column.name != table.split_column)
+        if table.split_column in table.settings.get("key", ()):
+            what = "a column of the samples too, for the key"
+        elif not others or table.settings.get("header") is False:
+            what = "a column of the samples too, as columns are taken by position"
+        else:
+            columns, what = others, "no column of the samples, where it would be a feature, unless added to columns"
+        reasons["split-column"] = f"all of its values are splits: {', '.join(names)}; {what}"
+    elif table.group:
+        reasons["group"] = table.group
     return Proposal(
-        "table", table.rows, table.columns, {**settings, **table.settings}, {**reasons, **table.reasons}, tuple(names)
+        "table", table.rows, columns, {**settings, **table.settings}, {**reasons, **table.reasons}, tuple(names)
     )
 
 
@@ -48,7 +58,10 @@ def _by_suffix(items: Sequence[Item]) -> str:
 
 
 def _inputs(items: Sequence[Item], splits: Sequence[str] | None) -> list[dict[str, str]]:
-    """Return the inputs: each file, or a pattern for many that are beside each other and of one split."""
+    """Return the inputs: each file, or a pattern for many that are beside each other and of one split.
+
+    Inputs of train come first: what test has in common with it is then a leak into test.
+    """
     listed: list[dict[str, str]] = []
     folders: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, item in enumerate(items):
@@ -63,4 +76,4 @@ def _inputs(items: Sequence[Item], splits: Sequence[str] | None) -> list[dict[st
         for path, number in zip(paths, numbers, strict=False):
             one = {"file": archive, "members": path} if archive else {"file": path}
             listed.append(one | ({"split": splits[number]} if splits else {}))
-    return listed
+    return sorted(listed, key=lambda one: SPLIT_ORDER.index(one["split"])) if splits else listed

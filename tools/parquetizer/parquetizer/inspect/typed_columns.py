@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from samples import type_text
 
+from parquetizer.inspect.groups import GroupFinder
 from parquetizer.inspect.keys import KeyFinder, choose_key
 from parquetizer.inspect.labels import classes_of, split_column
 from parquetizer.inspect.proposal import ProposedColumn, Table
@@ -67,6 +68,7 @@ class TypedColumns:
     def __init__(self, schema: pa.Schema) -> None:
         self.facts = {field.name: TypedFacts(field.type) for field in schema}
         self._keys = KeyFinder()
+        self._groups = GroupFinder()
         self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -76,6 +78,7 @@ class TypedColumns:
         self.rows += batch.num_rows
         for name, facts in self.facts.items():
             facts.add(batch[name])
+        self._groups.add({name: batch[name] for name in self.facts})
         self._keys.add({name: batch[name] for name, facts in self.facts.items() if facts.may_be_key})
 
     def table(
@@ -98,4 +101,6 @@ class TypedColumns:
         }
         split = split_column(few)
         settings = {"key": list(key)} if key else {}
-        return Table(self.rows, tuple(columns), settings, {"key": reason}, split, tuple(few.get(split, ())))
+        return Table(
+            self.rows, tuple(columns), settings, {"key": reason}, split, tuple(few.get(split, ())), self._groups.group()
+        )

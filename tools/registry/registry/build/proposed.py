@@ -88,7 +88,7 @@ def params(name: str, source: Source, proposal: dict[str, Any]) -> str:
         else:
             lines.append(f"  {key}: {_flow(value)}{_comment(reasons.get(key, ''))}")
     lines += [
-        f"  #{_comment(f'{key}: {reason}')[3:]}"
+        f"  #{_comment(f'{key}: {reason}')[2:]}"
         for key, reason in reasons.items()
         if key not in proposal["parquetizer"]
     ]
