@@ -190,6 +190,23 @@ def test_a_new_file_is_a_new_row_and_moves_no_sample(first: Clone, world: Path) 
     git(first.folder, "checkout", "-q", "--", "data/reviews")
 
 
+def test_only_the_file_of_a_new_row_is_fetched(second: Clone) -> None:
+    with Scripted().running() as server:
+        for name, at in (("a.csv", 0), ("b.csv", 20)):
+            server.on(f"/{name}", Reply(reviews(at, at + 20).encode()))
+        folder, both = second.folder / "data/grows", ("a.csv", "b.csv")
+        shutil.copytree(second.folder / "data/reviews", folder, ignore=shutil.ignore_patterns("dvc.lock", "*.json"))
+        for names in (both[:1], both):
+            inputs = ", ".join(f"{{file: {name}}}" for name in names)
+            upstream = "".join(f"    {name}: ['{server.url}/{name}']\n" for name in names)
+            params = PARAMS.replace("inputs: []", f"inputs: [{inputs}]").replace("reviews", "grows")
+            (folder / "params.yaml").write_text(f"{params}upstream:\n  kind: urls\n  files:\n{upstream}")
+            second.make("refresh", "DS=grows", FETCH_TRUST=server.origin)
+            server.seen.clear()
+            second.make("dataset", "DS=grows", "SOURCE=upstream", FETCH_TRUST=server.origin)
+            assert [request.path for request in server.seen] == [f"/{names[-1]}"]
+
+
 def test_release_is_rebuilt_when_its_upstream_has_gone(first: Clone, second: Clone, world: Path) -> None:
     """Of three files one is still there, one is deleted, and one is on a host that no longer answers."""
     with Scripted().running() as server:

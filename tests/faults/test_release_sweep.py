@@ -26,6 +26,7 @@ cli()
 # Killed before each of these: every start of git, and every step of a write.
 CALLS = ("vfork", "rename", "fsync", "openat")
 MORE = (*ROWS, ("d", 4))
+PARTS = 4  # of the sweep over all steps, which run side by side
 RACES = 100
 
 
@@ -143,8 +144,11 @@ def test_a_release_that_is_killed_is_finished_by_the_next_run(
 @needs_strace
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [KILL, *DISK])
-def test_a_fault_at_each_step_leaves_no_tag_that_cannot_be_verified(fault: str, template: Path, tmp_path: Path) -> None:
-    for call, number in points(template, tmp_path, CALLS):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_fault_at_each_step_leaves_no_tag_that_cannot_be_verified(
+    part: int, fault: str, template: Path, tmp_path: Path
+) -> None:
+    for call, number in points(template, tmp_path, CALLS)[part::PARTS]:
         if call == "vfork" and fault != KILL:
             continue  # git that cannot be started is no full disk
         inject(template, tmp_path, call, number, fault)

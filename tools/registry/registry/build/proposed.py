@@ -27,7 +27,7 @@ stages:
     cmd: ../../tools/run fetcher fetch --params params.yaml sources.csv raw
     deps: [sources.csv]
     params: [fetcher, ../images.yaml: [images.fetcher]]
-    outs: [raw]
+    outs: [raw: {persist: true}]
 """
 STAGES = """\
   parquetizer:
