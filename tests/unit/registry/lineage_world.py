@@ -58,6 +58,10 @@ class World:
     def release(self, name: str, version: str, made: Made, **metadata: Any) -> Release:
         """Build a dataset in the clone, put its objects into the store, commit and tag it."""
         self.build(name, made, **metadata)
+        return self.tag(name, version)
+
+    def tag(self, name: str, version: str) -> Release:
+        """Commit and tag a dataset as it is."""
         git(self.root, "add", "-A")
         git(self.root, "commit", "-q", "--allow-empty", "-m", f"{name} {version}")
         found = json.loads((self.root / "data" / name / "metadata.json").read_text())["logical_hash"]
@@ -93,16 +97,20 @@ class World:
             **more,
         }
         (folder / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
-        outs = [self._folder(folder, each) for each in made.folders]
         alone = [path for path in made.files if not path.startswith(tuple(f"{each}/" for each in made.folders))]
+        self.lock(folder, alone, made.folders)
+        return folder
+
+    def lock(self, folder: Path, alone: list[str], folders: tuple[str, ...] = ()) -> None:
+        """Write dvc.yaml and dvc.lock of a built dataset; the objects of its files and folders go into the store."""
+        outs = [self._folder(folder, each) for each in folders]
         outs += [self._file(folder, path) for path in [*alone, "samples.parquet", "metadata.json"]]
         stage = {"cmd": "true", "outs": [each["path"] for each in outs]}
         (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"make": stage}}))
         locked = {"schema": "2.0", "stages": {"make": {"cmd": "true", "outs": outs}}}
         (folder / "dvc.lock").write_text(yaml.safe_dump(locked))
-        ignored = [f"/{each}" for each in [*made.folders, *alone, "samples.parquet"]]
+        ignored = [f"/{each}" for each in [*folders, *alone, "samples.parquet"]]
         (folder / ".gitignore").write_text("\n".join(ignored) + "\n")
-        return folder
 
     def object(self, md5: str) -> Path:
         return self.store / "files" / "md5" / md5[:2] / md5[2:]

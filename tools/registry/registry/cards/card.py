@@ -9,7 +9,7 @@ from data_registry.stage.errors import UsageError
 from data_registry.stage.output import replacing
 
 from registry.cards.description import Description, describe, is_url
-from registry.cards.features import arrow_type, feature
+from registry.cards.features import arrow_field, feature
 from registry.cards.front_matter import with_block
 from registry.cards.licences import HUB, spdx_id
 from registry.datasets import Dataset
@@ -70,7 +70,7 @@ def keys_of(about: Description) -> dict[str, Any]:
 
 def _csv(about: Description) -> dict[str, Any]:
     """Return the options for CSV files with texts: "None" and "NA" are texts, only numbers can be null."""
-    numbers = [column.name for column in about.columns if not pa.types.is_string(arrow_type(column))]
+    numbers = [column.name for column in about.columns if not pa.types.is_string(arrow_field(column).type)]
     if len(numbers) == len(about.columns) or not all(file.path.endswith(".csv") for file in about.files):
         return {}
     return {"keep_default_na": False, **({"na_values": {name: [""] for name in numbers}} if numbers else {})}

@@ -3,20 +3,28 @@
 from typing import Any
 
 import pyarrow as pa
-from data_registry.samples import Column, parse_type
+from data_registry.samples import Column
+from data_registry.samples.arrow_types import is_list, media_field, media_of
+from data_registry.samples.huggingface import NAMES
 
-# Types that datasets names differently than Arrow does.
-NAMES = {"halffloat": "float16", "float": "float32", "double": "float64", "date32[day]": "date32"}
+DATA_TYPES = (
+    (pa.types.is_boolean, "sc:Boolean"),
+    (pa.types.is_integer, "sc:Integer"),
+    (pa.types.is_floating, "sc:Float"),
+    (pa.types.is_decimal, "sc:Float"),  # mlcroissant gives a float: it has no type for decimals
+    (pa.types.is_timestamp, "sc:DateTime"),
+    (pa.types.is_date, "sc:Date"),
+    (pa.types.is_time, "sc:Time"),
+)
+MEDIA = {"image": "sc:ImageObject", "audio": "sc:AudioObject"}
 
 
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type of a column; of images that are ``jpeg``, that of the names of their files."""
-    if column.shape:
-        return column.arrow
+def arrow_field(column: Column) -> pa.Field:
+    """Return a column as a field that knows images and audio; images that are ``jpeg`` are the names of their files."""
     try:
-        return parse_type(column.type)
+        return media_field(column.name, column.arrow, column.type)
     except ValueError:
-        return pa.string()
+        return pa.field(column.name, pa.string())
 
 
 def feature(column: Column) -> dict[str, Any]:
@@ -27,31 +35,27 @@ def feature(column: Column) -> dict[str, Any]:
     if column.classes:
         names = {str(number): name for number, name in enumerate(column.classes)}
         return {"name": column.name, "dtype": {"class_label": {"names": names}}}
-    return {"name": column.name, **_shape(arrow_type(column))}
+    return {"name": column.name, **_shape(arrow_field(column))}
 
 
-def _shape(kind: pa.DataType) -> dict[str, Any]:
+def _shape(field: pa.Field) -> dict[str, Any]:
+    kind = field.type
+    if media := media_of(field):
+        return {"dtype": media}
     if is_list(kind):
-        inner = _shape(kind.value_type)
+        inner = _shape(kind.value_field)
         only = {"dtype", "struct"} & inner.keys() if len(inner) == 1 else set()
         shape: dict[str, Any] = {"list": inner[only.pop()] if only else inner}
         return {**shape, "length": kind.list_size} if pa.types.is_fixed_size_list(kind) else shape
     if pa.types.is_struct(kind):
-        return {"struct": [{"name": field.name, **_shape(field.type)} for field in kind]}
-    return {"dtype": NAMES.get(str(kind), str(kind))}
+        return {"struct": [{"name": part.name, **_shape(part)} for part in kind]}
+    return {"dtype": "float16" if pa.types.is_float16(kind) else NAMES.get(str(kind), str(kind))}
 
 
-def data_type(kind: pa.DataType) -> str:
-    """Return the Croissant data type of a column, of the innermost values for lists."""
-    while is_list(kind):
-        kind = kind.value_type
-    if pa.types.is_boolean(kind):
-        return "sc:Boolean"
-    if pa.types.is_integer(kind):
-        return "sc:Integer"
-    return "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Say whether a type is a list, of fixed length or not."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+def data_type(field: pa.Field) -> str:
+    """Return the Croissant data type of a field, of the innermost values for lists."""
+    while is_list(field.type):
+        field = field.type.value_field
+    if media := media_of(field):
+        return MEDIA[media]
+    return next((name for is_kind, name in DATA_TYPES if is_kind(field.type)), "sc:Text")

@@ -1,23 +1,31 @@
 """Record sets of a croissant.json: how samples are read from the files of a release.
 
 No field has ``references`` to its split or classes: with them, mlcroissant 1.1 yields the records of a set once, and
-none the second time, without an error.
+none the second time, without an error. Columns and parts of structs that it cannot read are left out, for one of them
+makes the whole set unreadable: durations, images in structs in lists, and structs within what is in a list already.
+Decimals become floats, a struct in a struct becomes a value beside it, and timestamps in lists lose their time zone.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 from data_registry.samples import Column
+from data_registry.samples.arrow_types import is_list, media_of
 
-from registry.cards.features import arrow_type, data_type, is_list
+from registry.cards.features import arrow_field, data_type
 
 SPLITS = {
     "train": "cr:TrainingSplit",
     **dict.fromkeys(("val", "validation", "dev"), "cr:ValidationSplit"),
     "test": "cr:TestSplit",
 }
+
+PLAIN = re.compile(
+    r"(?!where$)[a-zA-Z_@][\w@-]*", re.ASCII
+)  # a field that a JSONPath of jsonpath_rw names without quotes
 
 Json = dict[str, Any]
 
@@ -51,8 +59,10 @@ class Records:
         """Return the samples of a Parquet or CSV file, or of a JSON file that is an array of them."""
         where, key = {"fileObject": {"@id": file}}, "jsonPath" if path.endswith(".json") else "column"
         before = "$[*]." if key == "jsonPath" else ""
-        fields = [self._column(record, column, where, {key: f"{before}{column.name}"}) for column in columns]
-        return _record_set(record, fields, f"the samples of {path}")
+        read = [column for column in columns if _is_read(arrow_field(column))]
+        fields = [self._column(record, column, where, {key: f"{before}{column.name}"}) for column in read]
+        left_out = ", ".join(column.name for column in columns if column not in read)
+        return _record_set(record, fields, f"the samples of {path}{f', without {left_out}' * bool(left_out)}")
 
     def images(self, record: str, folder: str, files: str) -> Json:
         """Return the images of a folder, by their names."""
@@ -74,18 +84,24 @@ class Records:
     def _column(self, record: str, column: Column, where: Json, extract: Json) -> Json:
         classes = ", ".join(f"{number} {name}" for number, name in enumerate(column.classes))
         description = f"{column.description}: {classes}" if classes else column.description
-        kind = arrow_type(column)
-        field = self._field(record, column.name, description, data_type(kind), where, extract)
-        inner = kind.value_type if is_list(kind) else kind
-        if pa.types.is_struct(inner):
-            del field["dataType"]  # its source stays: mlcroissant does not read those of subfields
-            field["subField"] = [self._part(field["@id"], part, where, extract) for part in inner]
-        return {**field, "repeated": True} if is_list(kind) else field
+        return self._nested(record, arrow_field(column), where, extract, [], description)
 
-    def _part(self, record: str, part: pa.Field, where: Json, extract: Json) -> Json:
-        """Return a field of a struct, or of the structs in a list."""
-        source = {**where, "transform": {"jsonPath": part.name}}
-        return self._field(record, part.name, "", data_type(part.type), source, extract)
+    def _nested(
+        self, record: str, field: pa.Field, where: Json, extract: Json, path: list[str], description: str = ""
+    ) -> Json:
+        """Return a field of a record set or of a struct; ``path`` leads to it from the value of the column."""
+        is_repeated = is_list(field.type)
+        inner = field.type.value_field if is_repeated else field
+        steps = [{"jsonPath": _quoted(name)} for name in [*path, *["bytes"] * bool(media_of(inner))]]
+        source = {**where, **({"transform": steps if len(steps) > 1 else steps[0]} if steps else {})}
+        made = self._field(record, field.name, description, data_type(field), source, extract)
+        if pa.types.is_struct(inner.type) and not media_of(inner):
+            del made["dataType"]
+            parts = [part for part in inner.type if _is_read(part, 2 * is_repeated)]
+            if path:
+                del made["source"]  # that of a column stays: mlcroissant does not read those of subfields
+            made["subField"] = [self._nested(made["@id"], part, where, extract, [*path, part.name]) for part in parts]
+        return {**made, "repeated": True} if is_repeated else made
 
     def _field(
         self, record: str, name: str, description: str, kind: str, where: Json | None = None, extract: Any = None
@@ -99,3 +115,18 @@ class Records:
 
 def _record_set(record: str, fields: list[Json], description: str) -> Json:
     return {"@type": "cr:RecordSet", "@id": record, "name": record, "description": description, "field": fields}
+
+
+def _is_read(field: pa.Field, lists: int = 0) -> bool:
+    """Say whether mlcroissant reads a field that is within a number of lists; structs in a list count twice."""
+    kind = field.type
+    if is_list(kind):
+        return _is_read(kind.value_field, lists + 1)
+    if pa.types.is_struct(kind):
+        return lists < 2 and (bool(media_of(field)) or any(_is_read(part, 2 * lists) for part in kind))
+    return not pa.types.is_duration(kind)
+
+
+def _quoted(name: str) -> str:
+    """Return the JSONPath of a field."""
+    return name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
