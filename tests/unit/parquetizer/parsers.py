@@ -359,6 +359,15 @@ PARSERS = {
     "json": Parser(
         *_columns(CHATS), (CHAT * 2, b"[" + CHAT.strip().replace(b"\n", b" \n, ") + b"]"), (*JSON, *CHATTED)
     ),
+    "json under a name": Parser(
+        *_columns(dataclasses.replace(CHATS, rows=("data", "rows"))),
+        (
+            b'{"v": [1, {"rows": []}], "data": {"rows": ['
+            + CHAT.strip().replace(b"\n", b",\n")
+            + b'], "n": 2}, "z": []}',
+        ),
+        (*JSON, *CHATTED, b'"data": ', b'"rows": [', b'{"data": {"rows": [{"n": 1}]}}', b"]}}"),
+    ),
     "nested parquet": Parser(
         *_columns(dataclasses.replace(NESTED, format="parquet")),
         (encoded_table(nested(9)), encoded_table(nested(40), compression="zstd", use_dictionary=True)),

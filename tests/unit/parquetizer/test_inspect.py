@@ -211,6 +211,27 @@ def test_json_lines_and_arrays(tmp_path: Path) -> None:
         assert "numbers and strings and objects" in proposal.reasons["ignore"]
 
 
+def test_json_under_a_name(tmp_path: Path) -> None:
+    rows = [{"n": number, "tags": [{"x": number}]} for number in range(3)]
+    for name, document in (("data", {"version": [1], "data": rows}), ("a b", {"x": {"a b": rows}})):
+        proposal = proposed(tmp_path / name, **{f"{split}.json": json.dumps(document) for split in ("test", "train")})
+        assert types(proposal) == {"n": "int64", "tags": "list<struct<x: int64>>"} and proposal.rows == 6
+        assert proposal.parquetizer["rows"] == (["data"] if name == "data" else ["x", "a b"])
+        assert built(tmp_path / name, proposal) == {"train": 3, "test": 3}
+    with pytest.raises(
+        StageError, match=r"a\.json: one object, with lists of objects: rows, labels; fix: .*JSON lines"
+    ):
+        proposed(tmp_path / "two", **{"a.json": json.dumps({"rows": rows, "labels": rows})})
+
+
+def test_json_objects_with_a_list_are_samples(tmp_path: Path) -> None:
+    chats = [{"id": number, "messages": [{"role": "user"}]} for number in range(30)]
+    proposal = proposed(tmp_path / "lines", **{"a.json": "\n".join(map(json.dumps, chats))})
+    assert proposal.rows == 30 and [*types(proposal)] == ["id", "messages"]
+    proposal = proposed(tmp_path / "files", **{f"{chat['id']}.json": json.dumps(chat) for chat in chats})
+    assert proposal.rows == 30 and [*types(proposal)] == ["id", "messages"]
+
+
 def test_json_numbers_and_dates(tmp_path: Path) -> None:
     rows = [{"n": 1, "x": 1, "d": "2024-02-29", "b": True}, {"n": -(2**63), "x": 1.5, "d": "2023-01-01", "b": None}]
     proposal = proposed(tmp_path, **{"a.jsonl": "\n".join(map(json.dumps, rows))})

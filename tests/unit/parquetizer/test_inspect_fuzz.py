@@ -31,6 +31,7 @@ def files() -> dict[str, bytes]:
         "c.csv": "x;y\n1,5;a\n".encode("utf-16"),
         "a.jsonl": b'{"a": 1, "b": [{"c": "x"}]}\n{"a": 2.5, "b": []}\n',
         "a.json": b'[{"a": 1, "d": "2024-01-01"}, {"a": null}]',
+        "b.json": b'{"version": 1, "data": [{"a": 1}, {"a": 2}], "more": {"x": []}}',
         "a.parquet": parquet.getvalue(),
         "a.arrow": arrow.getvalue(),
         "a.zip": archive.getvalue(),

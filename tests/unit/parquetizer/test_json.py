@@ -54,6 +54,40 @@ def test_lines_and_arrays_are_the_same_rows(data):
     assert rows_of(data) == ROWS
 
 
+UNDER = [
+    ('{"v": "]", "data": %s}', ["data"]),
+    ('\n{"data" :%s, "z": {"data": [1]}}\n ', ["data"]),
+    ('{"z": [{"data": {"r\\u00fcs": [1]}}], "data": {"x": {}, "r\\u00fcs": %s, "y": 1}}', ["data", "rüs"]),
+]
+
+
+@pytest.mark.parametrize(("around", "names"), UNDER, ids=["first", "last", "nested"])
+def test_rows_under_a_name(around, names):
+    assert rows_of(around % json.dumps(ROWS, indent=1), rows=names) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "error"),
+    [
+        ('{"data": [{"b": 1}]', 20, " around its rows: invalid JSON"),
+        ('{"data": [{"b": 1}]}\n{"data": [{"b": 1}]}', 20, " around its rows: invalid JSON: Extra data"),
+        ('{"data": [{"b": 1}], "data": 1}', 20, " around its rows: invalid JSON: duplicate name"),
+        ('{"x": 01, "data": [{"b": 1}]}', 20, " around its rows: invalid JSON"),
+        ('{"data": [{"b": 1}, {"b": "x"}]}', 20, " item 2: b: expected int64, got 'x'"),
+        ('{"data": [{"b": 1}', 20, " item 1: the array is not closed"),
+        ('{"data": [{"b": 1}], "x": "' + "x" * (1 << 20) + '"}', 20, ": more than 1,048,576 bytes after the array"),
+        ('{"x": "' + "x" * (1 << 20) + '", "data": [{"b": 1}]}', 22, ': no array under ["data"]'),
+        ('{"x": {"data": [{"b": 1}]}}', 22, ': no array under ["data"]'),
+        ('[{"data": [{"b": 1}]}]', 22, ': no array under ["data"]'),
+        ('{"data": {"b": 1}}', 22, ': no array under ["data"]'),
+        ('{"data": []}', 21, ": no items"),
+        (" ", 21, ": the file is empty"),
+    ],
+)
+def test_what_is_not_rows_under_a_name_is_refused(data, code, error):
+    refused(data, code, error, rows=["data"])
+
+
 def test_a_missing_field_is_null_in_structs_too():
     assert rows_of('{}\n{"m": [{}]}') == [{"m": None, "n": None}, {"m": [{"role": None, "score": None}], "n": None}]
 

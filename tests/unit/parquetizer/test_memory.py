@@ -42,13 +42,13 @@ def write_csv(path: Path, count: int) -> None:
             file.writelines(f"{text},{number}\n" for text, number in rows)
 
 
-def write_json(path: Path, count: int, array: bool = False) -> None:
+def write_json(path: Path, count: int, array: str = "", end: str = "") -> None:
     with path.open("w") as file:
-        file.write("[{}" if array else "")
+        file.write(array)
         for batch in batches(count):
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            file.writelines(f'{"," * array}{{"a": "{text}", "b": {number}}}\n' for text, number in rows)
-        file.write("]" * array)
+            file.writelines(f'{"," * bool(array)}{{"a": "{text}", "b": {number}}}\n' for text, number in rows)
+        file.write(end)
 
 
 def write_parquet(path: Path, count: int) -> None:
@@ -83,7 +83,8 @@ def write_tar(path: Path, count: int) -> None:
 
 WRITERS = {
     "lines": ("json", write_json),
-    "array": ("json", lambda path, count: write_json(path, count, array=True)),
+    "array": ("json", lambda path, count: write_json(path, count, "[{}", "]")),
+    "array under a name": ("json", lambda path, count: write_json(path, count, '{"data": [{}', "]}")),
     "parquet": ("parquet", write_parquet),
     "arrow": ("arrow", write_arrow),
     "stream.gz": ("arrow", write_stream),
@@ -98,7 +99,7 @@ def test_memory_does_not_grow_with_the_file(kind):
     format, write = WRITERS[kind]
     Path("raw").mkdir()
     source = {"file": "data"} | ({"members": "*.csv"} if kind in ("zip", "tar.xz") else {})
-    write_params({"a": "string", "b": "int64"}, [source], format=format)
+    write_params({"a": "string", "b": "int64"}, [source], format=format, rows=["data"] * ("name" in kind))
     peaks = []
     for count in (150_000, 450_000):  # 35 and 105 MB, more than a row group of the output
         write(Path("raw/data"), count)

@@ -18,7 +18,7 @@ from samples import Column, schema_of
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
 from stage.progress import progress
 
-from parquetizer.formats.json_structure import SPACE, item_lines, object_lines
+from parquetizer.formats.json_structure import json_blocks, object_lines
 from parquetizer.formats.json_values import JsonStyle, Number, UnknownField, carrier, converter, from_carrier
 from parquetizer.formats.nested import first_failing, first_row
 from parquetizer.formats.settings import FormatSettings
@@ -26,7 +26,6 @@ from parquetizer.formats.strict_json import parse
 from parquetizer.raw.checked_bytes import CheckedBytes
 from parquetizer.raw.file_kinds import kind_error
 from parquetizer.raw.files import RawFile
-from parquetizer.raw.lines import line_blocks
 
 LINE: Final = 16  # times the size of a string
 LONGEST_LINE: Final = 1 << 28  # bytes, unless a string may be longer
@@ -40,7 +39,10 @@ Numbered = tuple[pa.Int64Array, pa.RecordBatch]
 
 @dataclasses.dataclass(frozen=True)
 class JsonOptions:
-    """How JSON is read: ``ignore`` are fields that are not taken, ``integers`` strings that may be integers."""
+    """How JSON is read: ``ignore`` are fields that are not taken, ``integers`` strings that may be integers.
+
+    ``rows`` are the names that lead to the array in an object.
+    """
 
     encoding: str
     max_string: int
@@ -48,6 +50,7 @@ class JsonOptions:
     ignore: tuple[str, ...] = ()
     integers: tuple[str, ...] = ()
     lenient_integers: bool = False
+    rows: tuple[str, ...] = ()
 
 
 def read_json(raw: RawFile, columns: Sequence[Column], settings: FormatSettings) -> Iterator[pa.RecordBatch]:
@@ -57,7 +60,7 @@ def read_json(raw: RawFile, columns: Sequence[Column], settings: FormatSettings)
     """
     size, lenient = settings.max_field_bytes, settings.lenient_integers
     longest = max(size, min(LINE * size, LONGEST_LINE))
-    options = JsonOptions(settings.encoding, size, longest, settings.ignore, lenient_integers=lenient)
+    options = JsonOptions(settings.encoding, size, longest, settings.ignore, (), lenient, settings.rows)
     for _, batch in read_objects(raw, columns, options):
         yield batch
 
@@ -75,8 +78,7 @@ def _read(raw: RawFile, columns: Sequence[Column], options: JsonOptions) -> Iter
         progress(f"reading {raw.name}", raw.size, "bytes") as advance,
         CheckedBytes(raw, options.encoding, advance=advance) as source,
     ):
-        is_array = source.peek(1 << 20).lstrip(SPACE).startswith(b"[")
-        blocks = (item_lines if is_array else line_blocks)(source, raw, options.max_line)
+        is_array, blocks = json_blocks(source, raw, options.max_line, options.rows)
         reader = BlockReader(raw, columns, options, is_array)
         rows = 0
         for first, block in blocks:

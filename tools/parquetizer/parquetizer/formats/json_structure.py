@@ -1,16 +1,23 @@
-"""Find the objects of JSON lines and of a JSON array, by their quotes and brackets, many at a time."""
+"""Find the objects of JSON lines and of a JSON array, by their quotes and brackets, many at a time.
 
+The array may be in an object, under one or more names, as in ``{"version": 1, "data": [...]}``.
+"""
+
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from stage.errors import BadRows, EmptyInput
+from stage.errors import BadRows, EmptyInput, SchemaMismatch
 
+from parquetizer.formats.strict_json import parse
 from parquetizer.raw.checked_bytes import CheckedBytes
 from parquetizer.raw.files import RawFile
+from parquetizer.raw.lines import line_blocks
 
-BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 20  # also the most that may be before an array in an object, and after it
 MAX_DEPTH: Final = 64  # of what is left to Arrow, which recurses
 SPACE: Final = b" \t\r\n"
 QUOTE, OPEN, CLOSE, NEWLINE, COMMA, BACKSLASH = range(1, 7)
@@ -28,6 +35,7 @@ IN_LINES: Final = (KINDS > 0) & (KINDS != COMMA)
 IN_ARRAYS: Final = KINDS > 0
 
 Positions = npt.NDArray[np.intp]
+Blocks = Iterator[tuple[int, bytes]]
 
 
 class Structure:
@@ -83,15 +91,31 @@ def object_lines(block: bytes) -> Positions | None:
     return lines if (np.diff(lines) > 0).all() else None
 
 
-def item_lines(source: CheckedBytes, path: RawFile, max_bytes: int) -> Iterator[tuple[int, bytes]]:
+def json_blocks(
+    source: CheckedBytes, path: RawFile, max_bytes: int, names: tuple[str, ...] = ()
+) -> tuple[bool, Blocks]:
+    """Return whether a file is an array, or has one under ``names``, and blocks of its items or lines."""
+    if names or source.peek(BLOCK).lstrip(SPACE).startswith(b"["):
+        return True, item_lines(source, path, max_bytes, names)
+    return False, line_blocks(source, path, max_bytes)
+
+
+def item_lines(source: CheckedBytes, path: RawFile, max_bytes: int, names: tuple[str, ...] = ()) -> Blocks:
     """Yield the items of a JSON array as lines, in blocks, each with the number of its first item, from 1.
 
-    Raises EmptyInput without items; BadRows for one of more than ``max_bytes``, or what is not an array.
+    Raises EmptyInput without items; BadRows for one of more than ``max_bytes``, or what is not an array; SchemaMismatch
+    if there is none under ``names``.
     """
-    first, rest = 1, b""
-    while not (rest := rest.lstrip(SPACE)):
+    first, rest = 1, b" "
+    while rest and not (rest := rest.lstrip(SPACE)):
         rest = source.read(BLOCK)
-    rest = rest[1:]  # [
+    if not rest:
+        raise EmptyInput(path, "the file is empty", "check that the source sent the whole file")
+    begin = next((position for found, position in arrays(rest) if found == names), None)
+    if begin is None:
+        what = f"no array under {json.dumps(names, ensure_ascii=False)} in its first {BLOCK:,} bytes"
+        raise SchemaMismatch(path, what, "correct rows, or write JSON lines")
+    before, rest = rest[:begin], rest[begin + 1 :]
     while True:
         block = source.read(BLOCK)
         rest += block
@@ -111,10 +135,47 @@ def item_lines(source: CheckedBytes, path: RawFile, max_bytes: int) -> Iterator[
         raise BadRows(f"{path} item {first}", "comma before the end of the array", "remove it")
     else:
         raise EmptyInput(path, "no items", "check that the source sent the whole file")
-    while after or (after := source.read(BLOCK)):
-        if after.strip(SPACE):
-            raise BadRows(path, "data after the array", "write JSON lines, or one array of objects")
-        after = b""
+    while (block := source.read(BLOCK)) and len(after := after.rstrip(SPACE)) <= BLOCK:
+        after += block
+    if len(after) > BLOCK or (after.strip(SPACE) and not names):
+        what = f"more than {BLOCK:,} bytes" if names else "data"
+        raise BadRows(path, f"{what} after the array", "write JSON lines, or one array of objects")
+    if names:
+        parse((before + b"[]" + after).decode(), f"{path} around its rows")
+
+
+def arrays(text: bytes) -> Iterator[tuple[tuple[str | None, ...], int]]:
+    """Yield the names that lead to each array in objects, and where it begins; none that is in another array.
+
+    ``text`` begins with a value, and may be cut off. A name is None if it is invalid.
+    """
+    found = Structure(text, IN_ARRAYS)
+    path: tuple[str | None, ...] = ()  # the names of the objects around; the first one has none
+    last = -1  # the position of the structure before
+    for position, kind, depth in zip(
+        *(one.tolist() for one in (found.positions, found.kinds, found.depth)), strict=True
+    ):
+        if kind == NEWLINE:
+            continue
+        if kind == OPEN and depth == len(path) + 1:
+            inner = (*path, _name(text[last + 1 : position]))
+            if text[position] == ord("["):
+                yield inner[1:], position
+            else:
+                path = inner
+        elif kind == CLOSE and depth < len(path):
+            path = path[:-1]
+            if not path:
+                return
+        last = position
+
+
+def _name(text: bytes) -> str | None:
+    """Return the name in what is before a value: ``"data": ``."""
+    with suppress(ValueError):
+        name = json.loads(text.rstrip(SPACE).removesuffix(b":"))
+        return name if isinstance(name, str) else None
+    return None
 
 
 def _items(text: bytes) -> tuple[bytes, bytes, bytes | None]:

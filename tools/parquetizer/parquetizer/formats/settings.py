@@ -23,9 +23,13 @@ USED: Final = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FormatSettings(CsvDialect):
-    """The format of raw files and its dialect, and how many times larger than its compressed bytes a file may be."""
+    """The format of raw files and its dialect, and how many times larger than its compressed bytes a file may be.
+
+    ``rows`` are the names that lead to the array of rows in a JSON object.
+    """
 
     format: str = "csv"
+    rows: tuple[str, ...] = ()
     max_ratio: int = MAX_RATIO
 
     def check_format(self, where: str, columns: Sequence[Column]) -> None:
@@ -38,6 +42,8 @@ class FormatSettings(CsvDialect):
             if field.name not in USED.get(self.format, (field.name,)) and getattr(self, field.name) != field.default:
                 name = field.name.replace("_", "-")
                 raise UsageError(where, f"{name} is not a setting of format {self.format}", "remove it")
+        if self.rows and self.format != "json":
+            raise UsageError(where, f"rows is not a setting of format {self.format}", "remove it")
         self.check_dialect(where)
         if self.format in ("parquet", "arrow") and not {*self.null_values} <= {*NAN}:
             raise UsageError(where, "null-values of Parquet and Arrow may only be nan", "remove the others")

@@ -2,15 +2,17 @@
 
 import codecs
 import dataclasses
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import pyarrow as pa
 from samples import Column, type_text
-from stage.errors import BadRows, UsageError
+from stage.errors import BadRows, EmptyInput, SchemaMismatch, UsageError
 from stage.redaction import listed
 
-from parquetizer.formats.json_structure import SPACE, item_lines
+from parquetizer.formats.json_structure import BLOCK, SPACE, arrays, item_lines, json_blocks
 from parquetizer.formats.reading import read_rows
 from parquetizer.formats.settings import FormatSettings
 from parquetizer.formats.strict_json import parse
@@ -22,9 +24,9 @@ from parquetizer.inspect.typed_columns import TypedColumns
 from parquetizer.raw.checked_bytes import CheckedBytes
 from parquetizer.raw.file_kinds import kind_error
 from parquetizer.raw.files import RawFile
-from parquetizer.raw.lines import line_blocks
 
 MAX_LINE: Final = 1 << 28  # bytes
+MANY: Final = 20  # files, each of which is taken for one sample if it has one object
 DEFAULTS: Final = FormatSettings(format="json")
 
 
@@ -34,11 +36,11 @@ def inspect_json(files: Items) -> Table:
     Raises BadRows for what is no JSON, and UsageError if no field has values of one type.
     """
     documents, marked = JsonValues(), False
+    rows = _rows(files)
     for file in files.files():
-        is_marked = file.head(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
-        marked |= is_marked
+        marked |= _encoding(file) != "utf-8"
         try:
-            for value in _objects(file, "utf-8-sig" if is_marked else "utf-8"):
+            for value in _objects(file, rows):
                 documents.add(value)
         except BadRows as error:
             raise kind_error(file, error, "utf-8", "json") from error
@@ -49,6 +51,10 @@ def inspect_json(files: Items) -> Table:
             kinds[name] = values.type()
         except NoType as error:
             ignored[name] = f"{name} has {error}, which no type holds together"
+    lists = [name for name, values in (documents.fields or {}).items() if values.items and values.items.fields]
+    if documents.count == 1 and lists and not rows and files.items[0].suffix == ".json":
+        what = f"one object, with lists of objects: {listed(lists, 3)}"
+        raise UsageError(files.items[0].path, what, "write the one to use as JSON lines")
     if not kinds:
         raise UsageError(
             "FROM", f"no field has a type: {'; '.join(ignored.values())}", "convert the data to JSON lines"
@@ -59,14 +65,41 @@ def inspect_json(files: Items) -> Table:
         ignore=tuple(ignored),
         encoding="utf-8-sig" if marked else "utf-8",
         max_field_bytes=max(DEFAULTS.max_field_bytes, longest),
+        rows=rows,
     )
     return _table(files, kinds, settings, ignored)
 
 
-def _objects(file: RawFile, encoding: str) -> Iterator[dict[str, Any]]:
-    with CheckedBytes(file, encoding) as source:
-        is_array = source.peek(1 << 20).lstrip(SPACE).startswith(b"[")
-        for first, block in (item_lines if is_array else line_blocks)(source, file, MAX_LINE):
+def _encoding(file: RawFile) -> str:
+    return "utf-8-sig" if file.head(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else "utf-8"
+
+
+def _rows(files: Items) -> tuple[str, ...]:
+    """Return the names that lead to the only list of objects in the object that each file is, or none.
+
+    Many files, or JSON lines, are taken for one sample each, which may have a list.
+    """
+    if len(files.items) > MANY or any(item.suffix != ".json" for item in files.items):
+        return ()
+    found = {_rows_of(file) for file in Items(files.raw, files.items).files()}
+    return found.pop() if len(found) == 1 else ()
+
+
+def _rows_of(file: RawFile) -> tuple[str, ...]:
+    with CheckedBytes(file, _encoding(file)) as source, suppress(BadRows, EmptyInput, SchemaMismatch):
+        head = source.peek(BLOCK).lstrip(SPACE)
+        lists = [names for names, at in arrays(head) if head[at + 1 : at + 100].lstrip(SPACE).startswith(b"{")]
+        names = tuple(name for name in lists[0] if name is not None) if len(lists) == 1 else ()
+        if names:  # read to the end: after the object, JSON lines have another
+            deque(item_lines(source, file, MAX_LINE, names), 0)
+        return names
+    return ()
+
+
+def _objects(file: RawFile, rows: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    with CheckedBytes(file, _encoding(file)) as source:
+        is_array, blocks = json_blocks(source, file, MAX_LINE, rows)
+        for first, block in blocks:
             for number, line in enumerate(block.decode().split("\n")[:-1], first):
                 if is_array or (line and not line.isspace()):
                     value = parse(line, f"{file} item {number}" if is_array else f"{file}:{number}")
@@ -89,10 +122,16 @@ def _table(files: Items, kinds: dict[str, pa.DataType], settings: FormatSettings
     formats = {name: date.type for name, facts in dates.items() if (date := facts.result()) and not date.format}
     proposal = typed.table({name: f"all are {kind.partition('[')[0]}s" for name, kind in formats.items()}, formats)
     written: dict[str, Any] = {"ignore": list(ignored)} if ignored else {}
+    if settings.rows:
+        written["rows"] = list(settings.rows)
     for key in ("encoding", "max_field_bytes"):
         if getattr(settings, key) != getattr(DEFAULTS, key):
             written[key.replace("_", "-")] = getattr(settings, key)
-    reasons = {"ignore": listed(list(ignored.values()), 3), "encoding": "byte-order mark"}
+    reasons = {
+        "ignore": listed(list(ignored.values()), 3),
+        "rows": "each file is one object, with one list of objects",
+        "encoding": "byte-order mark",
+    }
     return dataclasses.replace(
         proposal,
         settings={**written, **proposal.settings},
