@@ -79,6 +79,14 @@ def test_a_dataset_from_a_file_is_guessed_built_and_corrected(clone: Path, root:
     (folder / "params.yaml").write_text(text)
     again = make(clone, root, "dataset", "DS=reviews")
     assert again.returncode == 0, again.stderr
+    text = text.replace("  key: [id]", "  splits: {train: 0.8, test: 0.2}\n  key: [id]")
+    (folder / "params.yaml").write_text(text)
+    refused = make(clone, root, "dataset", "DS=reviews")
+    assert refused.returncode == 2 and "fix: write into a folder: dataset.file: processed" in refused.stderr
+    (folder / "params.yaml").write_text(text.replace("file: processed/reviews.parquet", "file: processed"))
+    split = make(clone, root, "dataset", "DS=reviews")
+    assert split.returncode == 0 and " train, " in split.stdout, split.stderr
+    assert {path.name for path in (folder / "processed").iterdir()} == {"train", "test"}
 
 
 def test_what_cannot_be_guessed_leaves_no_folder(clone: Path, root: Path, tmp_path: Path) -> None:

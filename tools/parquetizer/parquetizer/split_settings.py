@@ -133,7 +133,8 @@ class SplitSettings(SharesSettings):
         """Raise UsageError if a setting asks for splits; ``output`` is the one file that was named instead."""
         given = [*(["the split of inputs"] if any(inputs) else []), *self._ways(), *(["group"] if self.group else [])]
         if given:
-            raise UsageError(output, f"is one file, and {given[0]} is set", "write splits into a folder: processed")
+            what, fix = f"is one file, and {given[0]} is set", "write into a folder: dataset.file: processed"
+            raise UsageError(output, what, fix)
 
     def parts(self, batch: pa.RecordBatch, official: str | None, where: Where = str) -> Parts:
         """Yield each split with its rows of a batch. Raises BadRows for a row without a split or a group."""

@@ -111,7 +111,7 @@ def choose_key(sets: list[tuple[str, ...]], types: Mapping[str, str], finder: Ke
             named += [names for names in single if types[names[0]] == "string"]
         named += [names for names in sets if all(_is_dimension(name, types[name]) for name in names) and len(names) > 1]
     if named:
-        return named[0], f"{' and '.join(named[0])}: unlike in each of {finder.rows:,} rows"
+        return named[0], f"{' and '.join(named[0])}: unique in all {finder.rows:,} rows"
     if finder.gave_up:
         return (), f"not looked for in more than {finder.rows:,} rows"
     return (), "no column identifies a row: all of them do together"

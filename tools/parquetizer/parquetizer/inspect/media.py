@@ -45,7 +45,8 @@ def inspect_media(raw: Path, items: Sequence[Item], media: str) -> Proposal:
         settings["labels"] = "folder"
         sizes = sorted(Counter(folders).values())
         reasons["labels"] = f"each file is in the folder of one of {len(classes)} classes"
-        what = f"{sizes[0]:,} to {sizes[-1]:,} files of each"
+        span = f"{sizes[0]:,} to " if sizes[0] < sizes[-1] else ""
+        what = f"{span}{sizes[-1]:,} files of each"
         columns.append(ProposedColumn("label", "int64", what, classes=tuple(classes)))
     names = tuple(sorted(splits, key=lambda split: SPLIT_ORDER.index(SPLITS[split]))) if has_splits else ("train",)
     return Proposal("files", len(files), tuple(columns), settings, reasons, names)
