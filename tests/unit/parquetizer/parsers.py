@@ -349,6 +349,11 @@ PARSERS = {
             b"9999-12-31",
         ),
     ),
+    "white space": Parser(
+        *_columns(dataclasses.replace(PLAIN, delimiter="whitespace", trim=True, comment="#", max_field_bytes=100)),
+        (b'a  b\n "x  y"\t1\n# c\n\n z   2 \r\n',),
+        (*WORDS, *MARKS, b"\t", b"  ", b"#", b" \n ", b'" ', b' "'),
+    ),
     "jsonl": _texts_in("jsonl", LINE * 2 + b'\n{"label": 2, "text": "\xc3\xbc"}\r\n', tokens=(*JSON, *WORDS)),
     "parquet": _texts_in(
         "parquet",

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parquetizer.formats.csv_dialect import CsvDialect
 from parquetizer.formats.csv_lines import LineFilter
+from parquetizer.formats.csv_spaces import SpaceFilter
 from unit.parquetizer.tables import AB, PARQUET, Columns, parquetize
 
 AIR = "Date;Time;CO;;\r\n10/03/2004;18.00.00;2,6;;\r\n11/03/2004;19.00.00;-200;;\r\n;;;;\r\n;;;;\r\n"
@@ -82,6 +83,18 @@ FILES: dict[str, tuple[bytes | str, Columns, dict[str, Any], Sequence[tuple[Any,
         AB,
         {"encoding": "windows-1252"},
         [("Zürich – €", 1)],
+    ),
+    "white space": (
+        'a  b\tc\n 1.5 "x  y"   3\r\n20\t\'z\'  4 \n\n \n-3\t \t"say ""so  """\t5',
+        {"a": "float64", "b": "string", "c": "int64"},
+        {"delimiter": "whitespace"},
+        [(1.5, "x  y", 3), (20.0, "'z'", 4), (-3.0, 'say "so  "', 5)],
+    ),
+    "white space without quotes or header": (
+        '# 5"  disks\n 1   2"\n3\t4"',
+        {"a": "int64", "b": "string"},
+        {"delimiter": "whitespace", "quote": "none", "header": False, "comment": "#"},
+        [(1, '2"'), (3, '4"')],
     ),
     "UTF-16": ("a,b\nü,1\n".encode("utf-16"), AB, {"encoding": "utf-16"}, [("ü", 1)]),
     "byte-order mark": ("a,b\nx,1\ny,2\n".encode("utf-8-sig"), AB, {"encoding": "utf-8-sig"}, XY),
@@ -426,6 +439,39 @@ def test_what_pandas_reads_with_the_same_settings_is_what_is_read(
     )  # fmt: skip
     wanted = [tuple(None if pd.isna(value) else value for value in row) for row in by_pandas.itertuples(index=False)]
     assert read(found) == wanted
+
+
+@settings(quiet, max_examples=300)
+@given(
+    data=st.text(st.sampled_from('"\r\n x\t'), max_size=30).map(str.encode),
+    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    quote=st.sampled_from(['"', "none"]),
+)
+def test_white_space_is_one_space_whatever_the_blocks(data, sizes, quote):
+    wanted = []
+    for line in re.split(rb"(?<=[\r\n])", data):
+        parts = line.rstrip(b"\r\n").split(b'"' if quote == '"' else b"-")
+        closed = range(1, len(parts) - 1, 2)  # the parts in quotes
+        parts = [part if at in closed else re.sub(rb"\s+", b" ", part) for at, part in enumerate(parts)]
+        wanted.append(b'"'.join(parts).strip(b" ") + line[len(line.rstrip(b"\r\n")) :])
+    spaces, at, blocks = SpaceFilter(CsvDialect(delimiter="whitespace", quote=quote)), 0, list[bytes]()
+    while at < len(data):
+        size = sizes[len(blocks) % len(sizes)]
+        blocks.append(spaces(data[at : at + size], False))
+        at += size
+    assert b"".join([*blocks, spaces(b"", True)]) == b"".join(wanted)
+
+
+@pytest.mark.parametrize("long", [f"x{' ' * 3_000_000}1", f'"x{" " * 3_000_000}y" 1', f"x {' ' * 3_000_000}"])
+def test_a_row_longer_than_a_block_is_not_read_wrongly(long):
+    assert read(parquetize("a b\nx  1\n", output=PARQUET, delimiter="whitespace")) == [("x", 1)]
+    outcome = parquetize(f"a b\nx  1\n{long}\ny 2\n", output=PARQUET, delimiter="whitespace")
+    assert outcome.code == 20 and outcome.error.startswith("raw/a.csv:3"), outcome.error
+
+
+def test_white_space_within_lines_only():
+    outcome = parquetize("a b\nx 1\n", delimiter="whitespace", multiline=True)
+    assert outcome.code == 2 and "remove one of them" in outcome.error
 
 
 def test_memory_and_blocks_do_not_matter_for_comments_and_empty_rows():

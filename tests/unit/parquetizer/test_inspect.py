@@ -106,6 +106,21 @@ ROWS = {
     "repeated names": ("x,x\n1,a\n2,b\n", {"x": "int64", "x_2": "string"}, {"header": False, "skip-rows": 1}),
     "stray quotes": ('x,y\n1,5" disk\n2,b\n', {"x": "int64", "y": "string"}, {"quote": "none"}),
     "line breaks": ('x,y\n1,"a\nb"\n2,c\n', {"x": "int64", "y": "string"}, {"multiline": True}),
+    "white space": (
+        'x  name\ty\n 1.5 "a  b"   3\n20\tc ?  \n \n-3    "d"\t\t4\n7 e 5\n',
+        {"x": "float64", "name": "string", "y": "int64"},
+        {"delimiter": "whitespace", "null-values": ["?"]},
+    ),
+    "white space without a header": (
+        "15.26\t14.84\t1\n14.88  14.57\t1\n 14.29 14.09 2\n",
+        {"column_1": "float64", "column_2": "float64", "column_3": "int64"},
+        {"delimiter": "whitespace", "header": False},
+    ),
+    "words": (
+        "he said  it, once\nof four   words each\nin its three lines\n",
+        {"text": "string"},
+        {"header": False, "delimiter": ";"},
+    ),
     "spaces": ("x, y\n1, ?\n2, a\n", {"x": "int64", "y": "string"}, {"trim": True, "null-values": ["?"]}),
     "one column": ("text\nhello, you\nand you\n", {"text": "string"}, {"delimiter": ";"}),
 }

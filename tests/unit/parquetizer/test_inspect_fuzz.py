@@ -29,6 +29,7 @@ def files() -> dict[str, bytes]:
         "a.csv": b'id,name,when,v\n1,"a, b",2024-01-02,1.5\n2,"c\nd",2024-02-03,NA\n3,e,2024-02-04,"1,234"\n',
         "b.tsv": "x\ty\n1\tä\n2\tb\n".encode("cp1252"),
         "c.csv": "x;y\n1,5;a\n".encode("utf-16"),
+        "d.dat": b' 18.0  8\t"a  b"\n20   4 "c"\n-1 7\td \n 2 ? "e f"\n',
         "a.jsonl": b'{"a": 1, "b": [{"c": "x"}]}\n{"a": 2.5, "b": []}\n',
         "a.json": b'[{"a": 1, "d": "2024-01-01"}, {"a": null}]',
         "b.json": b'{"version": 1, "data": [{"a": 1}, {"a": 2}], "more": {"x": []}}',

@@ -99,7 +99,7 @@ def _row_problem(row: list[str], header: Header, dialect: CsvDialect) -> tuple[s
         return f"expected {width} fields, got {len(row)}", fix
     if not dialect.multiline and any("\r" in value for value in row):  # Arrow may split the row there
         return "line break in a field", "set multiline: true"
-    if len(dialect.delimiter.join(row).encode()) >= dialect.block_bytes:
+    if len(dialect.mark.join(row).encode()) >= dialect.block_bytes:
         return f"the row is longer than {dialect.block_bytes} bytes", "raise max-field-bytes to half its length"
     return None
 

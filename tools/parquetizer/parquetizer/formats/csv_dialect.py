@@ -17,6 +17,7 @@ BLOCK: Final = 1 << 20
 MAX_FIELD_BYTES: Final = 1 << 29  # Arrow counts the bytes of a block in 32 bits
 MAX_SKIPPED: Final = 10_000  # lines
 NO_QUOTE: Final = "none"
+WHITESPACE: Final = "whitespace"  # the delimiter of columns between which are one or more spaces and tabs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,21 +43,28 @@ class CsvDialect(TextStyle):
         return "" if self.quote == NO_QUOTE else self.quote
 
     @property
+    def mark(self) -> str:
+        """The delimiter after ``SpaceFilter`` has replaced white space."""
+        return " " if self.delimiter == WHITESPACE else self.delimiter
+
+    @property
     def block_bytes(self) -> int:
         """The number of bytes read at a time, which must hold a row."""
         return max(BLOCK, 2 * self.max_field_bytes)
 
     def check_dialect(self, where: str) -> None:
         """Raise UsageError unless Arrow can read the dialect."""
-        marks = {"delimiter": self.delimiter, "quote": self.quote_character, "comment": self.comment}
+        marks = {"delimiter": self.mark, "quote": self.quote_character, "comment": self.comment}
         for name, mark in marks.items():
             if mark == "" and (name == "comment" or self.quote == NO_QUOTE):
                 continue
             if len(mark) != 1 or not mark.isascii() or mark in "\0\r\n":
                 raise UsageError(where, f"invalid {name} {mark!r}: expected one ASCII character", f"correct {name}")
-        if self.delimiter == self.quote:
+        if self.delimiter == WHITESPACE and self.multiline:
+            raise UsageError(where, "both multiline and delimiter: whitespace", "remove one of them")
+        if self.mark == self.quote:
             raise UsageError(where, "delimiter and quote are the same", "correct one of them")
-        if self.comment and self.comment in (self.delimiter, self.quote):
+        if self.comment and self.comment in (self.mark, self.quote):
             raise UsageError(where, "comment is the delimiter or the quote", "correct one of them")
         if not 0 <= self.skip_rows <= MAX_SKIPPED:
             raise UsageError(where, f"invalid skip-rows {self.skip_rows}: expected 0 to {MAX_SKIPPED}", "correct it")

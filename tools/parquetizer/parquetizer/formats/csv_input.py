@@ -11,9 +11,10 @@ from stage.errors import BadRows, EmptyInput, SchemaMismatch
 from stage.progress import progress
 
 from parquetizer.formats.csv_diagnosis import first_bad_row
-from parquetizer.formats.csv_dialect import CsvDialect
+from parquetizer.formats.csv_dialect import WHITESPACE, CsvDialect
 from parquetizer.formats.csv_header import Header, read_header
 from parquetizer.formats.csv_lines import LineFilter
+from parquetizer.formats.csv_spaces import SpaceFilter
 from parquetizer.formats.csv_values import is_native, read_values
 from parquetizer.raw.checked_bytes import CheckedBytes
 from parquetizer.raw.file_kinds import kind_error
@@ -56,8 +57,8 @@ def _read(path: RawFile, columns: Sequence[Column], dialect: CsvDialect) -> Iter
 
 
 def _open(path: RawFile, dialect: CsvDialect, advance: Callable[[int], None] = lambda _: None) -> CheckedBytes:
-    quote, lines = dialect.quote_character, LineFilter(dialect)
-    return CheckedBytes(path, dialect.encoding, quote, dialect.multiline, advance, lines)
+    lines = SpaceFilter(dialect) if dialect.delimiter == WHITESPACE else LineFilter(dialect)
+    return CheckedBytes(path, dialect.encoding, dialect.quote_character, dialect.multiline, advance, lines)
 
 
 def _reader(
@@ -70,7 +71,7 @@ def _reader(
         pa.PythonFile(source, mode="r"),
         read_options=pa_csv.ReadOptions(block_size=dialect.block_bytes, column_names=header.names),
         parse_options=pa_csv.ParseOptions(
-            delimiter=dialect.delimiter,
+            delimiter=dialect.mark,
             quote_char=dialect.quote_character or False,
             newlines_in_values=dialect.multiline,
         ),

@@ -26,8 +26,8 @@ class LineFilter:
         self._limit = dialect.block_bytes
         quote = dialect.quote_character if dialect.multiline or dialect.trim else ""  # else lines begin outside of them
         self._quote = quote.encode()
-        space = "".join(set(SPACE) - {dialect.delimiter}) if dialect.trim else ""
-        self._blank = (dialect.delimiter + space).encode() if dialect.skip_empty_rows else b""
+        space = "".join(set(SPACE) - {dialect.mark}) if dialect.trim else ""
+        self._blank = (dialect.mark + space).encode() if dialect.skip_empty_rows else b""
         # The group of a pattern stays, what follows it goes. Most blocks have no place where one could match.
         rows = [re.escape(self._comment) + rb"[^\r\n]*"] * bool(self._comment)
         rows += [b"[" + re.escape(self._blank) + rb"]+(?=[\r\n]|\Z)"] * bool(self._blank)
@@ -37,7 +37,7 @@ class LineFilter:
         self._starts[[*self._comment, *self._blank]] = True
         self._spaced, self._spaces = None, list[bytes]()
         if quote and space:
-            spaces, mark = f"[{space}]+".encode(), re.escape(dialect.delimiter.encode())
+            spaces, mark = f"[{space}]+".encode(), re.escape(dialect.mark.encode())
             before = b"([\r\n" + mark + b"])" + spaces + b"(?=" + self._quote + b")"
             after = b"(" + self._quote + b")" + spaces + b"(?=[\r\n" + mark + rb"]|\Z)"
             self._spaced = re.compile(b"|".join([*[lines] * bool(rows), before, after]))

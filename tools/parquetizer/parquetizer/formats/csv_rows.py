@@ -17,8 +17,8 @@ MAX_BLOCKS: Final = 4  # of a line that is still called too long, and not someth
 def parsed_rows(lines: Iterable[str], dialect: CsvDialect) -> "Reader":
     """Return a reader of rows; blank lines are rows without fields."""
     if not dialect.quote_character:
-        return csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE, strict=True)
-    return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+        return csv.reader(lines, delimiter=dialect.mark, quoting=csv.QUOTE_NONE, strict=True)
+    return csv.reader(lines, delimiter=dialect.mark, quotechar=dialect.quote, strict=True)
 
 
 def text_lines(source: CheckedBytes, size: int) -> Iterator[str]:

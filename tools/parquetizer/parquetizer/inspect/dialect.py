@@ -12,12 +12,15 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from parquetizer.inspect.field_counts import SAMPLE, FieldCounts
+from parquetizer.formats.csv_dialect import WHITESPACE
+from parquetizer.inspect.field_counts import RUN, SAMPLE, FieldCounts
+from parquetizer.inspect.header import NUMBER
+from parquetizer.inspect.strings import NULLS
 
 QUOTES: Final = b"\"'"
 PREAMBLE: Final = 50  # lines
 RARE: Final = " ,;|\t"  # the rarer in texts, the later
-NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
+NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space", WHITESPACE: "white space"}
 VALUE: Final = re.compile(r"[+-]?[\d.,]*\d%?([eE][+-]?\d+)?|\d[\d./: TZ+-]*|\w*|[?.-]+|true|false", re.ASCII)
 SHARE: Final = 0.9  # of the rows that must agree if no delimiter has all
 
@@ -79,15 +82,19 @@ class _Candidate:
 
 def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
     candidates = list(_candidates(counts))
-    several = [candidate for candidate in candidates if candidate.fields > 1]
+    several = [candidate for candidate in candidates if candidate.fields > 1 and candidate.delimiter != WHITESPACE]
     exact = [candidate for candidate in several if not candidate.others]
     plain = [candidate for candidate in exact if candidate.delimiter != " "] or [
         candidate for candidate in exact if _numeric(candidate, sample)
     ]
     # Rows that differ are errors with their line in a build, better than one column of everything.
     nearly = [one for one in several if one.delimiter != " " and one.others <= (1 - SHARE) * one.rows]
+    runs = [one for one in candidates if one.delimiter == WHITESPACE and not one.others and not one.multiline]
+    spaced = [one for one in runs if one.fields > 1 and _half_numeric(one, sample)]
     if plain:
         best = max(plain, key=lambda one: (_likeness(one, sample, plain), one.quote == '"', RARE.index(one.delimiter)))
+    elif spaced:
+        best = max(spaced, key=lambda one: one.quote == '"')
     elif nearly:
         best = min(nearly, key=lambda one: one.others)
     else:
@@ -121,7 +128,7 @@ def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
 def _one_column(plain: FieldCounts, candidates: list[_Candidate]) -> Dialect:
     """Return a dialect whose delimiter is not in the file."""
     unused = [mark for mark, rows in zip(plain.marks, plain.rows, strict=True) if set(rows) <= {0}]
-    delimiter = chr(next((mark for mark in unused if chr(mark) != " "), 1))
+    delimiter = chr(next((mark for mark in unused if chr(mark) != " " and mark != RUN), 1))
     quoted = [one for one in candidates if one.quote and one.fields == 1 and not one.others]
     rows = sum(plain.rows[0].values())
     what = f"one column: no delimiter has the same number of fields in each of {rows:,} rows"
@@ -150,7 +157,7 @@ def _candidates(counts: dict[int, FieldCounts]) -> Iterator[_Candidate]:
             others = total - rows[usual] + sum(count == usual for count in skipped)
             written = '"' if quote == 0 and ord('"') not in counts else chr(quote) if quote else ""
             yield _Candidate(
-                chr(mark),
+                chr(mark) if mark != RUN else WHITESPACE,
                 written,
                 usual + 1,
                 total,
@@ -159,7 +166,7 @@ def _candidates(counts: dict[int, FieldCounts]) -> Iterator[_Candidate]:
                 sum(comments.values()) if has_comments else 0,
                 fields.multiline,
                 fields.longest,
-                quote > 0 and fields.spaced > 0 and chr(mark) != " ",
+                quote > 0 and fields.spaced > 0 and chr(mark) != " " and mark != RUN,
             )
 
 
@@ -174,11 +181,15 @@ def _records(one: _Candidate, sample: bytes) -> list[list[str]]:
     text = sample.decode(errors="ignore")
     lines = text.split("\n")[one.preamble :]
     cut = "\n".join(line for line in lines if not (one.comments and line.startswith("#")))
+    mark, spaced = one.delimiter, one.spaced
+    if mark == WHITESPACE:
+        cut = "\n".join(line.replace("\t", " ").strip() for line in cut.split("\n"))
+        mark, spaced = " ", True
     lines_of = io.StringIO(cut, newline="")
     if one.quote:
-        reader = csv.reader(lines_of, delimiter=one.delimiter, quotechar=one.quote, skipinitialspace=one.spaced)
+        reader = csv.reader(lines_of, delimiter=mark, quotechar=one.quote, skipinitialspace=spaced)
     else:
-        reader = csv.reader(lines_of, delimiter=one.delimiter, quoting=csv.QUOTE_NONE)
+        reader = csv.reader(lines_of, delimiter=mark, quoting=csv.QUOTE_NONE, skipinitialspace=spaced)
     try:
         return [row for row in reader if row][:1000]
     except csv.Error:
@@ -189,6 +200,13 @@ def _numeric(one: _Candidate, sample: bytes) -> bool:
     """Say whether every field but those of a header is a number."""
     rows = _records(one, sample)[1:-1]
     return bool(rows) and all(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", field) for row in rows for field in row)
+
+
+def _half_numeric(one: _Candidate, sample: bytes) -> bool:
+    """Say whether at least half of the columns are numbers, but for a header: words of a text are not."""
+    columns = [*zip(*_records(one, sample)[1:-1], strict=False)]
+    numeric = sum(all(NUMBER.fullmatch(field) or field in NULLS for field in column) for column in columns)
+    return 2 * numeric >= len(columns) > 0
 
 
 def _likeness(one: _Candidate, sample: bytes, others: list[_Candidate]) -> float:

@@ -8,7 +8,9 @@ import numpy.typing as npt
 
 DELIMITERS: Final = b",;\t|"
 SPACE: Final = b" "  # only of numbers, and if no other delimits
+RUN: Final = 0  # stands for one or more spaces and tabs
 NEWLINE, RETURN, COMMENT, BLANK = b"\n\r# "
+GAP: Final = np.isin(np.arange(256), [*b" \t\r\n"])  # the bytes between words
 FIRST: Final = 200  # rows whose fields are remembered, to find a preamble
 SAMPLE: Final = 1 << 17  # bytes whose values are looked at
 
@@ -18,7 +20,7 @@ class FieldCounts:
 
     def __init__(self, quote: int) -> None:
         self.quote = quote
-        self.marks = DELIMITERS + SPACE
+        self.marks = DELIMITERS + SPACE + bytes([RUN])
         self.inside = self.multiline = False
         self.longest = 0  # bytes of a row
         self.strays = np.zeros(len(self.marks), np.int64)  # quotes that are not beside a delimiter
@@ -28,6 +30,7 @@ class FieldCounts:
         self.first: list[list[int | None]] = [[] for _ in self.marks]  # of the first rows; None for an empty one
         self._row = np.zeros(len(self.marks), np.int64)  # delimiters of the row that is not yet complete
         self._length = self._start = self._end = 0  # its bytes, the first and the last of them
+        self._in_gap = True
         self._last, self._closed = NEWLINE, False  # the last byte that is not a space; a quote was closed by it
 
     def add(self, block: bytes) -> None:
@@ -53,9 +56,12 @@ class FieldCounts:
             self.longest = max(self.longest, int(lengths.max()))
         empty = (lengths == 0) | ((lengths == 1) & (tails == RETURN))
         comment = ~empty & (heads == COMMENT)
+        gaps = GAP[data] if outside is None else GAP[data] & outside
+        words = ~gaps & np.concatenate(([self._in_gap], gaps[:-1]))
+        self._in_gap = bool(gaps[-1])
         for number, mark in enumerate(self.marks):
-            hits = data == mark
-            if outside is not None:
+            hits = words if mark == RUN else data == mark
+            if outside is not None and mark != RUN:
                 hits &= outside
             where = np.flatnonzero(hits)
             fields = np.diff(np.searchsorted(where, at), prepend=0)
@@ -64,6 +70,8 @@ class FieldCounts:
                 self._row[number] = len(where) - np.searchsorted(where, at[-1])
             else:
                 self._row[number] += len(where)
+            fields -= mark == RUN  # words, of which none is in a row of spaces
+            empty |= fields < 0
             _count(self.rows[number], fields[~empty & ~comment])
             _count(self.comments[number], fields[comment])
             first = self.first[number]
@@ -101,8 +109,10 @@ class FieldCounts:
         self.spaced += int(np.count_nonzero(data[opened[opened > 0] - 1] == BLANK))
         near = before[(before != NEWLINE) & (before != self.quote)]
         far = after[(after != NEWLINE) & (after != RETURN) & (after != self.quote)]
-        for number, mark in enumerate(self.marks):
+        for number, mark in enumerate(self.marks[:-1]):
             self.strays[number] += np.count_nonzero(near != mark) + np.count_nonzero(far != mark)
+        beside = np.concatenate((data[opened[opened > 0] - 1], data[closed[closed < len(data) - 1] + 1]))
+        self.strays[-1] += np.count_nonzero(~GAP[beside] & (beside != self.quote))
         self.inside = bool(inside[-1])
         outside: npt.NDArray[np.bool_] = ~(inside | quotes)
         return outside
