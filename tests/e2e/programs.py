@@ -8,6 +8,7 @@ import io
 import json
 import sys
 import traceback
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def rows_of(data: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: of an image its size, of bytes how many."""
+    """Return a value as JSON has it: of an image its size, of bytes how many, of a duration its seconds."""
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, (bytes, bytearray)):
@@ -49,9 +50,15 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
+    if type(value).__name__ == "NaTType" or value != value:
+        return None  # pandas has NaT and NaN for what is not there
+    if hasattr(value, "total_seconds"):
+        return float(value.total_seconds())
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
     if isinstance(value, float):
-        return None if value != value else round(value, 6)  # pandas has NaN for what is not there
-    return value
+        return round(value, 6)
+    return str(value) if isinstance(value, Decimal) else value
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,12 @@ class Folder:
         pq.write_table(table, sink, row_group_size=1000)
         self.file(f"processed/{split}/{split}.parquet", sink.getvalue().to_pybytes(), split)
 
-    def profile(self, **classes: Any) -> Profile:
+    def profile(self, *, media: Mapping[str, str] = MappingProxyType({}), **classes: Any) -> Profile:
         manifest = self.path / "samples.parquet"
         with ManifestWriter(manifest, self.columns) as writer:
             writer.finish({})
         features = {name: {"dtype": "string", "classes": each} for name, each in classes.items()}
+        features |= {name: {"dtype": kind} for name, kind in media.items()}
         return profile(manifest, self.splits, self.paths, {"schema": {"features": features}})
 
 
@@ -404,16 +406,16 @@ def test_examples_are_short_and_readable(folder: Folder) -> None:
         (
             "two↵lines and \ufffd[31mred\ufffd",
             "4 numbers: 0.0123, -0.034, 1, …",
-            "2 bytes",
+            "2 bytes: ff fe",
             "0.1",
-            "[{'from': 'me', 'value': 'a\\nb'}]",
+            "me: a↵b",
             "true",
         ),
-        ("x" * 200 + "…", "1 number: 1.5", "0 bytes", "1e-7", "[]", "true"),
-        ("", "no numbers", "0 bytes", "7.4", "[]", "true"),
-        ("null", "null", "0 bytes", "nan", "[]", "true"),
-        ("👩\u200d💻", "1 number: nan", "0 bytes", "16777216", "[]", "true"),
-        ("sixth", "no numbers", "0 bytes", "0", "[]", "true"),
+        ("x" * 200 + "…", "1 number: 1.5", "0 bytes", "1e-7", "no messages", "true"),
+        ("", "no numbers", "0 bytes", "7.4", "no messages", "true"),
+        ("null", "null", "0 bytes", "nan", "no messages", "true"),
+        ("👩\u200d💻", "1 number: nan", "0 bytes", "16777216", "no messages", "true"),
+        ("sixth", "no numbers", "0 bytes", "0", "no messages", "true"),
     )
 
 

@@ -30,7 +30,7 @@ _PROFILE_LOCK = threading.Lock()
 PROBLEMS_LISTED = 5  # more are drawn too
 MEASURES = {"by_source": "right source", "by_concepts": "right concepts"}
 UNITS = {"images": "images", "conversations": "images", "documents": "documents", "vectors": "chunks"}
-UNITS |= {"texts": "texts", "table": "rows", "rows": "rows"}
+UNITS |= {"audio": "sounds", "texts": "texts", "table": "rows", "rows": "rows"}
 
 
 @dataclasses.dataclass(frozen=True)

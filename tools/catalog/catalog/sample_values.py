@@ -19,8 +19,8 @@ from registry.compare.values import Location, size_of_files
 from catalog import facts
 from catalog.profile import Data
 from catalog.profile.captioned import ANNOTATIONS, entries_of
-from catalog.profile.first_rows import display_texts
 from catalog.profile.rows import Rows
+from catalog.profile.value_texts import display_texts
 
 Values = dict[str, str]  # by column, in their order
 MAX_BYTES = 1 << 26  # of files that are fetched for a few rows

@@ -25,6 +25,7 @@ from registry.datasets import Dataset, find_datasets
 from catalog.entries import read_entry, read_releases
 from catalog.models import read_uses
 from catalog.page import Page, make_page
+from catalog.profile import Picture, Sound
 from catalog.views import Built, Card, dataset_html, index_html
 
 FOLDER = "site"
@@ -103,14 +104,17 @@ def _write_page(page: Page, folder: Path, pages: Container[str]) -> list[str]:
     name = page.entry.name
     beside = folder / name
     beside.mkdir()
-    pictures = []
-    for number, picture in enumerate(page.profile.pictures):
-        path = beside / f"{number}.{picture.suffix.lstrip('.')}"
-        path.write_bytes(picture.data)
-        pictures.append(f"{name}/{path.name}")
+
+    def write(stem: str, file: Picture | Sound) -> str:
+        path = beside / f"{stem}{file.suffix}"
+        path.write_bytes(file.data)
+        return f"{name}/{path.name}"
+
+    pictures = [write(str(number), picture) for number, picture in enumerate(page.profile.pictures)]
+    sounds = [write(f"sound-{n}", sound) if sound.data else "" for n, sound in enumerate(page.profile.sounds)]
     if page.croissant:
         (beside / CROISSANT).write_bytes(page.croissant)
-    _write(folder / f"{name}.html", dataset_html(page, pictures, pages))
+    _write(folder / f"{name}.html", dataset_html(page, pictures, sounds, pages))
     return pictures
 
 

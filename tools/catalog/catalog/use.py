@@ -24,6 +24,8 @@ NULLABLE = {"bool": "boolean"}  # nullable types of pandas
 NULLABLE |= {f"{sign}int{bits}": f"{sign.upper()}Int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PYTORCH = {  # packages beside torch
     "images": ("numpy", "pyarrow"),
+    "image": ("pandas", "pillow", "pyarrow"),
+    "audio": ("pandas", "pyarrow", "soundfile"),
     "texts": ("pandas", "pyarrow"),
     "vectors": ("numpy", "pyarrow"),
     "conversations": ("pillow",),
@@ -110,8 +112,13 @@ class Source:
 
     @property
     def image(self) -> facts.Column | None:
-        """The column of images."""
-        return next((column for column in self.columns if len(column.shape) > 1), None)
+        """The column of images, as files or arrays."""
+        return next((column for column in self.columns if column.type == "image" or len(column.shape) > 1), None)
+
+    @property
+    def audio(self) -> facts.Column | None:
+        """The column of sounds."""
+        return next((column for column in self.columns if column.type == "audio"), None)
 
     @property
     def text(self) -> str | None:
@@ -124,7 +131,7 @@ class Source:
 
     @property
     def form(self) -> str:
-        """The kind of samples: images, texts, vectors, conversations, documents, table, or other rows."""
+        """The kind of samples: images, audio, texts, vectors, conversations, documents, table, or other rows."""
         if self.file.startswith(f"{RAW}/"):
             return "documents"
         if self.file.endswith(ANNOTATIONS):
@@ -133,7 +140,14 @@ class Source:
             return "table" if self.file.endswith(".csv") and self.target is not None else "rows"
         if any(column.name == "embedding" for column in self.columns):
             return "vectors"
-        return "images" if self.image else "rows" if self.text is None else "texts"
+        if self.image or self.audio:
+            return "images" if self.image else "audio"
+        return "rows" if self.text is None else "texts"
+
+    @property
+    def loader(self) -> str:
+        """Its program for PyTorch: that of image files, or of its form."""
+        return "image" if self.form == "images" and self.image and not self.image.shape else self.form
 
 
 def snippets(source: Source) -> Iterator[Snippet]:
@@ -145,10 +159,10 @@ def snippets(source: Source) -> Iterator[Snippet]:
     arrow = ("pyarrow",) if source.suffix == "parquet" else ()
     folder = f"the folder {source.folder}{', from make get' if source.is_released else ' in this clone'}; "
     yield _program("pandas", "pandas", source, folder + _install("pandas", *arrow))
-    torch = ("torch", *PYTORCH[source.form], *(arrow if source.form == "rows" else ()))
-    yield _program("PyTorch", f"pytorch/{source.form}", source, folder + _install(*torch))
+    torch = ("torch", *PYTORCH[source.loader], *(arrow if source.form == "rows" else ()))
+    yield _program("PyTorch", f"pytorch/{source.loader}", source, folder + _install(*torch))
     yield _program("Ray Data", "ray", source, folder + _install("ray[data]"))
-    pillow = ("pillow",) if source.form == "conversations" else ()
+    pillow = ("pillow",) if source.form == "conversations" or source.loader == "image" else ()
     yield _program("Hugging Face", "huggingface", source, folder + _install("datasets", *pillow))
 
 

@@ -69,13 +69,14 @@ def index_html(cards: list[Card], removed: dict[str, list[str]], built: Built) -
     return HTML.get_template("index.html").render(cards=cards, filters=filters, removed=removed, built=built, up="")
 
 
-def dataset_html(page: Page, pictures: list[str], pages: Container[str]) -> str:
-    """Return the page of a dataset, with links to the other ``pages``."""
-    # Images are shown by class, which says more than their shapes in a table.
-    tables = [] if page.form == "images" and pictures else page.profile.tables
+def dataset_html(page: Page, pictures: list[str], sounds: list[str], pages: Container[str]) -> str:
+    """Return the page of a dataset, with links to the other ``pages``; the paths of sounds may be empty."""
+    # Images and sounds are shown by class, which says more than their shapes or names in a table.
+    is_shown = page.form in {"images", "audio"} and bool(pictures or sounds)
+    tables = [] if is_shown and len(facts.columns(page.entry.metadata)) <= 2 else page.profile.tables
     is_built = bool(page.entry.editions)
     sections = {
-        "samples": ("Samples", is_built and (tables or pictures)),
+        "samples": ("Samples", is_built and (tables or pictures or sounds)),
         "use": ("Use this dataset", True),
         "schema": ("Columns", is_built),
         "checks": ("Checks", is_built),
@@ -91,6 +92,7 @@ def dataset_html(page: Page, pictures: list[str], pages: Container[str]) -> str:
         tables=[(table, [None if row is None else pictures[row] for row in table.pictures]) for table in tables],
         rows_per_page=ROWS,
         pictures=list(zip(pictures, page.profile.pictures, strict=True)) if page.form != "conversations" else [],
+        sounds=list(zip(sounds, page.profile.sounds, strict=True)),
         croissant=json.loads(page.croissant) if page.croissant else None,
         pages=pages,
         parent=page.entry.parent.rpartition("-v")[0],

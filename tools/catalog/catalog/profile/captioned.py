@@ -9,10 +9,11 @@ import numpy as np
 from data_registry.stage.foreign import MAX_BYTES, read_json
 
 from catalog.facts import training_split
-from catalog.profile.first_rows import CHARACTERS, ROWS, FirstRows, limited, truncated
+from catalog.profile.first_rows import CHARACTERS, ROWS, FirstRows, limited
 from catalog.profile.histograms import Histogram, Measurements, count_values, edges_of, extents
 from catalog.profile.pictures import Picture, image_size, thumbnail
 from catalog.profile.rows import unreadable
+from catalog.profile.value_texts import file_text, truncated
 
 ANNOTATIONS = "/annotations.json"
 PICTURES = 500  # of each split
@@ -50,7 +51,10 @@ def tables_of(entries: Mapping[str, Sequence[Entry]]) -> tuple[tuple[Picture, ..
     training = training_split(entries)
     for split in sorted(entries, key=lambda name: name != training):
         texts = limited(
-            [(_image_text(entry), truncated(entry.caption)) for entry in entries[split][:ROWS]],
+            [
+                (file_text(entry.name, image_size(entry.path) if entry.path else None), truncated(entry.caption))
+                for entry in entries[split][:ROWS]
+            ],
             CHARACTERS // len(entries),
         )
         indices: list[int | None] = []
@@ -93,8 +97,3 @@ def _measurements(entries: Sequence[Entry]) -> Measurements:
         "image width": np.array([width for width, _ in sizes], np.int64),
         "image height": np.array([height for _, height in sizes], np.int64),
     }
-
-
-def _image_text(entry: Entry) -> str:
-    size = image_size(entry.path) if entry.path else None
-    return truncated(entry.name) + (f", {size[0]} × {size[1]}" if size else "")

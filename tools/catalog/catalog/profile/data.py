@@ -20,6 +20,9 @@ from catalog.profile.first_rows import FirstRows, first_rows_of
 from catalog.profile.histograms import Histogram, columns_without_histogram, histograms_of
 from catalog.profile.pictures import Picture, pictures_of
 from catalog.profile.rows import Rows
+from catalog.profile.sounds import Sound, sounds_of
+
+MEDIA = ("image", "audio")  # types of columns of files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Profile:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[FirstRows, ...] = ()
     without_histogram: int = 0
+    sounds: tuple[Sound, ...] = ()
 
 
 def profile(
@@ -85,9 +89,12 @@ def profile(
     if any(file.endswith(captioned.ANNOTATIONS) for file in itertools.chain.from_iterable(named.values())):
         entries = captioned.entries_of(named, paths)
         return Profile(captioned.histograms_of(entries), *captioned.tables_of(entries))
-    classes = {column.name: column.labels for column in facts.columns(metadata) if column.labels}
-    rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes)
-    return Profile(histograms_of(rows), pictures_of(rows), first_rows_of(rows), columns_without_histogram(rows))
+    columns = facts.columns(metadata)
+    classes = {column.name: column.labels for column in columns if column.labels}
+    media = {column.name: column.type for column in columns if column.type in MEDIA}
+    rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes, media)
+    without_histogram = columns_without_histogram(rows)
+    return Profile(histograms_of(rows), pictures_of(rows), first_rows_of(rows), without_histogram, sounds_of(rows))
 
 
 def _files_by_split(manifest: Path) -> dict[str, list[str]]:

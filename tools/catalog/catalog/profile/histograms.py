@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from data_registry.samples.arrow_types import is_list, is_string
 
-from catalog.profile.rows import Rows, flat, is_image, is_list, is_number, is_text
+from catalog.profile.rows import Rows, flat, is_image, is_number
 
 Numbers = npt.NDArray[Any]
 Measurements = Mapping[str, Numbers]  # the values of a batch by name
@@ -52,7 +53,7 @@ def histograms_of(rows: Rows) -> tuple[Histogram, ...]:
     types = _unlabelled_types(rows)
     images = [name for name, kind in types.items() if is_image(kind)][:1]
     numbers = [name for name, kind in types.items() if is_number(kind)][:COLUMNS]
-    texts = [name for name, kind in types.items() if is_text(kind)]
+    texts = [name for name, kind in types.items() if is_string(kind)]
 
     def measure(split: str, columns: Sequence[str]) -> Iterator[Measurements]:
         return map(_measurements, rows.read(split, columns)) if columns else iter(())
@@ -162,7 +163,7 @@ def _measurements(batch: pa.RecordBatch) -> Measurements:
 
 
 def _numbers(column: pa.Array) -> pa.Array:
-    if is_text(column.type):
+    if is_string(column.type):
         return pc.utf8_length(column)
     if pa.types.is_boolean(column.type):
         return column.cast(pa.uint8())

@@ -2,10 +2,9 @@
 
 import dataclasses
 import io
-import itertools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import Image
+from PIL import Image, ImageOps
 
 from catalog.facts import training_split
+from catalog.profile.examples import example_rows, read_rows
 from catalog.profile.rows import Rows, dimensions, flat, is_image
 
 SIDE = 160  # pixels of the longer side
 MAX_PIXELS = 1 << 25  # of an image that is decoded: the parquetizer accepts none that is larger
 FORMATS = ("JPEG", "PNG", "WEBP")  # others, such as EPS, can start programs
 IMAGE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
-MAX_PICTURES, PER_CLASS, WITHOUT_CLASSES = 60, 4, 24
+MAX_PICTURES = 60  # of a dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,41 +37,45 @@ class Picture:
 
 def pictures_of(rows: Rows) -> tuple[Picture, ...]:
     """Return images of the split ``train``, or the first, by class; invalid ones are left out. Raises CorruptFile."""
-    schema = rows.schema()
-    images = [field.name for field in schema if is_image(field.type)]
-    if not images or not rows.splits:
+    files = rows.columns_of("image")
+    columns = [*files, *(field.name for field in rows.schema() if is_image(field.type))][:MAX_PICTURES]
+    if not columns or not rows.splits:
         return ()
     split = training_split(rows.splits)
-    labels = [name for name in schema.names if name in rows.classes]
-    captions = (
-        _rows_by_class(rows, split, labels) if labels else {row: f"image {row + 1}" for row in range(WITHOUT_CLASSES)}
-    )
-    thumbnails = {row: _png(pixels) for row, pixels in _read_images(rows, split, images[0], sorted(captions))}
-    return tuple(Picture(thumbnails[row], ".png", split, text) for row, text in captions.items() if row in thumbnails)
+    captions = example_rows(rows, split, MAX_PICTURES // len(columns))
+    pictures = {}
+    for name in columns:
+        for row, value in read_rows(rows, split, name, sorted(captions)):
+            data = _thumbnail_of_file(value) if name in files else _thumbnail_of_pixels(value)
+            if data:
+                parts = [captions[row] or f"image {row + 1}", *([name] if len(columns) > 1 else [])]
+                suffix = ".jpg" if name in files else ".png"
+                pictures[row, name] = Picture(data, suffix, split, ", ".join(parts))
+    return tuple(pictures[row, name] for row in captions for name in columns if (row, name) in pictures)
 
 
-def thumbnail(path: Path) -> bytes | None:
-    """Return a small JPEG of an image file; None if it is invalid or too large to decode."""
-    with _invalid_ignored(), Image.open(path, formats=FORMATS) as image:
+def thumbnail(file: Path | io.BytesIO) -> bytes | None:
+    """Return a small JPEG of an image file, upright and on white; None if it is invalid or too large to decode."""
+    with _invalid_ignored(), Image.open(file, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             return None
-        image.thumbnail((SIDE, SIDE))
-        return _encoded(image if image.mode == "L" else image.convert("RGB"), "JPEG")
+        scaled: Image.Image = image
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+            values = np.asarray(image)
+            scaled = Image.fromarray((values * (255 / max(1, values.max()))).astype(np.uint8))
+        scaled.thumbnail((SIDE, SIDE))
+        scaled = ImageOps.exif_transpose(scaled)
+        if scaled.has_transparency_data:
+            scaled = Image.alpha_composite(Image.new("RGBA", scaled.size, "white"), scaled.convert("RGBA"))
+        return _encoded(scaled if scaled.mode == "L" else scaled.convert("RGB"), "JPEG")
     return None
 
 
-def image_size(path: Path) -> tuple[int, int] | None:
+def image_size(file: Path | io.BytesIO) -> tuple[int, int] | None:
     """Return width and height from the header of an image file; None if it is invalid."""
-    with _invalid_ignored(), Image.open(path, formats=FORMATS) as image:
+    with _invalid_ignored(), Image.open(file, formats=FORMATS) as image:
         return image.size
     return None
-
-
-def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return a thumbnail of grey values, shape (height, width), or colours, shape (height, width, 3)."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((SIDE, SIDE))
-    return _encoded(image, "PNG")
 
 
 @contextmanager
@@ -91,36 +95,18 @@ def _encoded(image: Image.Image, kind: str) -> bytes:
     return sink.getvalue()
 
 
-def _rows_by_class(rows: Rows, split: str, labels: Sequence[str]) -> dict[int, str]:
-    """Return the captions of the first rows of each class of the first label, in the order of classes."""
-    classes = rows.classes[labels[0]]
-    per_class = min(PER_CLASS, max(1, MAX_PICTURES // len(classes)))
-    captions: dict[str | None, dict[int, str]] = {value: {} for value in classes}
-    first = 0
-    for batch in rows.read(split, labels):
-        columns = [batch[name].cast(pa.string()).to_pylist() for name in labels]
-        for row, values in enumerate(zip(*columns, strict=True), first):
-            of_class = captions.get(values[0])
-            if of_class is not None and len(of_class) < per_class:
-                named = zip(labels, values, strict=True)
-                of_class[row] = ", ".join(rows.classes[name].get(value, value or "") for name, value in named)
-        first += batch.num_rows
-        if all(len(of_class) == per_class for of_class in captions.values()):
-            break
-    return dict(itertools.islice(itertools.chain(*(of_class.items() for of_class in captions.values())), MAX_PICTURES))
+def _thumbnail_of_file(value: pa.Scalar) -> bytes | None:
+    data = (value.as_py() or {}).get("bytes")
+    return thumbnail(io.BytesIO(data)) if data else None
 
 
-def _read_images(rows: Rows, split: str, column: str, numbers: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield the images of the given rows that are rectangular and not too large."""
-    first = 0
-    for batch in rows.read(split, [column]) if numbers else ():
-        block = range(first, first + batch.num_rows)
-        for row in (row for row in numbers if row in block):
-            if (pixels := _pixels(batch[0][row - first])) is not None:
-                yield row, pixels
-        first = block.stop
-        if first > numbers[-1]:
-            break
+def _thumbnail_of_pixels(value: pa.Scalar) -> bytes | None:
+    """Return a PNG of grey values, shape (height, width), or colours, shape (height, width, 3)."""
+    if (pixels := _pixels(value)) is None:
+        return None
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((SIDE, SIDE))
+    return _encoded(image, "PNG")
 
 
 def _pixels(image: pa.Scalar) -> npt.NDArray[Any] | None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from data_registry.samples.arrow_types import is_file, is_list
 from data_registry.stage.errors import CorruptFile
 
 BLOCK_BYTES = 1 << 21  # read at once; Arrow needs twenty times as much memory to read images
@@ -20,12 +21,16 @@ READ_ERRORS = (OSError, ValueError, KeyError, pa.ArrowException)  # what Arrow r
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The files of each split in order, their paths, the declared columns, and class names by column and value."""
+    """The files of each split in order, their paths, the declared columns, and class names by column and value.
+
+    ``media`` has the columns of files: ``image`` or ``audio`` by name.
+    """
 
     splits: Mapping[str, Sequence[str]]
     paths: Mapping[str, Path]
     declared: pa.Schema
     classes: Mapping[str, Mapping[str, str]]
+    media: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def read(self, split: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the given columns of a split's rows, in order. Raises CorruptFile."""
@@ -45,15 +50,14 @@ class Rows:
         except READ_ERRORS as error:
             raise unreadable(file, error) from error
 
+    def columns_of(self, media: str) -> list[str]:
+        """Return the columns whose values are image or audio files. Raises CorruptFile."""
+        return [field.name for field in self.schema() if self.media.get(field.name) == media and is_file(field.type)]
+
 
 def unreadable(file: str, error: Exception) -> CorruptFile:
     """Return the error for a file that cannot be read."""
     return CorruptFile(file, f"does not match its manifest: {error}", "get the release again")
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Return whether a type is any list type."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def innermost(kind: pa.DataType) -> pa.DataType:
@@ -70,11 +74,6 @@ def is_number(kind: pa.DataType) -> bool:
     """Return whether a type is numeric or boolean."""
     is_binary_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     return bool(is_binary_number or pa.types.is_decimal(kind) or pa.types.is_boolean(kind))
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is a string type."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def flat(column: pa.Array) -> pa.Array:
