@@ -63,7 +63,7 @@ def readme(content: bytes) -> None:
 
 
 def sought(content: bytes) -> None:
-    names_in(Query.parse("row:" + content.decode(errors="surrogateescape")), MANIFEST)
+    names_in(Query.parse("row:" + content.decode(errors="surrogateescape")), MANIFEST, {})
 
 
 def selection(content: bytes) -> None:

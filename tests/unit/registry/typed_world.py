@@ -1,7 +1,7 @@
 """Datasets of the kinds table and files with columns of every type, made by the real tools, in two releases each.
 
-``events`` has splits, a column of each type, and the key ``id``; ``pictures`` and ``tones`` are images and audio by
-class, ``blobs`` any bytes.
+``events`` has splits, a column of each type, and the key ``id``, ``log`` the same without a key; ``reviews`` are texts
+with labels, ``pictures`` and ``tones`` images and audio by class, ``blobs`` any bytes.
 """
 
 import contextlib
@@ -144,11 +144,20 @@ def build(
 LABEL: dict[str, Any] = {"name": "label", "type": "int64", "classes": ["cat", "dog"]}
 
 
-def build_events(world: World, train: list[dict[str, Any]], columns: list[dict[str, Any]] = COLUMNS) -> Path:
+def build_events(
+    world: World, train: list[dict[str, Any]], name: str = "events", key: tuple[str, ...] = ("id",)
+) -> Path:
     splits = {"train": train, "test": EVENTS["test"]}
-    raw = {f"{split}.parquet": parquet(rows, columns) for split, rows in splits.items()}
+    raw = {f"{split}.parquet": parquet(rows) for split, rows in splits.items()}
     inputs = [{"file": f"{split}.parquet", "split": split} for split in splits]
-    return build(world, "events", "table", raw, columns, format="parquet", key=["id"], inputs=inputs)
+    return build(world, name, "table", raw, COLUMNS, format="parquet", key=[*key], inputs=inputs)
+
+
+def build_reviews(world: World) -> Path:
+    columns = [{"name": "text", "type": "string"}, LABEL]
+    raw = {"a.csv": b"text,label\ngood,0\nbad,1\ngood,1\nfair,\n"}
+    inputs = [{"file": "a.csv", "split": "train"}]
+    return build(world, "reviews", "table", raw, columns, format="csv", inputs=inputs, **{"null-values": [""]})
 
 
 def build_pictures(world: World, files: dict[str, bytes]) -> Path:
@@ -167,15 +176,32 @@ def build_blobs(world: World) -> Path:
     return build(world, "blobs", "files", BLOBS, columns, media="binary", inputs=[{"file": "*"}])
 
 
+def build_turned(world: World, *types: str) -> Path:
+    """Build a dataset ``turned`` with columns of these types beside its key; all values are null."""
+    columns = [{"name": "id", "type": "int64"}, *({"name": kind[:5], "type": kind} for kind in types)]
+    raw = {"a.parquet": parquet([{"id": 1}], columns)}
+    inputs = [{"file": "a.parquet", "split": "train"}]
+    return build(world, "turned", "table", raw, columns, format="parquet", key=["id"], inputs=inputs)
+
+
 def make_typed_world(folder: Path) -> World:
-    """Release all of them as 1.0.0, ``events`` and ``pictures`` again as 1.1.0 with other samples."""
+    """Release all of them as 1.0.0, ``events`` and ``pictures`` again as 1.1.0 with other samples.
+
+    ``turned`` has other types in each of its releases.
+    """
     world = make_world(folder)
     build_events(world, EVENTS["train"])
+    build_events(world, EVENTS["train"], "log", ())
+    build_reviews(world)
     build_pictures(world, PICTURES)
     build_tones(world)
     build_blobs(world)
-    for name in ("events", "pictures", "tones", "blobs"):
+    for name in ("events", "log", "reviews", "pictures", "tones", "blobs"):
         world.tag(name, "1.0.0")
+    build_turned(world, "timestamp[us]", "decimal(5, 2)", "struct<x: image, y: date>", "time[us]")
+    world.tag("turned", "1.0.0")
+    build_turned(world, "timestamp[us, UTC]", "decimal(5, 3)", "struct<x: audio, y: date>", "audio")
+    world.tag("turned", "2.0.0")
     added, removed = event(20), EVENTS["train"][0]
     train = [row for row in EVENTS["train"] if row not in (removed, CHANGED_BEFORE)]
     build_events(world, [CHANGED, *train, added])

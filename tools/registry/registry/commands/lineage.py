@@ -94,8 +94,8 @@ def explain_command(model: str, ids: str, as_json: bool, remote: str) -> None:
 def whohas_command(sample: str, as_json: bool, remote: str) -> None:
     """List every release and every registered model that has SAMPLE, so that it can be removed.
 
-    SAMPLE is an id of 32 hex digits, file:PATH (an image or a document), row:JSON (an array or object of the columns,
-    or of the key alone), or a text.
+    SAMPLE is an id of 32 hex digits, file:PATH (an image, audio or a document), row:JSON (an array or object of the
+    columns, or of the key alone), or a text.
 
     Exits with 45 and names the releases that could not be searched, if there are any.
 

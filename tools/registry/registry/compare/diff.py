@@ -19,6 +19,7 @@ from registry.compare.values import Side, Values
 from registry.datasets import Dataset, built_manifest
 from registry.terminal import WIDTH
 
+LONGEST_FIGURE = 14  # characters of a column
 FIRST = 5  # samples of a kind in a table or Markdown
 MOST_CHANGES = 40  # of metadata.json, likewise
 KINDS = ("added", "removed", "changed", "moved")
@@ -80,11 +81,10 @@ def as_table(title: str, diff: Diff, values: Values | None = None) -> str:
     lines += _row("elsewhere", f"{diff.elsewhere} in another row or file only") if diff.elsewhere else []
     lines += _row("schema", "" if diff.schema else "no change")
     for change in diff.schema:  # its values may be long
-        texts = (("", change.what), ("  - ", one_line(change.before)), ("  + ", one_line(change.after)))
-        lines += [_cut(f"    {sign}{text}") for sign, text in texts]
+        lines += _on_three_lines(change.what, one_line(change.before), one_line(change.after))
     if diff.drift:
         lines += ["  drift" + " " * 43 + f"{'before':>15}{'after':>15}"]
-        lines += [_figures(change) for change in diff.drift[:MOST_CHANGES]]
+        lines += [line for change in diff.drift[:MOST_CHANGES] for line in _figures(change)]
         more = len(diff.drift) - MOST_CHANGES
         lines += [f"    and {more} more (FORMAT=json lists all)"] if more > 0 else []
     else:
@@ -148,9 +148,13 @@ def place(sample: dict[str, Any], kind: str) -> str:
 def _value_lines(kind: str, sample: dict[str, Any], values: Values | None) -> Iterator[str]:
     """Yield the values that identify a sample on one line, then a line for each that differs."""
     columns = (values or {}).get((kind, sample["sample_id"]), ())
-    changes = [(name, before, after) for name, before, after in columns if before and after and before != after]
+    changes = [
+        (name, before, after)
+        for name, before, after in columns
+        if before is not None and after is not None and before != after
+    ]
     if others := [column for column in columns if column not in changes]:
-        yield ", ".join(f"{name}: {after or before}" for name, before, after in others)
+        yield ", ".join(f"{name}: {before if after is None else after}" for name, before, after in others)
     for name, before, after in changes:
         room = (WIDTH - 12 - len(name)) // 2
         yield f"{name}: {_shortened(before, room)} → {_shortened(after, room)}"
@@ -165,11 +169,16 @@ def _row(label: str, text: str) -> list[str]:
     return [f"  {label:<10}{text}".rstrip()]
 
 
-def _figures(change: Change) -> str:
-    name = one_line(change.what)
+def _figures(change: Change) -> list[str]:
+    name, texts = one_line(change.what), rounded(change.before, change.after)
+    if max(map(len, texts)) > LONGEST_FIGURE:
+        return _on_three_lines(name, *texts)
     name = name if len(name) <= 44 else f"…{name[-43:]}"
-    before, after = (_shortened(text, 14) for text in rounded(change.before, change.after))
-    return f"    {name:<46}{before:>15}{after:>15}".rstrip()
+    return [f"    {name:<46}{texts[0]:>15}{texts[1]:>15}".rstrip()]
+
+
+def _on_three_lines(what: str, before: str, after: str) -> list[str]:
+    return [_cut(f"    {sign}{text}") for sign, text in (("", what), ("  - ", before), ("  + ", after))]
 
 
 def rounded(*values: Any) -> list[str]:

@@ -5,7 +5,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_registry.samples import Manifest, same_type
+from data_registry.samples import Manifest, parse_type, same_type, type_text
+from data_registry.samples.arrow_types import media_field, media_of
+from data_registry.samples.huggingface import has_media
+
+from registry.datasets import features_of
 
 Metadata = Mapping[str, Any]
 
@@ -26,8 +30,10 @@ def schema_changes(old: Manifest, new: Manifest, metadata_old: Metadata, metadat
     """Yield the changes of the schema: columns, their types and order, the key, classes and shapes."""
     columns_old, columns_new = dict(old.columns), dict(new.columns)
     for name in dict.fromkeys([*columns_old, *columns_new]):
-        before, after = columns_old.get(name), columns_new.get(name)
-        if before is None or after is None or not same_type(before, after):
+        media = [_media_type(name, metadata) for metadata in (metadata_old, metadata_new)]
+        before = columns_old.get(name) and (media[0] or columns_old[name])
+        after = columns_new.get(name) and (media[1] or columns_new[name])
+        if before is None or after is None or not same_type(before, after) or (any(media) and before != after):
             yield Change(f"column {name}", before, after)
     if columns_old.keys() == columns_new.keys() and list(columns_old) != list(columns_new):
         yield Change("order of columns", list(columns_old), list(columns_new))
@@ -36,6 +42,16 @@ def schema_changes(old: Manifest, new: Manifest, metadata_old: Metadata, metadat
     for change in drift(metadata_old, metadata_new, ("schema",), leaves=SHAPING):
         if change.what.rpartition(".")[2] in SHAPING and None not in (change.before, change.after):
             yield change
+
+
+def _media_type(name: str, metadata: Metadata) -> str:
+    """Return the type of a column of images or audio, at any depth, which its Arrow type does not say; else nothing."""
+    declared = features_of(metadata).get(name, {}).get("dtype", "")
+    try:
+        field = media_field(name, parse_type(declared), declared)
+    except ValueError:  # jpeg
+        return ""
+    return (media_of(field) or type_text(field.type)) if has_media(field) else ""
 
 
 def drift(
@@ -52,11 +68,16 @@ def drift(
 def _with_class(path: str, *versions: Metadata) -> str:
     """Return a path that ends in the number of a class with the name of the class: ``class_distribution.0 (coat)``."""
     distribution, _, number = path.rpartition(".")
-    if distribution.endswith(".class_distribution"):
-        for metadata in versions:
-            for feature in metadata.get("schema", {}).get("features", {}).values():
-                if isinstance(classes := feature.get("classes"), dict) and number in classes:
-                    return f"{path} ({classes[number]})"
+    section = distribution.rpartition(".")[2]
+    for metadata in versions:
+        for name, feature in features_of(metadata).items():
+            classes = feature.get("classes")
+            if (
+                section in {"class_distribution", f"{name}_distribution"}
+                and isinstance(classes, dict)
+                and number in classes
+            ):
+                return f"{path} ({classes[number]})"
     return path
 
 

@@ -1,7 +1,7 @@
 """Read the values of the first samples that differ from the files of both versions."""
 
 import dataclasses
-import json
+import itertools
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -14,15 +14,18 @@ from data_registry.store.cache import fetch_files
 from data_registry.training.sample_files import read_samples
 
 from registry.compare.drift import Metadata
+from registry.compare.texts import Text, text_of
 from registry.datasets import Dataset, features_of
 from registry.terminal import printable
 
+Texts = dict[str, Text]  # of a sample, by column
 Value = tuple[str, str | None, str | None]  # column, value before and after; None where the sample is in one version
 Values = dict[tuple[str, str], tuple[Value, ...]]  # by kind of change and sample id
 Location = tuple[str, int]  # a file, and a row of it
 
 LIMIT = 1 << 26  # bytes of files that are read for a few rows
 LONGEST = 200  # characters of a value
+SAME = 10  # characters before the first that differs
 log = logging.getLogger(__name__)
 
 
@@ -66,25 +69,40 @@ def locations(sample: dict[str, Any], kind: str) -> tuple[Location | None, Locat
     return (sample["file_before"], sample["row_before"]), row
 
 
-def _differing(old: dict[str, str], new: dict[str, str], key: list[str]) -> Iterable[Value]:
+def _differing(old: Texts, new: Texts, key: list[str]) -> Iterable[Value]:
     for name in dict.fromkeys([*key, *old, *new]):
         before, after = old.get(name), new.get(name)
-        if (name in key and (before or after)) or before != after:
-            yield name, before, after
+        if before and after and before.exact != after.exact:
+            yield name, *_side_by_side(before, after)
+        elif name in key or not (before and after):
+            yield name, before.text[:LONGEST] if before else None, after.text[:LONGEST] if after else None
 
 
-def _read(side: Side, rows: set[Location], remote: str) -> dict[Location, dict[str, str]]:
+def _side_by_side(before: Text, after: Text) -> tuple[str, str]:
+    """Return two values from about where they differ, in digits or by a hash where their texts are the same."""
+    texts = [before.text, after.text]
+    if before.text == after.text:
+        texts = [printable(text.exact.strip('"')) for text in (before, after)]
+    equal = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    start = len(list(equal)) - SAME
+    one, other = (f"…{text[start:]}"[:LONGEST] if start > SAME else text[:LONGEST] for text in texts)
+    return one, other
+
+
+def _read(side: Side, rows: set[Location], remote: str) -> dict[Location, Texts]:
     manifest, files = read_manifest(side.manifest), sorted({file for file, _ in rows})
     if not files or (paths := _paths(side, files, remote)) is None:
         return {}
     features = features_of(side.metadata)
-    values: dict[Location, dict[str, str]] = {}
+    texts: dict[Location, Texts] = {}
     for file in files:
         table = read_samples([file], paths, side.manifest).select([name for name, _ in manifest.columns])
         for row in sorted(row for other, row in rows if other == file):
-            (sample,) = table.slice(row, 1).to_pylist()
-            values[file, row] = {name: _text(value, features.get(name, {})) for name, value in sample.items()}
-    return values
+            texts[file, row] = {
+                field.name: text_of(table[field.name][row], field, features.get(field.name, {}))
+                for field in table.schema
+            }
+    return texts
 
 
 def _paths(side: Side, files: list[str], remote: str) -> dict[str, Path] | None:
@@ -102,15 +120,3 @@ def size_of_files(release: Release, files: list[str]) -> int:
     """Return the number of bytes of the outputs of a release that have the files."""
     paths = {str(path) for file in files for path in (PurePosixPath(file), *PurePosixPath(file).parents)}
     return sum(output.size for output in release.outputs if output.path in paths)
-
-
-def _text(value: Any, feature: Mapping[str, Any]) -> str:
-    """Return a value on one line: the name of a class beside its number, the size of bytes."""
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    classes = feature.get("classes")
-    name = classes.get(str(value)) if isinstance(classes, dict) else None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)  # None is null
-    return printable(f"{text} ({name})" if name else text)[:LONGEST]

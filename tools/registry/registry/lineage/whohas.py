@@ -14,13 +14,14 @@ from data_registry.releases.completeness import report_gaps
 from data_registry.releases.release import Release
 from data_registry.releases.versions import released
 from data_registry.samples import read_manifest
-from data_registry.stage.errors import CorruptFile, Incomplete
+from data_registry.stage.errors import CorruptFile, Incomplete, UsageError
 from data_registry.stage.progress import progress
 from data_registry.store.manifests import NAME as MANIFEST
 from data_registry.store.manifests import fetch_manifest, has_manifest
 from data_registry.training.selection import ID, TRAINING, Selection
 
 from registry.batches import Failures
+from registry.datasets import features_of
 from registry.lineage.query import Names, Query, names_in
 from registry.lineage.runs import Trained, all_models, read_selections
 from registry.terminal import printable, row, rows
@@ -103,14 +104,22 @@ def whohas(client: "MlflowClient", root: Path, sample: str, remote: str = "") ->
             advance(1)
     matches: dict[tuple[str, str], Match] = {}
     keys: set[bytes] = set()
+    refused, fits = "", False
     for release, path in [*manifests.items()]:
         before = len(failures.errors)
         with failures.collected(release.tag), _manifest_of(release):
-            for match, key in _search(release.tag, path, query, names_in(query, read_manifest(path))):
+            features = features_of(release.metadata) if query.kind in {"file", "text"} else {}
+            names = names_in(query, read_manifest(path), features)
+            refused, fits = refused or names.refused, fits or bool(names.keys)
+            if names.needs_row:
+                lacking = [*lacking, f"{release.tag}: its key is not a file alone: look for an id or row:JSON"]
+            for match, key in _search(release.tag, path, query, names):
                 matches[match.tag, match.sample_id] = match
                 keys.add(key)
         if len(failures.errors) > before:
             del manifests[release]
+    if refused and not fits and isinstance(query.value, dict):  # by the names of its columns, it was meant for these
+        raise UsageError("SAMPLE row", refused, "correct the value")
     for release, path in manifests.items() if keys else ():
         for match, _ in _search(release.tag, path, query, Names(keys=frozenset(keys))):
             matches.setdefault((match.tag, match.sample_id), match)
