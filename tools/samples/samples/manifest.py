@@ -1,11 +1,11 @@
 """The sample manifest, ``samples.parquet``: one row per sample, next to the files with the samples."""
 
 import dataclasses
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .encoding import digests, encode
+from .encoding import digests, encode, hashes
 from .footer import META, Manifest, footer_text, parse_footer
 
 ROWS = 1 << 16  # of a row group, and of a step in memory
@@ -176,9 +176,8 @@ def _sample_ids(keys: npt.NDArray[np.uint8], repeated: npt.NDArray[np.uint64], o
     for index in np.flatnonzero(np.append(repeated, 0)[positions] == prefixes) if len(repeated) else ():
         digest = keys[index].tobytes()
         numbers[index] = occurrences[digest] = occurrences.get(digest, -1) + 1
-    message = memoryview(np.hstack((keys, numbers.view(np.uint8).reshape(-1, 4))).tobytes())
-    sha256 = hashlib.sha256
-    return b"".join([sha256(message[start : start + 36]).digest()[:16] for start in range(0, len(message), 36)])
+    messages = np.hstack((keys, numbers.view(np.uint8).reshape(-1, 4)))
+    return hashes(messages.data, repeat(36, len(keys)))[:, :16].tobytes()
 
 
 def _prefixes(digest: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
