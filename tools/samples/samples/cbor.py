@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 Matrix = npt.NDArray[np.uint8]
 
 POSITIVE, NEGATIVE, BYTES, TEXT, ARRAY, MAP, FLOAT = 0x1B, 0x3B, 0x5B, 0x7B, 0x9B, 0xBB, 0xFB
+HEAD = np.dtype([("kind", "u1"), ("argument", ">u8")])
 
 
 def heads(kind: int, arguments: npt.NDArray[np.integer]) -> Matrix:
     """Return the 9-byte heads of one kind for 64-bit arguments: uint8, shape (rows, 9)."""
-    matrix = np.empty((len(arguments), 9), np.uint8)
-    matrix[:, 0] = kind
-    matrix[:, 1:] = arguments.astype(">u8").view(np.uint8).reshape(-1, 8)
-    return matrix
+    rows = np.empty(len(arguments), HEAD)
+    rows["kind"], rows["argument"] = kind, arguments
+    return rows.view(np.uint8).reshape(-1, 9)
 
 
 def integers(values: npt.NDArray[np.int64]) -> Matrix:
@@ -39,9 +39,17 @@ def joined(parts: list[Matrix | pa.Array]) -> pa.Array:
     """Concatenate the parts row by row; adjacent matrices first, which is cheap."""
     groups = [(kind, list(group)) for kind, group in groupby(parts, type)]
     arrays = [
-        array for kind, group in groups for array in ([as_binary(np.hstack(group))] if kind is np.ndarray else group)
+        array for kind, group in groups for array in ([as_binary(_stacked(group))] if kind is np.ndarray else group)
     ]
     return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, pa.scalar(b"", pa.large_binary()))
+
+
+def _stacked(parts: list[Matrix]) -> Matrix:
+    """Return the rows of all parts joined, each copied as one value: np.hstack copies byte by byte."""
+    rows = np.empty(len(parts[0]), [("", f"V{part.shape[1]}") for part in parts])
+    for name, part in zip(rows.dtype.names or (), parts, strict=True):
+        rows[name] = part.view(f"V{part.shape[1]}").ravel()
+    return rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
 
 
 def as_binary(part: Matrix | pa.Array) -> pa.Array:
