@@ -3,11 +3,13 @@
 Each says where its files are, what another library reads in them, and what is to be proposed.
 """
 
+import bz2
 import dataclasses
 import gzip
 import importlib.util
 import io
 import json
+import lzma
 import shutil
 import tarfile
 import zipfile
@@ -54,6 +56,28 @@ def copied(name: str, *parts: str) -> Callable[[Path], Path]:
         return Path(shutil.copy(package(name, *parts), folder))
 
     return prepare
+
+
+def compressed(name: str, compress: Callable[[bytes], bytes], *parts: str) -> Callable[[Path], Path]:
+    """Return what writes the file ``name``: a file of a package, compressed in another way."""
+
+    def prepare(folder: Path) -> Path:
+        source = package(*parts)
+        content = source.read_bytes()
+        path = folder / name
+        path.write_bytes(compress(gzip.decompress(content) if source.suffix == ".gz" else content))
+        return path
+
+    return prepare
+
+
+def zstandard(content: bytes) -> bytes:
+    return bytes(pa.compress(content, "zstd", asbytes=True))
+
+
+def read_zstandard(path: Path) -> pd.DataFrame:
+    with pa.input_stream(str(path), compression="zstd") as file:
+        return pd.read_csv(file, keep_default_na=False)
 
 
 def written(name: str, content: Callable[[], str | bytes]) -> Callable[[Path], Path]:
@@ -294,7 +318,12 @@ CASES = (
         types={"datetime": "timestamp[ms]"},
     ),
     Case("mpg", copied(B, "_data", "auto-mpg2.csv"), csv(index_col=0), settings={"ignore": [""]}, classes={"class": 7}),
-    Case("airports", copied(V, "_data", "airports.csv"), csv(keep_default_na=False), key=("iata",)),
+    Case(
+        "airports",
+        compressed("airports.csv.xz", lzma.compress, V, "_data", "airports.csv"),
+        csv(keep_default_na=False),
+        key=("iata",),
+    ),
     Case("stocks", copied(V, "_data", "stocks.csv"), csv(), types={"date": "date"}, key=("symbol", "date"), quick=True),
     Case(
         "seattle-temperatures",
@@ -330,8 +359,8 @@ CASES = (
         lambda path: columns(pd.read_csv(path, header=None)),
         settings=NO_HEADER,
     ),
-    Case("cities", copied(B, "_data", "world_cities.csv.gz"), csv(keep_default_na=False)),
-    Case("population", copied(B, "_data", "population.csv.gz"), csv()),
+    Case("cities", compressed("cities.csv.zst", zstandard, B, "_data", "world_cities.csv.gz"), read_zstandard),
+    Case("population", compressed("population.csv.bz2", bz2.compress, B, "_data", "population.csv.gz"), csv()),
     Case("wine", wine, csv(sep=";"), settings={"delimiter": ";"}),
     Case(
         "feelings",
