@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 from data_registry.samples import ManifestWriter
+from data_registry.samples.arrow_types import MEDIA
 from data_registry.stage.errors import ChecksumMismatch, CorruptFile, InputMissing, UsageError
 from data_registry.store.manifests import fetch_manifest
 from hypothesis import given, settings
@@ -17,8 +18,9 @@ from registry.cli import cli
 from registry.compare.diff import bump_between, bump_of, diff_of, sides
 from registry.compare.drift import Change
 from registry.compare.matching import Diff, compare, match
+from registry.compare.texts import text_of
 from registry.datasets import Dataset, find_datasets
-from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, wines
+from unit.registry.lineage_world import TRAIN, VAL, Made, World, greetings, make_world, parquet, rows, wines
 
 SCHEMA = pa.schema([("key", pa.int64()), ("value", pa.int64())])
 CHANGED = [("hello", "joy"), ("oh", "sadness"), ("new one", "joy"), ("hello", "love"), ("no", "anger")]
@@ -280,3 +282,46 @@ def test_a_class_is_called_by_its_name_beside_its_number(world: World) -> None:
     done = run("greetings", "1.0.0", "1.1.0")
     assert done.exit_code == 0, done.stderr
     assert "splits.train.class_distribution.1 (bag)" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (-90_061_000_000_001, pa.duration("ns"), "-1 days 01:01:01.000000001"),
+        (90, pa.duration("s"), "00:01:30"),
+        (5, pa.time64("ns"), "00:00:00.000000005"),
+        (1, pa.timestamp("ns"), "1970-01-01 00:00:00.000000001"),
+        (0, pa.timestamp("s", "Mars/Olympus"), "1970-01-01 00:00:00Z"),
+        (10**17, pa.timestamp("s"), "<value out of range: 100000000000000000>"),
+        (0.1 + 0.2, pa.float64(), "0.3"),
+        (None, pa.binary(), "null"),
+        ({"bytes": None, "path": "a.png"}, MEDIA, "<file, no content, a.png>"),
+        ([b"x"], pa.list_(pa.binary(1)), '["<binary, 1 bytes>"]'),
+    ],
+)
+def test_a_value_is_shown_whatever_its_type(value: Any, kind: pa.DataType, text: str) -> None:
+    assert text_of(pa.scalar(value, kind), pa.field("x", kind), {}).text == text
+
+
+def test_values_that_look_the_same_are_shown_from_where_they_differ(world: World) -> None:
+    """By their digits, and long texts by their ends."""
+    schema, start = pa.schema([("key", pa.string()), ("x", pa.float64()), ("text", pa.string())]), "very " * 60
+    for version, values in (("1.0.0", (1 / 3, f"{start}long")), ("1.1.0", (1 / 3 + 1e-9, f"{start}wide"))):
+        batch = rows(schema, [("a", *values)])
+        file = "processed/x.parquet"
+        world.release("greetings", version, Made(schema, ["key"], {file: parquet(batch)}, [("all", file, batch)]))
+    lines = run("greetings", "1.0.0", "1.1.0").stdout.splitlines()
+    assert f"      x: {1 / 3} → {1 / 3 + 1e-9}" in lines
+    assert "      text: …very very long → …very very wide" in lines
+
+
+def test_figures_that_are_too_long_for_their_column_have_lines_of_their_own(world: World) -> None:
+    schema = {"features": {"label": {"dtype": "int64", "classes": {"0": "coat", "1": "bag"}}}}
+    for version, (day, bags) in {"1.0.0": ("01", 2), "1.1.0": ("02", 3)}.items():
+        statistics = {"features": {"at": {"min": f"2024-01-01T00:00:{day}"}}}
+        summary = {"num_samples": 6, "label_distribution": {"1": bags}}
+        world.release("greetings", version, greetings(), statistics=statistics, summary=summary, schema=schema)
+    lines = run("greetings", "1.0.0", "1.1.0").stdout.splitlines()
+    start = lines.index("    statistics.features.at.min")
+    assert lines[start + 1 : start + 3] == ["      - 2024-01-01T00:00:01", "      + 2024-01-01T00:00:02"]
+    assert lines[start - 1] == f"    {'summary.label_distribution.1 (bag)':<46}{'2':>15}{'3':>15}"

@@ -23,10 +23,6 @@ SPLITS = {
     "test": "cr:TestSplit",
 }
 
-PLAIN = re.compile(
-    r"(?!where$)[a-zA-Z_@][\w@-]*", re.ASCII
-)  # a field that a JSONPath of jsonpath_rw names without quotes
-
 Json = dict[str, Any]
 
 
@@ -128,5 +124,5 @@ def _is_read(field: pa.Field, lists: int = 0) -> bool:
 
 
 def _quoted(name: str) -> str:
-    """Return the JSONPath of a field."""
-    return name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    """Return the JSONPath of a field, which mlcroissant (by jsonpath_rw) reads without quotes only of ASCII words."""
+    return name if name.isascii() and name.isidentifier() and name != "where" else json.dumps(name, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,19 +144,16 @@ def place(sample: dict[str, Any], kind: str) -> str:
     return f"{sample['file']} row {sample['row']}"
 
 
-def _value_lines(kind: str, sample: dict[str, Any], values: Values | None) -> Iterator[str]:
-    """Yield the values that identify a sample on one line, then a line for each that differs."""
-    columns = (values or {}).get((kind, sample["sample_id"]), ())
-    changes = [
-        (name, before, after)
-        for name, before, after in columns
-        if before is not None and after is not None and before != after
-    ]
-    if others := [column for column in columns if column not in changes]:
-        yield ", ".join(f"{name}: {before if after is None else after}" for name, before, after in others)
-    for name, before, after in changes:
-        room = (WIDTH - 12 - len(name)) // 2
-        yield f"{name}: {_shortened(before, room)} → {_shortened(after, room)}"
+def _value_lines(kind: str, sample: dict[str, Any], values: Values | None) -> list[str]:
+    """Return the values that identify a sample on one line, then a line for each that differs."""
+    others, changes = [], []
+    for name, before, after in (values or {}).get((kind, sample["sample_id"]), ()):
+        if before is None or after is None or before == after:
+            others.append(f"{name}: {before if after is None else after}")
+        else:
+            room = (WIDTH - 12 - len(name)) // 2
+            changes.append(f"{name}: {_shortened(before, room)} → {_shortened(after, room)}")
+    return [*[", ".join(others)] * bool(others), *changes]
 
 
 def _advice(diff: Diff) -> str:

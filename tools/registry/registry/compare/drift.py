@@ -68,15 +68,13 @@ def drift(
 def _with_class(path: str, *versions: Metadata) -> str:
     """Return a path that ends in the number of a class with the name of the class: ``class_distribution.0 (coat)``."""
     distribution, _, number = path.rpartition(".")
-    section = distribution.rpartition(".")[2]
+    if not distribution.endswith("_distribution"):
+        return path
+    column = distribution.rpartition(".")[2].removesuffix("_distribution")
     for metadata in versions:
         for name, feature in features_of(metadata).items():
             classes = feature.get("classes")
-            if (
-                section in {"class_distribution", f"{name}_distribution"}
-                and isinstance(classes, dict)
-                and number in classes
-            ):
+            if column in {name, "class"} and isinstance(classes, dict) and number in classes:
                 return f"{path} ({classes[number]})"
     return path
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 from data_registry.samples.arrow_types import is_binary, is_file, is_list, media_field, media_of
+from data_registry.samples.temporal import DAY, UNITS
 
 from registry.terminal import printable
-
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +50,10 @@ def _plain(value: pa.Scalar, field: pa.Field, is_exact: bool) -> Any:
     if pa.types.is_duration(kind):
         return _duration(value.cast(pa.int64()).as_py(), kind.unit)
     if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
-        return value.cast(pa.string()).as_py()
+        try:
+            return value.cast(pa.string()).as_py()
+        except pa.ArrowInvalid:  # a time zone that this machine does not know
+            return value.cast(pa.timestamp(kind.unit, "UTC")).cast(pa.string()).as_py()
     return value.as_py()
 
 
@@ -63,9 +65,8 @@ def _size(kind: str, content: bytes | None, is_exact: bool, path: str | None = N
 
 
 def _duration(count: int, unit: str) -> str:
-    """Return a duration in days, hours, minutes and seconds."""
     seconds, parts = divmod(abs(count), UNITS[unit])
-    days, seconds = divmod(seconds, 86_400)
-    fraction = f".{parts:0{len(str(UNITS[unit])) - 1}d}" if parts else ""
-    time = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
-    return f"{'-' * (count < 0)}{f'{days} days ' * bool(days)}{time}"
+    days, seconds = divmod(seconds, DAY)
+    fraction = f".{parts:0{len(str(UNITS[unit])) - 1}d}" * bool(parts)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+    return f"{'-' * (count < 0)}{f'{days} days ' * bool(days)}{clock}"

@@ -1,7 +1,6 @@
 """The values of ``row:JSON`` by the types of columns: what JSON has no type for is text."""
 
 import base64
-import decimal
 import re
 import reprlib
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import Any
 import pyarrow as pa
 from data_registry.samples import type_text
 from data_registry.samples.arrow_types import is_binary, is_file, is_list, is_string
+from data_registry.samples.temporal import DAY, UNITS
 
-DURATION = re.compile(r"(-)?(?:(\d{1,9}) days?,? ?)?(?:(\d{1,9}):(\d\d):(\d\d(?:\.\d{1,9})?))?")
-NUMBER = re.compile(r"-?\d+")
-SECONDS = (86_400, 3_600, 60, 1)  # of a day, an hour, a minute
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+DURATION = re.compile(r"(-?)(?:(\d{1,7}) days? ?)?(.*)")
 EXAMPLES = (
     (pa.types.is_date, "a text such as 2024-01-31"),
     (pa.types.is_time, "a text such as 10:30:00"),
@@ -40,7 +37,7 @@ def arrow_value(value: Any, kind: pa.DataType, name: str) -> Any:
     try:
         if not pa.types.is_nested(kind) or is_file(kind):
             return _scalar(value, kind)
-    except (ValueError, TypeError, OverflowError, OSError, pa.ArrowException):
+    except (ValueError, TypeError, ArithmeticError, OSError, pa.ArrowException):
         pass  # it is refused below
     raise ValueError(f"{name}: expected {_expected(kind)}, got {reprlib.repr(value):.60}")
 
@@ -51,10 +48,12 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:
             return {"bytes": Path(value.removeprefix("file:")).read_bytes(), "path": None}
         if is_binary(kind):
             return base64.b64decode(value, validate=True)
-        if pa.types.is_time(kind):  # Arrow has no cast from text
-            return pa.scalar(f"1970-01-01 {value}").cast(pa.timestamp(kind.unit)).cast(kind)
-        if pa.types.is_duration(kind):
-            return pa.scalar(_count(value, kind.unit), kind)
+        if pa.types.is_time(kind):
+            return _since_midnight(value, kind.unit).cast(kind)
+        if pa.types.is_duration(kind) and (match := DURATION.fullmatch(value)):
+            count = int(match[2] or 0) * DAY * UNITS[kind.unit]
+            count += _since_midnight(match[3] or "00:00", kind.unit).cast(pa.int64()).as_py()
+            return pa.scalar(-count if match[1] else count, kind)
         if is_string(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
             return pa.scalar(value).cast(kind)
     elif isinstance(value, bool):
@@ -67,18 +66,9 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:
     raise ValueError("another type")
 
 
-def _count(text: str, unit: str) -> int:
-    """Return a duration in a unit. Raises ValueError for any other text, or one with more digits."""
-    if NUMBER.fullmatch(text):
-        return int(text)
-    match = DURATION.fullmatch(text)
-    if not match or not any(match.groups()[1:]):
-        raise ValueError("not a duration")
-    parts = (decimal.Decimal(part or 0) * seconds for part, seconds in zip(match.groups()[1:], SECONDS, strict=True))
-    count = sum(parts) * UNITS[unit]
-    if count != int(count):
-        raise ValueError("too many digits")
-    return -int(count) if match[1] else int(count)
+def _since_midnight(text: str, unit: str) -> pa.Scalar:
+    """Return a time of day as that of the first day, for Arrow casts no text to times. Raises ArrowInvalid."""
+    return pa.scalar(f"1970-01-01 {text}").cast(pa.timestamp(unit))
 
 
 def _expected(kind: pa.DataType) -> str:
