@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def make_dataset_from(root: Path, name: str, text: str) -> Dataset:
     """
     folder = new_folder(root, name)
     dataset = Dataset(name, folder)
-    folder.mkdir()
-    try:
+    with ExitStack() as undo:
+        folder.mkdir()
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
         origin = sources_from(text, folder, root)
         source = Source(_shown(text), origin.upstream, origin.page)
         (folder / "params.yaml").write_text(fetching(name, source), encoding="utf-8")
@@ -35,9 +37,7 @@ def make_dataset_from(root: Path, name: str, text: str) -> Dataset:
         (folder / "params.yaml").write_text(params(name, source, proposal), encoding="utf-8")
         (folder / "dvc.yaml").write_text(pipeline(proposal), encoding="utf-8")
         (folder / "README.md").write_text(QUESTIONS.format(name=name), encoding="utf-8")
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        undo.pop_all()
     return dataset
 
 
