@@ -11,7 +11,7 @@ from data_registry.clone import repository
 from launcher.toolbox import find_tools
 from launcher.virtualenvs import virtualenv
 from unit.stats import data_sets
-from unit.stats.tables import arguments, lay
+from unit.stats.tables import arguments, describe, lay
 
 PEAK = """
 import pathlib, re, sys
@@ -98,3 +98,17 @@ def test_images_larger_than_declared_are_refused_in_little_memory(folder: Path):
     error, *_, memory = done.stderr.splitlines()
     assert done.returncode == 22 and "expected images of shape (2, 3)" in error
     assert int(memory) <= 512_000, memory
+
+
+@pytest.mark.extended
+def test_files_of_many_megabytes_fit_in_320_megabytes(folder: Path):
+    """120 MB of them, in row groups of 15 MB, as the parquetizer writes them."""
+    noise = np.random.default_rng(0).integers(0, 256, 4000 * 30_000, np.uint8)
+    offsets = pa.array(np.arange(4001, dtype=np.int32) * 30_000)
+    data = pa.BinaryArray.from_buffers(pa.binary(), 4000, [None, offsets.buffers()[1], pa.py_buffer(noise)])
+    files = pa.StructArray.from_arrays([data, pa.repeat("a.png", 4000)], ["bytes", "path"])
+    table = lay(folder, pa.table({"file": files}), rows_of_group=500)
+    describe(folder, [("file", "image")])
+    rows, memory = peak(*arguments(table))
+    assert rows == 4000
+    assert memory <= 320_000, memory

@@ -14,6 +14,7 @@ from stats.conversations import summarise_conversations
 from stats.documents import summarise_documents
 from stats.embeddings import summarise_embeddings
 from stats.images import summarise_images
+from stats.media import MEDIA
 from stats.provenance import read_parent_provenance, read_provenance
 from stats.report import Summary
 from stats.settings import Dataset, SplitRules, TableStats
@@ -77,9 +78,10 @@ def table(table: Path, samples: Path, metadata: Path, sources: Path, tools: dict
       stats table --params params.yaml --sources sources.csv \\
         processed/wine-quality.csv samples.parquet metadata.json
     """
-    pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner
     settings = build(TableStats, section(params, "stats"), f"{params} stats")
     dataset, provenance = read_dataset(params), read_provenance(sources, params, tools)
+    if not any(column.type in (*MEDIA, "binary") for column in dataset.columns):
+        pa.set_memory_pool(pa.system_memory_pool())  # returns memory sooner, but large values would fragment it
     if table.is_dir():
         rules = read_split_rules(params)
         return summarise_table_splits(table, samples, metadata, dataset, settings, rules, provenance)

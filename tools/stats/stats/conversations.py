@@ -1,8 +1,6 @@
 """Measure captioned images: lengths of captions and sizes of images, after verifying each against its hash."""
 
 import dataclasses
-import io
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 from samples import digests, encode
 from stage.errors import ChecksumMismatch, CorruptFile, InputMissing
 from stage.foreign import MAX_BYTES, read_bytes, read_json
@@ -18,6 +15,7 @@ from stage.progress import progress
 
 from stats.histogram import Histogram
 from stats.manifests import CORRUPT, RERUN, check_count
+from stats.media import image_header
 from stats.provenance import Provenance
 from stats.report import Summary, rounded, write_report
 from stats.settings import Dataset
@@ -98,9 +96,8 @@ def _size(entry: _Entry, content_hash: bytes, question: str) -> tuple[int, int]:
     if entry.question != question:
         raise ChecksumMismatch(entry.image, "its prompt differs from process_stats.json", RERUN)
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            width, height = image.size
-    except (OSError, Image.DecompressionBombError) as error:
+        _, width, height = image_header(data, ("JPEG",))
+    except ValueError as error:
         raise CorruptFile(entry.image, f"invalid JPEG image: {error}", RERUN) from error
     if width * height > MAX_PIXELS:
         raise CorruptFile(entry.image, f"{width} x {height} pixels, more than {MAX_PIXELS}", RERUN)

@@ -38,3 +38,8 @@ class Moments:
     def std(self) -> float | None:
         """The sample standard deviation (ddof = 1, as in pandas), or None for fewer than two values."""
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None
+
+    @property
+    def sum(self) -> float:
+        """The sum of the values, 0 if there are none."""
+        return self.mean * self.count

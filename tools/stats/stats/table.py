@@ -6,6 +6,7 @@ from typing import Any
 from stage.errors import EmptyInput, UsageError
 
 from stats.manifests import RERUN, check_columns, check_count, shortened, verified_manifest
+from stats.measures import is_countable
 from stats.provenance import Provenance
 from stats.report import Summary, column_schema, write_report
 from stats.settings import Dataset, TableStats
@@ -23,9 +24,8 @@ def summarise_table(
     """
     manifest = verified_manifest(samples, table)
     check_names(dataset, settings)
-    schema = dataset.schema()
-    check_columns(table, manifest, schema)
-    figures = measure_table(table, schema, settings.distributions, manifest.rows)
+    check_columns(table, manifest, dataset.schema())
+    figures = measure_table(table, dataset, settings.distributions, manifest.rows, output.parent)
     if not figures.rows:
         raise EmptyInput(table, "no rows", RERUN)
     check_count(manifest, manifest.rows, table, figures.rows)
@@ -37,13 +37,9 @@ def summarise_table(
         manifest,
         {
             "schema": table_schema(dataset),
-            "summary": {
-                "num_samples": figures.rows,
-                "num_features": len(features),
-                **{f"{name}_distribution": counts for name, counts in figures.distributions().items()},
-            },
+            "summary": figures.totals(len(features)),
             "statistics": {
-                "features": {column.name: statistics[column.name] for column in features if column.name in statistics},
+                "features": {name: row for name, row in statistics.items() if name != dataset.target},
                 **({"target": statistics[dataset.target]} if dataset.target in statistics else {}),
             },
         },
@@ -54,12 +50,16 @@ def summarise_table(
 
 
 def check_names(dataset: Dataset, settings: TableStats) -> None:
-    """Raise UsageError unless distributions and target are columns."""
+    """Raise UsageError unless distributions and target are columns, and the values of distributions can be counted."""
     names = [column.name for column in dataset.columns]
     for name in (*settings.distributions, *([] if dataset.target is None else [dataset.target])):
         if name not in names:
             where, fix = "stats.distributions or dataset.target", f"use one of {shortened(names)}"
             raise UsageError(where, f"unknown column {name:.80}", fix)
+    for column in dataset.columns:
+        if column.name in settings.distributions and not is_countable(dataset.schema().field(column.name).type):
+            what = f"values of {column.name:.80}, {column.type:.80}, cannot be counted"
+            raise UsageError("stats.distributions", what, "remove it from the list")
 
 
 def table_schema(dataset: Dataset) -> dict[str, Any]:

@@ -15,6 +15,7 @@ MAX_ROWS = 1 << 16  # per batch
 MAX_COLUMNS = 128  # of a Parquet file per pass
 MAX_VALUES = MAX_COLUMNS * MAX_ROWS  # per batch: fewer rows if there are more columns
 MAX_ITEMS = 1 << 25  # of the lists in a batch
+MAX_BYTES = 1 << 23  # of a batch, of files for instance
 BLOCK = 1 << 22  # bytes of CSV that are read at once; a row cannot be longer
 
 
@@ -57,27 +58,36 @@ def read_parquet(
     group = 0
     try:
         with pq.ParquetFile(table, page_checksum_verification=True, pre_buffer=False) as file:  # buffers all
-            if not file.schema_arrow.equals(schema):  # not compared as text: Parquet names the items of lists element
+            needs_cast = not file.schema_arrow.equals(schema)  # not compared as text: Parquet names list items element
+            if needs_cast and not file.schema_arrow.equals(_stored(schema)):
                 raise _column_mismatch(table, names_and_types(file.schema_arrow), names_and_types(schema))
             rows = min(rows, max(1, MAX_VALUES // max(1, len(columns or schema.names))))
             for group in range(file.num_row_groups) if groups is None else groups:
                 batch_rows = rows if columns else _batch_rows(file.metadata.row_group(group), rows)
                 for batch in file.iter_batches(batch_rows, row_groups=[group], columns=columns):
                     batch.validate(full=True)  # reading Parquet does not check for UTF-8
-                    yield batch
+                    yield batch.cast(pa.schema(map(schema.field, batch.schema.names))) if needs_cast else batch
     except CORRUPT as error:
         raise CorruptFile(f"{table} row group {group}", str(error), RERUN) from error
 
 
 def _batch_rows(group: pq.RowGroupMetaData, rows: int) -> int:
-    """Return the number of rows to read at once, by the number of items in the lists of a row group."""
+    """Return the number of rows to read at once, by the items of lists and the bytes of a row group."""
     items = sum(group.column(number).num_values for number in range(group.num_columns))
-    return int(min(rows, max(1, MAX_ITEMS * group.num_rows // max(1, items))))
+    share = min(MAX_ITEMS / max(1, items), MAX_BYTES / max(1, group.total_byte_size))  # of the row group
+    return min(rows, max(1, int(share * group.num_rows)))
+
+
+def _stored(schema: pa.Schema) -> pa.Schema:
+    """Return a schema as Parquet stores it: times and timestamps in seconds become milliseconds."""
+    file = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), file)
+    return pq.read_schema(pa.BufferReader(file.getvalue()))
 
 
 def column_groups(table: Path, names: list[str]) -> list[list[str]]:
     """Return the columns to read in each pass: all of a CSV file, some of a Parquet file, to bound its memory."""
-    together = len(names) if table.suffix == ".csv" else MAX_COLUMNS
+    together = max(1, len(names)) if table.suffix == ".csv" else MAX_COLUMNS
     return [names[first : first + together] for first in range(0, len(names), together)]
 
 

@@ -37,7 +37,7 @@ def summarise_table_splits(
     counted = list(dict.fromkeys([*settings.distributions, *classes]))
     measured: dict[str, TableFigures] = {}
     for split, file in files.items():
-        measured[split] = measure_table(file.path, schema, counted, file.samples)
+        measured[split] = measure_table(file.path, dataset, counted, file.samples, output.parent)
         check_count(manifest, file.samples, file.path, measured[split].rows)
     leaks, leak_warnings = find_split_leaks(manifest, files, dataset, rules.group, output.parent)
     num_features = sum(column.name != dataset.target for column in dataset.columns)
@@ -49,14 +49,7 @@ def summarise_table_splits(
         manifest,
         {
             "schema": table_schema(dataset),
-            "splits": {
-                split: {
-                    "num_samples": figures.rows,
-                    "num_features": num_features,
-                    **{f"{name}_distribution": counts for name, counts in figures.distributions().items()},
-                }
-                for split, figures in measured.items()
-            },
+            "splits": {split: figures.totals(num_features) for split, figures in measured.items()},
             "metrics": {
                 split: {
                     f"{name}_{figure}": value
