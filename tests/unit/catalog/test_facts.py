@@ -101,6 +101,22 @@ def test_figures_of_splits_have_a_row_for_each_measure() -> None:
     assert facts.split_figures(WINE) is None
 
 
+def test_ranges_of_times_and_decimals_are_texts_of_each_split() -> None:
+    assert facts.ranges(WINE) is None
+    day = {"min": "2024-01-01", "max": "2024-12-31", "median": None}
+    took, price = {"min": "-PT0.500S", "max": "PT90061S"}, {"min": "-0.50", "max": "7.00"}
+    found = facts.ranges({"summary": {"ranges": {"day": day, "took": took, "price": price}}})
+    assert found and found.head == ("min", "max", "median")
+    assert found.rows == {
+        "day": ("2024-01-01", "2024-12-31", None),
+        "took": ("-00:00:00.5", "1 day 01:01:01", None),
+        "price": ("-0.50", "7.00", None),
+    }
+    splits = {"train": {"ranges": {"day": day, "took": took}}, "test": {"ranges": {"day": day}}}
+    of_splits = facts.ranges({"splits": splits})
+    assert of_splits and list(of_splits.rows) == ["day of train", "day of test", "took of train"]
+
+
 def test_figures_of_the_whole_are_numbers_alone() -> None:
     assert facts.total_figures(WINE) == {"num files": 2}
     assert facts.total_figures(EMOTION) == {}
@@ -172,6 +188,8 @@ def test_what_stats_writes_is_taken(whole: dict[str, Any]) -> None:
         {"splits": {"train": {"num_samples": "many"}}},
         {"splits": {"train": {"num_samples": 1, "label_distribution": {"joy": "often"}}}},
         {"metrics": {"train": {"words": "en"}}},
+        {"summary": {"ranges": {"day": {"min": 7}}}},
+        {"splits": {"train": {"num_samples": 1, "ranges": {"day": "2024"}}}},
         {"statistics": {"features": {"a": {"mean": True}}}},
         {"checks": {"split_leaks": {"a": {"samples": 1, "ids": [7]}}}},
         {"checks": {"warnings": [None]}},

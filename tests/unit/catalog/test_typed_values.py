@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from catalog.profile import Picture, Sound, sounds
+from catalog.profile import Picture, Sound, first_rows, rows, sounds
 from catalog.profile.value_texts import display_texts
 from data_registry.samples.arrow_types import MEDIA
 from PIL import Image
@@ -48,7 +48,7 @@ CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
         ([b"\1", None], pa.list_(pa.binary()), '["1 byte: 01", null]'),
         ([[1, 2], None], pa.list_(pa.list_(pa.int8())), "2 lists"),
         ([{"a": [1.5], "b": None}], pa.list_(pa.struct([("a", pa.list_(pa.float32())), ("b", pa.bool_())])), None),
-        (["\n\u202e"], pa.list_(pa.string()), '["\\n\N{REPLACEMENT CHARACTER}"]'),
+        (["\n\u202e"], pa.list_(pa.string()), '["↵\N{REPLACEMENT CHARACTER}"]'),
         (["x"] * 10**5, pa.list_(pa.string()), ('["x", ' + '"x", ' * 50)[:200] + "…"),
         ([{"role": "user", "content": "a\nb"}], CHAT, "user: a↵b"),
         ([{"role": None, "content": "x" * 201}, None], CHAT, f"null: {'x' * 200}…\nnull: null"),
@@ -67,9 +67,18 @@ def test_texts_of_values(value: Any, kind: pa.DataType, text: str | None) -> Non
     assert display_texts(pa.array([value], kind), {}) == [text]
 
 
+def test_nested_text_that_is_no_utf8_is_shown_with_replacements() -> None:
+    wrong = pa.array([b"a\xff"]).view(pa.string())
+    nested = pa.StructArray.from_arrays([wrong, wrong], ["role", "content"])
+    chat = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), nested)
+    file = pa.StructArray.from_arrays([pa.array([b""]), wrong], ["bytes", "path"])
+    texts = [display_texts(column, {})[0] for column in (nested, chat, file)]
+    assert texts == ['{"role": "a\ufffd", "content": "a\ufffd"}', "a\ufffd: a\ufffd", "a\ufffd, 0 B"]
+
+
 def files(*contents: bytes | None) -> pa.Array:
-    rows = [None if data is None else {"bytes": data, "path": f"{n}"} for n, data in enumerate(contents)]
-    return pa.array(rows, MEDIA)
+    values = [None if data is None else {"bytes": data, "path": f"{n}"} for n, data in enumerate(contents)]
+    return pa.array(values, MEDIA)
 
 
 def opened(shown: Picture) -> Image.Image:
@@ -138,3 +147,11 @@ def test_a_column_that_only_says_that_it_has_files_has_none(folder: Folder) -> N
     folder.table(image=["a"], audio=[1])
     found = folder.profile(media={"image": "image", "audio": "audio"})
     assert found.pictures == () and found.sounds == ()
+
+
+def test_of_large_files_fewer_rows_are_read(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 1000)
+    folder.table(image=files(*[b"x"] * 3000))
+    assert len(folder.profile().tables[0].rows) == 2000
+    monkeypatch.setattr(first_rows, "MAX_BYTES", 1)
+    assert len(folder.profile().tables[0].rows) == 1000

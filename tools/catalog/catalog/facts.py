@@ -1,11 +1,14 @@
 """Read ``metadata.json`` for a page, whatever the form of the dataset."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from data_registry import samples
 from data_registry.stage.errors import CorruptFile
+
+from catalog.numbers import duration
 
 Metadata = Mapping[str, Any]
 SUFFIX = "_distribution"
@@ -15,6 +18,7 @@ CHECKS = {
     "split_leaks": "split leaks",
     "missing": "missing values",
 }
+DURATION = re.compile(r"(-?)PT(\d+)(?:\.(\d+))?S", re.ASCII)
 MEASURES = ("by_source", "by_concepts")
 
 
@@ -31,7 +35,7 @@ class Table:
     """Figures: values of each row, by its name, in the order of ``head``; None if a row has no such value."""
 
     head: tuple[str, ...]
-    rows: dict[str, tuple[float | None, ...]]
+    rows: dict[str, tuple[float | str | None, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Retrieval:
 def check(metadata: Metadata, where: str) -> None:
     """Raise CorruptFile unless ``metadata.json`` has the structure that stats writes: earlier tools wrote others."""
     try:
-        readers: list[Callable[[Metadata], object]] = [about, prompt, splits, files, columns, distributions]
+        readers: list[Callable[[Metadata], object]] = [about, prompt, splits, files, columns, distributions, ranges]
         readers += [column_figures, split_figures, total_figures, passed_checks, problems, warnings, retrieval, origin]
         for read in readers:
             read(metadata)
@@ -151,6 +155,17 @@ def split_figures(metadata: Metadata) -> Table | None:
     metrics = metadata.get("metrics", {})
     names = dict.fromkeys(name for figures in metrics.values() for name in figures)
     return _table({readable(name): {split: figures.get(name) for split, figures in metrics.items()} for name in names})
+
+
+def ranges(metadata: Metadata) -> Table | None:
+    """Return the ranges of columns of times and decimals as texts, of each split if there are some."""
+    by_split = metadata.get("splits") or {"": metadata.get("summary", {})}
+    rows = {
+        (name, split): row for split, figures in by_split.items() for name, row in figures.get("ranges", {}).items()
+    }
+    names = list(dict.fromkeys(name for name, _ in rows))
+    ordered = sorted(rows, key=lambda key: names.index(key[0]))  # stable: splits stay in their order
+    return _table({" of ".join(filter(None, key)): rows[key] for key in ordered}, _time)
 
 
 def total_figures(metadata: Metadata) -> dict[str, float]:
@@ -237,10 +252,10 @@ def _column(name: str, fields: Metadata, is_target: bool) -> Column:
     )
 
 
-def _table(rows: Mapping[str, Mapping[str, Any]]) -> Table | None:
+def _table(rows: Mapping[str, Mapping[str, Any]], read: Callable[[Any], float | str] | None = None) -> Table | None:
     head = tuple(dict.fromkeys(kind for row in rows.values() for kind in row))
     values = {
-        name: tuple(None if row.get(kind) is None else _number(row[kind]) for kind in head)
+        name: tuple(None if row.get(kind) is None else (read or _number)(row[kind]) for kind in head)
         for name, row in rows.items()
     }
     return Table(head, values) if rows else None
@@ -250,6 +265,12 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"expected a number, got {value!r:.40}")
     return value
+
+
+def _time(value: Any) -> str:
+    """Return a time or decimal as text, a duration of ISO 8601 in days and hours."""
+    text = _text(value)
+    return duration(match[1], int(match[2]), match[3] or "") if (match := DURATION.fullmatch(text)) else text
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,14 @@ def exact(value: float, digits: int = 12) -> str:
     return f"{value:,.{digits}g}".replace(",", GAP)
 
 
+def duration(sign: str, seconds: int, fraction: str = "") -> str:
+    """Return a duration in days, hours, minutes, seconds and the digits of their fraction."""
+    days, rest = divmod(seconds, 86_400)
+    begin = f"{sign}{days} day{'s' if days != 1 else ''} " if days else sign
+    end = fraction.rstrip("0")
+    return f"{begin}{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}{'.' * bool(end)}{end}"
+
+
 def share(part: float) -> str:
     """Return a fraction in per cent; 0% and 100% only if it is exactly that."""
     percent = 100 * part

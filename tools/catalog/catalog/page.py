@@ -90,6 +90,7 @@ class Page:
         tables = {
             "column": facts.column_figures(self.entry.metadata),
             "measure": facts.split_figures(self.entry.metadata),
+            "range": facts.ranges(self.entry.metadata),
         }
         return {name: table for name, table in tables.items() if table}
 

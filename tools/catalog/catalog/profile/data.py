@@ -22,8 +22,6 @@ from catalog.profile.pictures import Picture, pictures_of
 from catalog.profile.rows import Rows
 from catalog.profile.sounds import Sound, sounds_of
 
-MEDIA = ("image", "audio")  # types of columns of files
-
 
 @dataclasses.dataclass(frozen=True)
 class Data:
@@ -91,8 +89,8 @@ def profile(
         return Profile(captioned.histograms_of(entries), *captioned.tables_of(entries))
     columns = facts.columns(metadata)
     classes = {column.name: column.labels for column in columns if column.labels}
-    media = {column.name: column.type for column in columns if column.type in MEDIA}
-    rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes, media)
+    types = {column.name: column.type for column in columns}
+    rows = Rows(named, paths, declared_schema(read_manifest(manifest)), classes, types)
     without_histogram = columns_without_histogram(rows)
     return Profile(histograms_of(rows), pictures_of(rows), first_rows_of(rows), without_histogram, sounds_of(rows))
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from catalog.facts import training_split
 from catalog.profile.examples import example_rows, read_rows
-from catalog.profile.rows import Rows, dimensions, flat, is_image
+from catalog.profile.rows import Rows, dimensions, file_of, flat, is_image
 
 SIDE = 160  # pixels of the longer side
 MAX_PIXELS = 1 << 25  # of an image that is decoded: the parquetizer accepts none that is larger
@@ -96,7 +96,7 @@ def _encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def _thumbnail_of_file(value: pa.Scalar) -> bytes | None:
-    data = (value.as_py() or {}).get("bytes")
+    data, _ = file_of(value)
     return thumbnail(io.BytesIO(data)) if data else None
 
 

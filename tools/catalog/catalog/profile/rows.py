@@ -23,14 +23,14 @@ READ_ERRORS = (OSError, ValueError, KeyError, pa.ArrowException)  # what Arrow r
 class Rows:
     """The files of each split in order, their paths, the declared columns, and class names by column and value.
 
-    ``media`` has the columns of files: ``image`` or ``audio`` by name.
+    ``types`` are those of metadata.json, which say what files are: ``image`` or ``audio``.
     """
 
     splits: Mapping[str, Sequence[str]]
     paths: Mapping[str, Path]
     declared: pa.Schema
     classes: Mapping[str, Mapping[str, str]]
-    media: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    types: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def read(self, split: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the given columns of a split's rows, in order. Raises CorruptFile."""
@@ -52,7 +52,7 @@ class Rows:
 
     def columns_of(self, media: str) -> list[str]:
         """Return the columns whose values are image or audio files. Raises CorruptFile."""
-        return [field.name for field in self.schema() if self.media.get(field.name) == media and is_file(field.type)]
+        return [field.name for field in self.schema() if self.types.get(field.name) == media and is_file(field.type)]
 
 
 def unreadable(file: str, error: Exception) -> CorruptFile:
@@ -74,6 +74,15 @@ def is_number(kind: pa.DataType) -> bool:
     """Return whether a type is numeric or boolean."""
     is_binary_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     return bool(is_binary_number or pa.types.is_decimal(kind) or pa.types.is_boolean(kind))
+
+
+def file_of(value: pa.Scalar) -> tuple[bytes | None, str]:
+    """Return content and name of an image or audio file; the name may be empty."""
+    if not value.is_valid:
+        return None, ""
+    data, name = value.values()
+    encoded = name.as_buffer()
+    return data.as_py(), encoded.to_pybytes().decode(errors="replace") if encoded else ""
 
 
 def flat(column: pa.Array) -> pa.Array:

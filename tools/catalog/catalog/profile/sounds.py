@@ -6,7 +6,7 @@ from registry.terminal import amount
 
 from catalog.facts import training_split
 from catalog.profile.examples import example_rows, read_rows
-from catalog.profile.rows import Rows
+from catalog.profile.rows import Rows, file_of
 from catalog.profile.value_texts import truncated
 
 MAX_SOUNDS = 24
@@ -17,11 +17,10 @@ EXTENSIBLE = 0xFFFE  # the codec is in the first bytes of the GUID at the end of
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-    """A sound file with its split and caption; without ``data``, ``reason`` says why it is not in the site."""
+    """A sound file with its caption; without ``data``, ``reason`` says why it is not in the site."""
 
     data: bytes
     suffix: str
-    split: str
     caption: str
     reason: str = ""
 
@@ -36,20 +35,20 @@ def sounds_of(rows: Rows) -> tuple[Sound, ...]:
     sounds: dict[int, Sound] = {}
     room = MAX_TOTAL
     for row, value in read_rows(rows, split, columns[0], sorted(classes)):
-        file = value.as_py() or {}
-        if data := file.get("bytes"):
-            caption = ", ".join(filter(None, (classes[row], truncated(file.get("path") or f"row {row}"))))
-            sounds[row] = _sound(data, split, caption, min(MAX_BYTES, room))
+        data, name = file_of(value)
+        if data:
+            caption = ", ".join(filter(None, (classes[row], truncated(name or f"sound {row + 1}"))))
+            sounds[row] = _sound(data, caption, min(MAX_BYTES, room))
             room -= len(sounds[row].data)
     return tuple(sounds[row] for row in classes if row in sounds)
 
 
-def _sound(data: bytes, split: str, caption: str, room: int) -> Sound:
+def _sound(data: bytes, caption: str, room: int) -> Sound:
     suffix = _suffix(data)
     if suffix and len(data) <= room:
-        return Sound(data, suffix, split, caption)
+        return Sound(data, suffix, caption)
     reason = f"{amount(len(data))}, too large for this page" if suffix else "of a format that browsers do not play"
-    return Sound(b"", "", split, caption, reason)
+    return Sound(b"", "", caption, reason)
 
 
 def _suffix(data: bytes) -> str:

@@ -10,8 +10,9 @@ import pyarrow as pa
 from data_registry.samples.arrow_types import is_binary, is_file, is_list, is_string
 from registry.terminal import amount
 
+from catalog.numbers import duration
 from catalog.profile.pictures import image_size
-from catalog.profile.rows import dimensions, innermost, is_number
+from catalog.profile.rows import dimensions, file_of, innermost, is_number
 
 VALUE_LENGTH = 200  # characters
 VECTOR_LENGTH = 3  # numbers that are shown
@@ -21,7 +22,7 @@ TURN_FIELDS = (["role", "content"], ["from", "value"])
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"  # part of letters and emoji
 VISIBLE = {"\n": "↵", "\t": " ", "\r": " "}
 ZEROS = re.compile(r"(\.\d*[1-9])0+(?!\d)|\.0+(?!\d)")  # at the end of a fraction
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of fractions of a second
 
 
 def display_texts(column: pa.Array, classes: Mapping[str, str]) -> list[str]:
@@ -58,7 +59,7 @@ def _plain_texts(column: pa.Array) -> list[str]:
     kind = column.type
     if pa.types.is_duration(kind):
         counts = column.cast(pa.int64()).to_pylist()
-        return ["null" if count is None else _duration(count, PER_SECOND[kind.unit]) for count in counts]
+        return ["null" if count is None else _duration(count, DIGITS[kind.unit]) for count in counts]
     try:
         texts = column.cast(pa.string())
     except pa.ArrowInvalid:  # a time zone that this machine does not know
@@ -67,12 +68,9 @@ def _plain_texts(column: pa.Array) -> list[str]:
     return ["null" if text is None else ZEROS.sub(r"\1", text) if strip else text for text in texts.to_pylist()]
 
 
-def _duration(count: int, per_second: int) -> str:
-    seconds, fraction = divmod(abs(count), per_second)
-    days, seconds = divmod(seconds, 86_400)
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    digits = f".{fraction:0{len(str(per_second)) - 1}}".rstrip("0").rstrip(".") if per_second > 1 else ""
-    return f"{'-' if count < 0 else ''}{_counted(days, 'day') + ' ' if days else ''}{clock}{digits}"
+def _duration(count: int, digits: int) -> str:
+    seconds, fraction = divmod(abs(count), 10**digits)
+    return duration("-" * (count < 0), seconds, f"{fraction:0{digits}}" if digits else "")
 
 
 def _text(value: pa.Scalar) -> str:
@@ -121,12 +119,9 @@ def _json(value: pa.Scalar) -> Iterator[str]:
             yield comma
             yield from _json(item)
         yield "]"
-    elif is_number(kind):
-        yield from _plain_texts(pa.array([value], kind))
-    elif pa.types.is_temporal(kind):
-        yield from map(_quoted, _plain_texts(pa.array([value], kind)))
     else:
-        yield _quoted(str(value.as_py())[: VALUE_LENGTH + 1])
+        texts = display_texts(pa.array([value], kind), {})
+        yield from texts if is_number(kind) else map(_quoted, texts)
 
 
 def _quoted(text: str) -> str:
@@ -136,9 +131,9 @@ def _quoted(text: str) -> str:
 def _bytes(value: pa.Scalar) -> str:
     """Return bytes by their number and the first ones, or a file by its name and size."""
     if is_file(value.type):
-        data, name = (field.as_py() for field in value.values())
+        data, name = file_of(value)
         size = None if data is None else len(data)
-        return file_text(name or "", image_size(io.BytesIO(data)) if data else None, size) or "no file"
+        return file_text(name, image_size(io.BytesIO(data)) if data else None, size) or "no file"
     data = value.as_py()
     start, ellipsis = data[:HEX_LENGTH].hex(" "), " …" if len(data) > HEX_LENGTH else ""
     return _counted(len(data), "byte") + (f": {start}{ellipsis}" if data else "")
