@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from faults.strace import DISK, KILL, needs_strace, numbers_within, run_failing
-from parquetizer import Column, Input, TableSettings, parquetize_table
+from parquetizer.kinds.table import parquetize_table
+from parquetizer.kinds.table_settings import Input, TableSettings
+from samples import Column
 from stage.errors import ChecksumMismatch
 from stats.manifests import verified_manifest
 

@@ -21,7 +21,7 @@ def zip_of(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> 
 def tar_of(members: Mapping[str, bytes | tarfile.TarInfo], format: int = tarfile.PAX_FORMAT, mode: str = "w") -> bytes:
     """Return a tar archive; a member may be given as its header."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=mode, format=format) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=file, mode=mode, format=format) as archive:  # type: ignore[call-overload]  # any mode
         for name, data in members.items():
             info = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
             content = b"" if isinstance(data, tarfile.TarInfo) else data

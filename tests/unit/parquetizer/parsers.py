@@ -21,33 +21,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from parquetizer import (
-    Column,
-    DocumentsSettings,
-    IdxInput,
-    IdxSettings,
-    Input,
-    TableSettings,
-    TextInput,
-    TextSettings,
-    list_documents,
-    parquetize_idx,
-    parquetize_table,
-    parquetize_text,
-)
 from parquetizer.formats.reading import read_rows
 from parquetizer.kinds.captions import read_captions
-from parquetizer.kinds.documents import read_document
+from parquetizer.kinds.documents import DocumentsSettings, list_documents, read_document
 from parquetizer.kinds.files import parquetize_files
 from parquetizer.kinds.files_checked import checked
 from parquetizer.kinds.files_settings import FilesInput, FilesSettings
+from parquetizer.kinds.idx import IdxInput, IdxSettings, parquetize_idx
 from parquetizer.kinds.idx_input import open_idx
 from parquetizer.kinds.jpeg import read_jpeg
+from parquetizer.kinds.table import parquetize_table
+from parquetizer.kinds.table_settings import Input, TableSettings
+from parquetizer.kinds.text import parquetize_text
 from parquetizer.kinds.text_input import read_texts
+from parquetizer.kinds.text_settings import TextInput, TextSettings
 from parquetizer.raw.files import RawFile
 from parquetizer.raw.inputs import raw_files
 from PIL import Image
-from samples import read_manifest
+from samples import Column, read_manifest
 from stage.errors import StageError
 from unit.parquetizer.archives import arrow, tar_of, zip_of, zstd
 from unit.parquetizer.folders import (
@@ -450,7 +441,7 @@ def _told(name: str, number: int) -> Iterator[tuple[str, float]]:
         started = time.process_time()
         try:
             whole += counted(parser.read, data) is not None
-        except BaseException:
+        except BaseException:  # also what is no Exception must say its seed
             print(f"{name}: seed {seed}: {data!r}", file=sys.stderr)
             raise
         slowest = max(slowest, time.process_time() - started)

@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from parquetizer import Column, Input, TableSettings, parquetize_table
+from parquetizer.kinds.table import parquetize_table
+from parquetizer.kinds.table_settings import Input, TableSettings
+from samples import Column
 from stage.errors import BadRows, CorruptFile, EmptyInput, SchemaMismatch
 from unit.parquetizer.tables import RAW, write_raw
 

@@ -2,8 +2,8 @@
 
 import pyarrow.parquet as pq
 import pytest
-from parquetizer import TableSettings
 from parquetizer.formats.csv_diagnosis import first_bad_row
+from parquetizer.kinds.table_settings import TableSettings
 from parquetizer.raw.checked_bytes import CheckedBytes
 from parquetizer.raw.files import RawFile
 from unit.parquetizer.tables import AB, PARQUET, RAW, parquetize, write_params, write_raw

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from parquetizer import TableSettings
 from parquetizer.cli import cli
+from parquetizer.kinds.table_settings import TableSettings
 from samples import columns
 from unit.parquetizer.tables import AB, parquetize, run_table, write_params, write_raw
 

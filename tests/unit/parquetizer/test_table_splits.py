@@ -344,7 +344,10 @@ def split_of(rule, values):
     return [splits[number] for number in range(len(values))]
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param(rule, id=name, marks=[pytest.mark.extended] * (name == "key")) for name, rule in RULES.items()],
+)
 @settings(max_examples=100, deadline=None)
 @given(values=ROWS, more=ROWS, data=st.data())
 def test_neither_more_rows_nor_another_order_move_a_row(rule, values, more, data):

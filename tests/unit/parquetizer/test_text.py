@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from parquetizer import TextSettings
 from parquetizer.kinds.text_input import read_texts
+from parquetizer.kinds.text_settings import TextSettings
 from parquetizer.raw.files import RawFile
 from samples import read_manifest
 from unit.parquetizer.folders import (

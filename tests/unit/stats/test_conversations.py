@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parquetizer import ConversationsSettings, Prompt, parquetize_conversations
+from parquetizer.kinds.conversations import parquetize_conversations
+from parquetizer.kinds.conversations_settings import ConversationsSettings, Prompt
 from stats.cli import cli
 from unit.stats.data_sets import (
     CONVERSATION,

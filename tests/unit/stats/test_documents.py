@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parquetizer import DocumentsSettings, list_documents
+from parquetizer.kinds.documents import DocumentsSettings, list_documents
 from unit.stats.data_sets import (
     DOCUMENT,
     SAMPLES,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parquetizer import IdxSettings, parquetize_idx
+from parquetizer.kinds.idx import IdxSettings, parquetize_idx
 from unit.stats.data_sets import (
     CLASSES,
     IMAGE,

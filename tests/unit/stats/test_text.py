@@ -8,7 +8,8 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from parquetizer import TextSettings, parquetize_text
+from parquetizer.kinds.text import parquetize_text
+from parquetizer.kinds.text_settings import TextSettings
 from stats.text import count_words
 from unit.stats.data_sets import (
     SAMPLES,

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from samples import Column, schema_of
-from samples.arrow_types import type_text
+from samples.arrow_types import storage_type, type_text
 from stage.errors import BadRows, CorruptFile, EmptyInput, SchemaMismatch
 from stage.progress import progress
 from stage.redaction import listed
 
-from parquetizer.formats.lossless import cast, is_castable, storage
+from parquetizer.formats.lossless import cast, is_castable
 from parquetizer.formats.nested import first_failing, first_row
 from parquetizer.formats.settings import NAN, FormatSettings
 from parquetizer.raw.file_kinds import kind_error
@@ -173,7 +173,8 @@ def _check_schema(
             )
             raise SchemaMismatch(raw, what, "correct dataset.columns")
         kind = present.field(field.name).type
-        if not is_castable(kind, field.type) and not (field.name in integers and pa.types.is_integer(storage(kind))):
+        is_number = field.name in integers and pa.types.is_integer(storage_type(kind))
+        if not is_number and not is_castable(kind, field.type):
             what = f"column {field.name!r:.80}: expected {type_text(field.type)}, got {kind!s:.200}"
             raise SchemaMismatch(raw, what, "correct its type in dataset.columns")
     if extra := sorted({*present.names} - {*schema.names, *settings.ignore}):
@@ -184,8 +185,8 @@ def _column(
     raw: RawFile, column: pa.Array, field: pa.Field, before: int, settings: FormatSettings, integers: bool
 ) -> pa.Array:
     """Return a column as its declared type; ``before`` is the number of rows before it."""
-    if integers and pa.types.is_integer(storage(column.type)):
-        return cast(column, storage(column.type)).cast(field.type)
+    if integers and pa.types.is_integer(storage_type(column.type)):
+        return cast(column, storage_type(column.type)).cast(field.type)
     if pa.types.is_floating(column.type) and not {*NAN}.isdisjoint(settings.null_values):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     try:

@@ -4,41 +4,14 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from samples.arrow_types import is_binary, is_list, is_string, storage_type
 
 Test = Callable[[pa.DataType], bool]
 
 
-def storage(kind: pa.DataType) -> pa.DataType:
-    """Return the type of the values of a dictionary, of run ends or of an extension."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return storage(kind.storage_type)
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return storage(kind.value_type)
-    return kind
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Say whether a type is a list of any layout."""
-    is_view = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
-    return bool(is_view or pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Say whether a type is a string of any layout."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or bool(kind == pa.string_view())
-
-
-def is_binary(kind: pa.DataType) -> bool:
-    """Say whether a type is bytes of any layout."""
-    is_view = bool(kind == pa.binary_view())
-    return is_view or any(
-        is_layout(kind) for is_layout in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    )
-
-
 # From the first to the second a cast is allowed, and each value must be the same afterwards.
 FAMILIES: list[tuple[Test, Test]] = [
-    (is_text, is_text),
+    (is_string, is_string),
     (is_binary, is_binary),
     (pa.types.is_integer, pa.types.is_integer),
     (pa.types.is_integer, pa.types.is_floating),
@@ -55,7 +28,7 @@ FAMILIES: list[tuple[Test, Test]] = [
 
 def is_castable(source: pa.DataType, target: pa.DataType) -> bool:
     """Say whether values of one type may be values of the other: of the same sort, with the same fields."""
-    source = storage(source)
+    source = storage_type(source)
     if source == target or pa.types.is_null(source):
         return True
     if is_list(source) and pa.types.is_list(target):

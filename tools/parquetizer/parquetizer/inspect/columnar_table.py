@@ -11,18 +11,17 @@ import pyarrow.parquet as pq
 from samples import Column, parse_type, type_text
 from stage.errors import CorruptFile, UsageError
 
+from parquetizer.formats.columnar_input import CORRUPT
 from parquetizer.formats.reading import read_rows
 from parquetizer.formats.settings import FormatSettings
 from parquetizer.inspect.proposal import Table
-from parquetizer.inspect.raw_items import Items
+from parquetizer.inspect.raw_items import SEPARATE, Items
 from parquetizer.inspect.typed_columns import TypedColumns
 from parquetizer.raw.files import RawFile
 
-SEPARATE: Final = "make a dataset of each: FROM= takes one file too"
 INDEX: Final = "__index_level_0__"  # of pandas
 MEDIA: Final = {"Image": "image", "Audio": "audio"}
 SECONDS: Final = re.compile(r"\b(timestamp|time)\[s\b")  # which Parquet does not have
-CORRUPT: Final = (OSError, ValueError, LookupError, TypeError, pa.ArrowException)
 
 
 def inspect_columnar(files: Items) -> Table:

@@ -13,12 +13,11 @@ from parquetizer.formats.csv_dialect import CsvDialect
 from parquetizer.formats.csv_input import read_csv
 from parquetizer.inspect.groups import GroupFinder
 from parquetizer.inspect.header import NUMBER, is_header, type_of
-from parquetizer.inspect.keys import KeyFinder, choose_key
-from parquetizer.inspect.raw_items import Items
+from parquetizer.inspect.keys import MAX_KEY, KeyFinder, choose_key
+from parquetizer.inspect.raw_items import SEPARATE, Items
 from parquetizer.inspect.strings import StringFacts
 from parquetizer.raw.files import RawFile
 
-MAX_KEY: Final = 1 << 10  # bytes of a string in a key
 LABELS: Final = 50  # distinct strings of a column without a name that could be labels
 
 
@@ -78,7 +77,7 @@ class CsvStrings:
             for name, row in zip(self._names, self._first, strict=True):
                 if row != self._first[0]:
                     what = f"has other columns than {self._names[0]}: {listed(row, 5)}"
-                    raise UsageError(name, what, "make a dataset of each: FROM= takes one file too")
+                    raise UsageError(name, what, SEPARATE)
         else:
             self._add([pa.array(values, pa.string()) for values in zip(*self._first, strict=True)])
         return header, reason

@@ -15,13 +15,12 @@ from parquetizer.inspect.dialect import Dialect, DialectFacts
 from parquetizer.inspect.encodings import HEAD, EncodingFacts
 from parquetizer.inspect.labels import split_column
 from parquetizer.inspect.proposal import Table
-from parquetizer.inspect.raw_items import Items
+from parquetizer.inspect.raw_items import SEPARATE, Items
 from parquetizer.inspect.string_types import propose_types
 from parquetizer.raw.files import RawFile
 
 BLOCK: Final = 1 << 20
 DEFAULTS: Final = CsvDialect()
-SEPARATE: Final = "make a dataset of each: FROM= takes one file too"
 
 
 def inspect_csv(files: Items) -> Table:
@@ -112,7 +111,7 @@ def _common(files: Sequence[tuple[str, str, str, Dialect]]) -> tuple[CsvDialect,
         CsvDialect(
             header=False,
             skip_rows=usual[2],
-            comment=max(dialect.comment for dialect in found),
+            comment="#" * any(dialect.comments for dialect in found),
             delimiter=usual[0],
             quote=min(quotes, default=DEFAULTS.quote) or NO_QUOTE,
             encoding=encoding,

@@ -27,17 +27,18 @@ SHARE: Final = 0.9  # of the rows that must agree if no delimiter has all
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:
-    """How the rows of a file are written; ``fields`` in each of ``rows``, header included."""
+    """How the rows of a file are written; ``fields`` in each of ``rows``, header included, but for the ``others``."""
 
     delimiter: str
     quote: str  # or none
     fields: int
     rows: int
+    others: int = 0  # rows with another number of fields, not counting the preamble
+    skip_rows: int = 0  # lines of the preamble
+    comments: int = 0
     multiline: bool = False
     longest: int = 0  # bytes of a row
     spaced: bool = False  # spaces between delimiters and quotes
-    skip_rows: int = 0
-    comment: str = ""
     reasons: tuple[tuple[str, str], ...] = ()  # by setting
 
 
@@ -66,20 +67,6 @@ class DialectFacts:
         return _selected(self._counts, self._sample)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Candidate:
-    delimiter: str
-    quote: str
-    fields: int
-    rows: int
-    others: int  # rows with another number of fields, not counting the preamble
-    preamble: int  # lines
-    comments: int
-    multiline: bool
-    longest: int
-    spaced: bool
-
-
 def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
     candidates = list(_candidates(counts))
     several = [candidate for candidate in candidates if candidate.fields > 1 and candidate.delimiter != WHITESPACE]
@@ -105,27 +92,16 @@ def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
         reasons.append(("quote", "quotes are part of the values: some are not beside a delimiter"))
     if best.spaced:
         reasons.append(("trim", "spaces between delimiters and quotes"))
-    if best.preamble:
-        reasons.append(("skip-rows", f"the first {best.preamble} lines have another number of fields than the others"))
+    if best.skip_rows:
+        reasons.append(("skip-rows", f"the first {best.skip_rows} lines have another number of fields than the others"))
     if best.comments:
         reasons.append(("comment", f"{best.comments:,} lines begin with #"))
     if best.multiline:
         reasons.append(("multiline", "line breaks between quotes"))
-    return Dialect(
-        best.delimiter,
-        best.quote,
-        best.fields,
-        best.rows,
-        best.multiline,
-        best.longest,
-        best.spaced,
-        best.preamble,
-        "#" * bool(best.comments),
-        tuple(reasons),
-    )
+    return dataclasses.replace(best, reasons=tuple(reasons))
 
 
-def _one_column(plain: FieldCounts, candidates: list[_Candidate]) -> Dialect:
+def _one_column(plain: FieldCounts, candidates: list[Dialect]) -> Dialect:
     """Return a dialect whose delimiter is not in the file."""
     unused = [mark for mark, rows in zip(plain.marks, plain.rows, strict=True) if set(rows) <= {0}]
     delimiter = chr(next((mark for mark in unused if chr(mark) != " " and mark != RUN), 1))
@@ -136,10 +112,11 @@ def _one_column(plain: FieldCounts, candidates: list[_Candidate]) -> Dialect:
     has_quotes = any(one.quote for one in candidates)
     quote = one.quote if one else "" if has_quotes else '"'
     multiline = bool(one and one.multiline)
-    return Dialect(delimiter, quote, 1, rows, multiline, plain.longest, reasons=(("delimiter", what),))
+    reasons = (("delimiter", what),)
+    return Dialect(delimiter, quote, 1, rows, multiline=multiline, longest=plain.longest, reasons=reasons)
 
 
-def _candidates(counts: dict[int, FieldCounts]) -> Iterator[_Candidate]:
+def _candidates(counts: dict[int, FieldCounts]) -> Iterator[Dialect]:
     for quote, fields in counts.items():
         for number, mark in enumerate(fields.marks):
             if fields.strays[number] or (quote and fields.inside):
@@ -156,7 +133,7 @@ def _candidates(counts: dict[int, FieldCounts]) -> Iterator[_Candidate]:
             total = sum(rows.values()) - len(skipped)
             others = total - rows[usual] + sum(count == usual for count in skipped)
             written = '"' if quote == 0 and ord('"') not in counts else chr(quote) if quote else ""
-            yield _Candidate(
+            yield Dialect(
                 chr(mark) if mark != RUN else WHITESPACE,
                 written,
                 usual + 1,
@@ -176,10 +153,10 @@ def _preamble(first: list[int | None], usual: int) -> int:
     return lines if lines <= PREAMBLE else 0
 
 
-def _records(one: _Candidate, sample: bytes) -> list[list[str]]:
+def _records(one: Dialect, sample: bytes) -> list[list[str]]:
     """Return the rows of the beginning of a file; the last may be cut."""
     text = sample.decode(errors="ignore")
-    lines = text.split("\n")[one.preamble :]
+    lines = text.split("\n")[one.skip_rows :]
     cut = "\n".join(line for line in lines if not (one.comments and line.startswith("#")))
     mark, spaced = one.delimiter, one.spaced
     if mark == WHITESPACE:
@@ -196,20 +173,20 @@ def _records(one: _Candidate, sample: bytes) -> list[list[str]]:
         return []
 
 
-def _numeric(one: _Candidate, sample: bytes) -> bool:
+def _numeric(one: Dialect, sample: bytes) -> bool:
     """Say whether every field but those of a header is a number."""
     rows = _records(one, sample)[1:-1]
     return bool(rows) and all(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", field) for row in rows for field in row)
 
 
-def _half_numeric(one: _Candidate, sample: bytes) -> bool:
+def _half_numeric(one: Dialect, sample: bytes) -> bool:
     """Say whether at least half of the columns are numbers, but for a header: words of a text are not."""
     columns = [*zip(*_records(one, sample)[1:-1], strict=False)]
     numeric = sum(all(NUMBER.fullmatch(field) or field in NULLS for field in column) for column in columns)
     return 2 * numeric >= len(columns) > 0
 
 
-def _likeness(one: _Candidate, sample: bytes, others: list[_Candidate]) -> float:
+def _likeness(one: Dialect, sample: bytes, others: list[Dialect]) -> float:
     """Return the share of fields that look like values: numbers, dates, words, or text without other delimiters."""
     rivals = {other.delimiter for other in others} - {one.delimiter}
     fields = [field for row in _records(one, sample) for field in row]

@@ -5,14 +5,8 @@ from typing import Final
 
 import numpy as np
 
-# The longer mark first: that of UTF-32 begins with that of UTF-16.
-MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from parquetizer.raw.file_kinds import wide_encoding
+
 HEAD: Final = 1 << 12  # bytes
 UNDEFINED: Final = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # in Windows-1252
 ABOVE_ASCII: Final = 0x80
@@ -56,10 +50,6 @@ class EncodingFacts:
 
 
 def _by_head(head: bytes) -> tuple[str, str] | None:
-    for mark, name in MARKS:
-        if head.startswith(mark):
-            return name, "byte-order mark"
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if max(even, odd) * 4 > len(head) and not min(even, odd):  # Latin text in two bytes per character
-        return ("utf-16-be" if even else "utf-16-le"), "every other byte is zero"
-    return None
+    name = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else wide_encoding(head)
+    why = "every other byte is zero" if name.startswith("utf-16-") else "byte-order mark"
+    return (name, why) if name else None

@@ -1,6 +1,7 @@
 """Propose a dataset for all raw files: its kind by what most of the bytes are."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,10 +9,9 @@ from stage.errors import EmptyInput, UsageError
 from stage.progress import progress
 from stage.redaction import listed
 
-from parquetizer.inspect.documents import inspect_documents
 from parquetizer.inspect.media import METADATA, inspect_media
 from parquetizer.inspect.proposal import Proposal
-from parquetizer.inspect.raw_items import Items, list_items
+from parquetizer.inspect.raw_items import Item, Items, list_items
 from parquetizer.inspect.tables import inspect_tables
 
 MEDIA: Final = ("image", "audio")
@@ -40,7 +40,14 @@ def inspect_raw(raw: Path) -> Proposal:
     if kind in MEDIA:
         return inspect_media(raw, items, kind)
     if kind == "document":
-        return inspect_documents(items)
+        return _documents(items)
     data = [item for item in items if item.kind == kind and not item.is_about]
     with progress(f"inspecting {len(data)} files", PASSES * sizes[kind], "bytes") as advance:
         return inspect_tables(Items(raw, data, advance), kind)
+
+
+def _documents(items: Sequence[Item]) -> Proposal:
+    """Propose text files of the usual suffix, each of which is a sample."""
+    (suffix, count), *_ = Counter(item.suffix for item in items if item.kind == "document").most_common(1)
+    reason = f"{count:,} of {len(items):,} files end with {suffix}; each is a sample"
+    return Proposal("documents", count, (), {"suffix": suffix}, {"suffix": reason})

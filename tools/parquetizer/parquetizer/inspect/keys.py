@@ -15,6 +15,7 @@ import pyarrow as pa
 from samples import digests, encode
 
 MAX_COLUMNS: Final = 3  # of a key
+MAX_KEY: Final = 1 << 10  # bytes of a string in a key
 PAIRED: Final = 12  # columns that are tried together, the first ones of the table
 MAX_HASHES: Final = 6_000_000  # of 8 bytes, held twice to sort them
 IDENTIFIERS: Final = re.compile(

@@ -20,6 +20,7 @@ DOCUMENTS: Final = (".md", ".rst", ".html")
 JSON: Final = (".json", ".jsonl", ".ndjson")
 TEXT: Final = (".csv", ".tsv", ".tab", ".psv", ".txt", ".data", ".dat", "")
 ABOUT: Final = ("readme", "license", "licence", "copying", "changelog", "citation", "notice", "croissant")
+SEPARATE: Final = "make a dataset of each: FROM= takes one file too"
 SIGNATURES: Final = {b"PAR1": "parquet", b"ARROW1\0\0": "arrow", b"FEA1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 
 

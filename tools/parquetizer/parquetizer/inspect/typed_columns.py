@@ -1,19 +1,16 @@
 """What is known of columns that have types: of Parquet, Arrow and JSON."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from samples import type_text
 
 from parquetizer.inspect.groups import GroupFinder
-from parquetizer.inspect.keys import KeyFinder, choose_key
+from parquetizer.inspect.keys import MAX_KEY, KeyFinder, choose_key
 from parquetizer.inspect.labels import classes_of, split_column
 from parquetizer.inspect.proposal import ProposedColumn, Table
 from parquetizer.inspect.strings import DISTINCT
-
-MAX_KEY: Final = 1 << 10  # bytes of a string in a key
 
 
 class TypedFacts:

@@ -92,10 +92,7 @@ class FilesSettings(CsvDialect, SplitSettings):
 
     @property
     def _read_columns(self) -> list[Column]:
-        names = [column.name for column in self.columns]
-        if self.split_column is None or self.split_column in names:
-            return list(self.columns)
-        return [*self.columns, Column(self.split_column, "string")]
+        return self.with_split_column(self.columns)
 
     def split_rows(self, batch: pa.RecordBatch, where: Where = str) -> tuple[list[str], Numbers]:
         """Return the names of splits, and the number of each row's, by the columns besides the source."""

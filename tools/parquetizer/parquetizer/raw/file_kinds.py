@@ -76,7 +76,7 @@ def _kind(raw: RawFile, head: bytes, encoding: str, expected: str) -> tuple[str,
     if start.startswith(b"<?xml"):
         return "an XML document", CONVERT
     if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
-        if wide := _wide_encoding(head):
+        if wide := wide_encoding(head):
             return f"text in {wide.upper()}", f"set encoding: {wide}"
         if not expected.startswith("json") and (kind := _json_kind(head)):
             return kind, "set format: json"
@@ -89,7 +89,7 @@ def _is_workbook(raw: RawFile) -> bool:
     return False
 
 
-def _wide_encoding(head: bytes) -> str:
+def wide_encoding(head: bytes) -> str:
     """Return the encoding of text of two or four bytes per character, or "" for other text."""
     for mark, name in MARKS:
         if head.startswith(mark):
