@@ -1,6 +1,5 @@
 """Propose how to read Parquet and Arrow files as a table: their types are known, labels and key are in the values."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -52,13 +51,9 @@ def inspect_columnar(files: Items) -> Table:
             typed.add(batch)
     classes = {name: tuple(feature["names"]) for name, feature in features.items() if _is_classes(feature)}
     table = typed.table({name: f"{schema.field(name).type!s:.100} in the file" for name in names}, texts, classes)
-    written: dict[str, Any] = {"ignore": list(ignored)} if ignored else {}
-    reasons = {"ignore": "; ".join(ignored.values())} if ignored else {}
     floats = [name for name in names if pa.types.is_floating(typed.facts[name].kind) and typed.facts[name].nulls]
-    if floats:
-        written["null-values"] = ["nan"]
-        reasons["null-values"] = f"null or not a number: {', '.join(floats[:5])}"
-    return dataclasses.replace(table, settings={**written, **table.settings}, reasons={**reasons, **table.reasons})
+    reasons = {"ignore": "; ".join(ignored.values()), "null-values": f"null or not a number: {', '.join(floats[:5])}"}
+    return table.read_by({"ignore": list(ignored), "null-values": ["nan"] * bool(floats)}, reasons)
 
 
 def _schema(file: RawFile) -> pa.Schema:

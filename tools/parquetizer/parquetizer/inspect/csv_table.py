@@ -4,7 +4,7 @@ import codecs
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from stage.errors import EmptyInput, UsageError
 from stage.redaction import listed
@@ -14,7 +14,7 @@ from parquetizer.inspect.csv_strings import CsvStrings
 from parquetizer.inspect.dialect import Dialect, DialectFacts
 from parquetizer.inspect.encodings import HEAD, EncodingFacts
 from parquetizer.inspect.labels import split_column
-from parquetizer.inspect.proposal import Table
+from parquetizer.inspect.proposal import Table, changed
 from parquetizer.inspect.raw_items import SEPARATE, Items
 from parquetizer.inspect.string_types import propose_types
 from parquetizer.raw.files import RawFile
@@ -47,8 +47,7 @@ def inspect_csv(files: Items) -> Table:
     reasons["ignore"] = "; ".join(ignored.values())
     reasons["skip-empty-rows"] = f"{strings.empty_rows:,} rows have no value"
     facts = {name: column for name, column in zip(names, strings.columns, strict=True) if name not in ignored}
-    rows = next(iter(facts.values())).rows
-    if not rows:
+    if not next(iter(facts.values())).rows:
         raise EmptyInput(files.items[0].path, "no rows after the header", "check that the source sent the whole file")
     typed = propose_types(facts, dialect.delimiter)
     if typed.settings.get("trim"):
@@ -56,20 +55,20 @@ def inspect_csv(files: Items) -> Table:
         typed = dataclasses.replace(
             typed, columns=tuple(dataclasses.replace(column, name=column.name.strip()) for column in typed.columns)
         )
-    settings = {**_settings(dialect), **typed.settings}
+    settings = {**changed(dialect, DEFAULTS), **typed.settings}
     key, reasons["key"] = strings.key(names, {column.name: column.type for column in typed.columns})
     if key:
         settings["key"] = list(key)
     strings_of = {name: column.distinct.to_pylist() for name, column in facts.items() if column.distinct is not None}
     split = split_column(strings_of)
-    return Table(
-        rows,
-        typed.columns,
-        settings,
-        {key: reason for key, reason in {**reasons, **typed.reasons}.items() if key in {*settings, "header", "key"}},
-        split,
-        tuple(strings_of.get(split, ())),
-        strings.groups.group() if has_header else "",
+    reasons |= typed.reasons
+    return dataclasses.replace(
+        typed,
+        settings=settings,
+        reasons={key: reason for key, reason in reasons.items() if key in {*settings, "header", "key"}},
+        split_column=split,
+        split_values=tuple(strings_of.get(split, ())),
+        group=strings.groups.group() if has_header else "",
     )
 
 
@@ -122,12 +121,3 @@ def _common(files: Sequence[tuple[str, str, str, Dialect]]) -> tuple[CsvDialect,
         usual[1],
         reasons,
     )
-
-
-def _settings(dialect: CsvDialect) -> dict[str, Any]:
-    """Return the settings of a dialect that are not the default ones, as params.yaml has them."""
-    return {
-        field.name.replace("_", "-"): list(value) if isinstance(value, tuple) else value
-        for field in dataclasses.fields(dialect)
-        if (value := getattr(dialect, field.name)) != getattr(DEFAULTS, field.name)
-    }

@@ -18,7 +18,7 @@ from parquetizer.formats.settings import FormatSettings
 from parquetizer.formats.strict_json import parse
 from parquetizer.inspect.dates import DateFacts
 from parquetizer.inspect.json_types import JsonValues, NoType
-from parquetizer.inspect.proposal import Table
+from parquetizer.inspect.proposal import Table, changed
 from parquetizer.inspect.raw_items import Items
 from parquetizer.inspect.typed_columns import TypedColumns
 from parquetizer.raw.checked_bytes import CheckedBytes
@@ -120,20 +120,10 @@ def _table(files: Items, kinds: dict[str, pa.DataType], settings: FormatSettings
             for name, facts in dates.items():
                 facts.add(batch[name].drop_null())
     formats = {name: date.type for name, facts in dates.items() if (date := facts.result()) and not date.format}
-    proposal = typed.table({name: f"all are {kind.partition('[')[0]}s" for name, kind in formats.items()}, formats)
-    written: dict[str, Any] = {"ignore": list(ignored)} if ignored else {}
-    if settings.rows:
-        written["rows"] = list(settings.rows)
-    for key in ("encoding", "max_field_bytes"):
-        if getattr(settings, key) != getattr(DEFAULTS, key):
-            written[key.replace("_", "-")] = getattr(settings, key)
+    table = typed.table({name: f"all are {kind.partition('[')[0]}s" for name, kind in formats.items()}, formats)
     reasons = {
         "ignore": listed(list(ignored.values()), 3),
         "rows": "each file is one object, with one list of objects",
         "encoding": "byte-order mark",
     }
-    return dataclasses.replace(
-        proposal,
-        settings={**written, **proposal.settings},
-        reasons={**{key: reasons[key] for key in reasons if key in written}, **proposal.reasons},
-    )
+    return table.read_by(changed(settings, DEFAULTS), reasons)

@@ -27,6 +27,21 @@ class Table:
     split_values: tuple[str, ...] = ()
     group: str = ""  # the setting to consider for drawn splits, with the figure that it rests on
 
+    def read_by(self, settings: dict[str, Any], reasons: dict[str, str]) -> "Table":
+        """Return the table with settings of its format, which come first, but for empty ones."""
+        settings = {key: value for key, value in settings.items() if value}
+        given = {key: reasons[key] for key in settings if key in reasons}
+        return dataclasses.replace(self, settings={**settings, **self.settings}, reasons={**given, **self.reasons})
+
+
+def changed(settings: Any, defaults: Any) -> dict[str, Any]:
+    """Return the settings of a dataclass that are not the default ones, as params.yaml has them."""
+    return {
+        field.name.replace("_", "-"): list(value) if isinstance(value, tuple) else value
+        for field in dataclasses.fields(defaults)
+        if (value := getattr(settings, field.name)) != getattr(defaults, field.name)
+    }
+
 
 @dataclasses.dataclass(frozen=True)
 class Proposal:

@@ -4,31 +4,21 @@ A type is proposed only if every value is one of it. Where several are possible,
 something, one that is too wide does not.
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 from parquetizer.formats.text_values import FALSE, TRUE
 from parquetizer.inspect.labels import classes_of
-from parquetizer.inspect.proposal import ProposedColumn
+from parquetizer.inspect.proposal import ProposedColumn, Table
 from parquetizer.inspect.strings import INT64, UINT64, StringFacts
 
 NULLS_OF_STRINGS: Final = ("", "?", r"\N", "<NA>", "#N/A")  # no word or name that a text could be
 MARKS: Final = {".": "point", ",": "comma"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Typed:
-    """Columns with types, the settings that these need, and a reason for each setting."""
-
-    columns: tuple[ProposedColumn, ...]
-    settings: dict[str, Any]
-    reasons: dict[str, str]
-
-
-def propose_types(facts: Mapping[str, StringFacts], delimiter: str) -> Typed:
-    """Return the types of columns by their names."""
+def propose_types(facts: Mapping[str, StringFacts], delimiter: str) -> Table:
+    """Return the table of columns by their names in files, with the settings that its types need."""
     settings: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     decimal, thousands = _number_marks(facts, delimiter, settings, reasons)
@@ -55,7 +45,8 @@ def propose_types(facts: Mapping[str, StringFacts], delimiter: str) -> Typed:
             _kept(column, nulls) if kind == "string" else "",
         ]
         columns.append(ProposedColumn(name, kind, "; ".join(filter(None, parts)), format, classes))
-    return Typed(tuple(columns), settings, reasons)
+    rows = next(iter(facts.values())).rows
+    return Table(rows, tuple(columns), settings, reasons)
 
 
 def _number_marks(
