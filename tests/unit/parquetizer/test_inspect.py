@@ -131,6 +131,7 @@ def test_a_csv_file(name: str, tmp_path: Path) -> None:
     text, columns, expected = ROWS[name]
     proposal = proposed(tmp_path, **{"a.csv": text})
     assert (types(proposal), settings(proposal)) == (columns, expected), proposal.reasons
+    assert built(tmp_path, proposal) == {"all": proposal.rows}
 
 
 def test_encodings(tmp_path: Path) -> None:
