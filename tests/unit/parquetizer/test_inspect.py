@@ -111,6 +111,11 @@ ROWS = {
         {"x": "float64", "name": "string", "y": "int64"},
         {"delimiter": "whitespace", "null-values": ["?"]},
     ),
+    "as many spaces in each row": (
+        "1  2\n3  4\n5  6\n",
+        {"column_1": "int64", "column_2": "int64"},
+        {"delimiter": "whitespace", "header": False},
+    ),
     "white space without a header": (
         "15.26\t14.84\t1\n14.88  14.57\t1\n 14.29 14.09 2\n",
         {"column_1": "float64", "column_2": "float64", "column_3": "int64"},

@@ -22,6 +22,7 @@ PREAMBLE: Final = 50  # lines
 RARE: Final = " ,;|\t"  # the rarer in texts, the later
 NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space", WHITESPACE: "white space"}
 VALUE: Final = re.compile(r"[+-]?[\d.,]*\d%?([eE][+-]?\d+)?|\d[\d./: TZ+-]*|\w*|[?.-]+|true|false", re.ASCII)
+MISSING: Final = {*NULLS} - {""}  # which is between two spaces
 SHARE: Final = 0.9  # of the rows that must agree if no delimiter has all
 
 
@@ -72,12 +73,12 @@ def _selected(counts: dict[int, FieldCounts], sample: bytes) -> Dialect:
     several = [candidate for candidate in candidates if candidate.fields > 1 and candidate.delimiter != WHITESPACE]
     exact = [candidate for candidate in several if not candidate.others]
     plain = [candidate for candidate in exact if candidate.delimiter != " "] or [
-        candidate for candidate in exact if _numeric(candidate, sample)
+        candidate for candidate in exact if _numeric(candidate, sample) == 1
     ]
     # Rows that differ are errors with their line in a build, better than one column of everything.
     nearly = [one for one in several if one.delimiter != " " and one.others <= (1 - SHARE) * one.rows]
     runs = [one for one in candidates if one.delimiter == WHITESPACE and not one.others and not one.multiline]
-    spaced = [one for one in runs if one.fields > 1 and _half_numeric(one, sample)]
+    spaced = [one for one in runs if one.fields > 1 and _numeric(one, sample) >= 0.5]
     if plain:
         best = max(plain, key=lambda one: (_likeness(one, sample, plain), one.quote == '"', RARE.index(one.delimiter)))
     elif spaced:
@@ -173,17 +174,11 @@ def _records(one: Dialect, sample: bytes) -> list[list[str]]:
         return []
 
 
-def _numeric(one: Dialect, sample: bytes) -> bool:
-    """Say whether every field but those of a header is a number."""
-    rows = _records(one, sample)[1:-1]
-    return bool(rows) and all(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", field) for row in rows for field in row)
-
-
-def _half_numeric(one: Dialect, sample: bytes) -> bool:
-    """Say whether at least half of the columns are numbers, but for a header: words of a text are not."""
+def _numeric(one: Dialect, sample: bytes) -> float:
+    """Return the share of columns of which every field but that of a header is a number, or none."""
     columns = [*zip(*_records(one, sample)[1:-1], strict=False)]
-    numeric = sum(all(NUMBER.fullmatch(field) or field in NULLS for field in column) for column in columns)
-    return 2 * numeric >= len(columns) > 0
+    numeric = [all(NUMBER.fullmatch(field) or field in MISSING for field in column) for column in columns]
+    return sum(numeric) / len(numeric) if numeric else 0
 
 
 def _likeness(one: Dialect, sample: bytes, others: list[Dialect]) -> float:
