@@ -2,8 +2,10 @@
 
 import datetime as dt
 import io
+import random
 import statistics
 import warnings
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from catalog import facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from unit.parquetizer.media_files import IMAGES, SOUNDS
 from unit.stats import data_sets, tables
 from unit.stats.data_sets import parquet
 from unit.stats.tables import describe, lay, measure, measured
@@ -47,10 +50,10 @@ def sound(rate: int, shape: tuple[int, int], kind: str, **options: Any) -> bytes
     return file.getvalue()
 
 
-def media_table(folder: Path, kind: str, files: list[Any], **params: Any) -> Path:
+def media_table(folder: Path, kind: str, files: Sequence[bytes | None]) -> Path:
     column = pa.array([None if file is None else {"bytes": file, "path": "p"} for file in files], MEDIA)
     path = lay(folder, pa.table({"file": column}))
-    describe(folder, [("file", kind)], **params)
+    describe(folder, [("file", kind)])
     return path
 
 
@@ -64,7 +67,6 @@ def test_one_table_of_all_types(folder: Path, rows_of_group: int):
     cents = chance.integers(-(10**9), 10**9, count)
     tags = [["t"] * int(size) for size in chance.integers(0, 9, count)]
     blobs = [bytes(int(size)) for size in chance.integers(0, 999, count)]
-    # Of columns whose measures are not their own a row of two is null.
     table = pa.table(
         {
             "flag": pa.array([True, False, None] * 33 + [True, True]),
@@ -227,6 +229,21 @@ def test_a_file_of_unknown_format_is_a_warning(folder: Path, kind: str):
         "file has 3 files of unknown format; its statistics besides bytes leave them out"
         in (document["checks"]["warnings"])
     )
+
+
+@pytest.mark.parametrize(("kind", "files"), [("image", IMAGES), ("audio", SOUNDS)], ids=["image", "audio"])
+def test_damaged_headers_end_the_run_in_no_error(folder: Path, kind: str, files: tuple[bytes, ...]):
+    chance = random.Random(4)
+    damaged = []
+    for _ in range(500):
+        data = bytearray(chance.choice(files))
+        for _ in range(chance.choice((1, 2, 8))):
+            data[chance.randrange(min(len(data), 300))] = chance.choice((0, 255, chance.randrange(256)))
+        damaged.append(bytes(data[: chance.choice((len(data), chance.randrange(300)))]))
+    document = measured(media_table(folder, kind, damaged))
+    formats = document["summary"]["file.format_distribution"]
+    assert 0 < formats["unknown"] < 500 and sum(formats.values()) == 500
+    assert document["statistics"]["features"]["file.bytes"]["sum"] == sum(map(len, damaged))
 
 
 def test_a_column_that_has_the_name_of_a_measure_keeps_it(folder: Path):
