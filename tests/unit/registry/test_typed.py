@@ -197,16 +197,25 @@ def test_whohas_finds_files_by_their_bytes_whatever_their_label(
     assert "events-v1.0.0: its key is not a file alone: look for an id or row:JSON" in done.stdout
 
 
+def test_whohas_names_releases_with_more_labels_than_it_tries(
+    whohas: Callable[[str], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.lineage.query.MOST_LABELS", 2)
+    done = whohas("file:cat.png")
+    assert (places(done), done.exit_code) == ([], 45)
+    assert "pictures-v1.0.0: its key is not a file alone" in done.stdout
+
+
 @pytest.mark.parametrize(("text", "rows"), [("good", [0, 2]), ("bad", [1]), ("fair", [3]), ("Good", [])])
 def test_whohas_finds_a_text_whatever_its_label(text: str, rows: list[int], whohas: Callable[[str], Result]) -> None:
     done = whohas(text)
     assert places(done) == [("reviews-v1.0.0", "train", row) for row in rows] and done.exit_code == 0
 
 
-def as_json(row: dict[str, Any]) -> str:
+def as_json(row: dict[str, Any], took: str = "01:00:00.003") -> str:
     """Return a sample of events as somebody writes it."""
     others = {
-        "took": "01:00:00.003",
+        "took": took,
         "blob": base64.b64encode(row["blob"]).decode(),
         **{"photo": "file:photo.png", "voice": "file:voice.wav", "photos": ["file:first.png", "file:second.png"]},
     }
@@ -223,9 +232,10 @@ def _written(value: Any) -> Any:
     return str(value) if isinstance(value, decimal.Decimal) else value
 
 
-def test_whohas_reads_a_row_of_every_type(whohas: Callable[[str], Result]) -> None:
+@pytest.mark.parametrize("took", ["01:00:00.003", "0 days 01:00:00.003", "PT1H0.003S", "P0DT3600.003S"])
+def test_whohas_reads_a_row_of_every_type(took: str, whohas: Callable[[str], Result]) -> None:
     places_of_events = [("events-v1.0.0", "train", 3), ("events-v1.1.0", "train", 2)]
-    done = whohas(as_json(SAMPLE))
+    done = whohas(as_json(SAMPLE, took))
     assert places(done) == [*places_of_events, ("log-v1.0.0", "train", 3)] and done.exit_code == 0
     later = {**SAMPLE, "local": SAMPLE["local"] + dt.timedelta(microseconds=1)}
     assert places(whohas(as_json(later))) == places_of_events, "by their key"
@@ -239,7 +249,11 @@ def test_whohas_reads_a_row_of_every_type(whohas: Callable[[str], Result]) -> No
         ("instant", "2024-01-01T00:00:00", "expected timestamp[us, UTC], a text such as 2024-01-31T10:30:00Z"),
         ("local", "2024-01-01T00:00:00Z", "expected timestamp[us], a text such as 2024-01-31T10:30:00, got"),
         ("opens", "25:00", "opens: expected time[ms], a text such as 10:30:00, got '25:00'"),
-        ("took", "an hour", "took: expected duration[ms], a text such as 1 days 02:30:00, got 'an hour'"),
+        ("took", "an hour", "duration[ms], a text such as 1 days 02:30:00 or P1DT2H30M, got 'an hour'"),
+        ("took", "P1W", "took: expected duration[ms]"),
+        ("took", "", "took: expected duration[ms]"),
+        ("took", "PT0.0001S", "took: expected duration[ms]"),
+        ("took", 9, "took: expected duration[ms]"),
         ("price", "1.505", "price: expected decimal(10, 2), a text such as \"9.50\", got '1.505'"),
         ("blob", "no base64", "blob: expected binary, base64, got 'no base64'"),
         ("photo", "cat", "photo: expected a file, file:PATH, got 'cat'"),

@@ -1,6 +1,7 @@
 """The values of ``row:JSON`` by the types of columns: what JSON has no type for is text."""
 
 import base64
+import decimal
 import re
 import reprlib
 from pathlib import Path
@@ -11,11 +12,14 @@ from data_registry.samples import type_text
 from data_registry.samples.arrow_types import is_binary, is_file, is_list, is_string
 from data_registry.samples.temporal import DAY, UNITS
 
-DURATION = re.compile(r"(-?)(?:(\d{1,7}) days? ?)?(.*)")
+DURATIONS = (  # as make diff shows them, and ISO 8601
+    re.compile(r"(-?)(?:(\d{1,7}) days? ?)?(?:(\d{1,9}):(\d\d):(\d\d(?:\.\d{1,9})?))?"),
+    re.compile(r"(-?)P(?:(\d{1,7})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12}(?:\.\d{1,9})?)S)?"),
+)
 EXAMPLES = (
     (pa.types.is_date, "a text such as 2024-01-31"),
     (pa.types.is_time, "a text such as 10:30:00"),
-    (pa.types.is_duration, "a text such as 1 days 02:30:00"),
+    (pa.types.is_duration, "a text such as 1 days 02:30:00 or P1DT2H30M"),
     (pa.types.is_decimal, 'a text such as "9.50"'),
     (is_binary, "base64"),
     (is_file, "file:PATH"),
@@ -48,12 +52,10 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:
             return {"bytes": Path(value.removeprefix("file:")).read_bytes(), "path": None}
         if is_binary(kind):
             return base64.b64decode(value, validate=True)
-        if pa.types.is_time(kind):
-            return _since_midnight(value, kind.unit).cast(kind)
-        if pa.types.is_duration(kind) and (match := DURATION.fullmatch(value)):
-            count = int(match[2] or 0) * DAY * UNITS[kind.unit]
-            count += _since_midnight(match[3] or "00:00", kind.unit).cast(pa.int64()).as_py()
-            return pa.scalar(-count if match[1] else count, kind)
+        if pa.types.is_time(kind):  # to which Arrow casts no text
+            return pa.scalar(f"1970-01-01 {value}").cast(pa.timestamp(kind.unit)).cast(kind)
+        if pa.types.is_duration(kind):
+            return pa.scalar(_count(value, kind.unit), kind)
         if is_string(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
             return pa.scalar(value).cast(kind)
     elif isinstance(value, bool):
@@ -66,9 +68,16 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:
     raise ValueError("another type")
 
 
-def _since_midnight(text: str, unit: str) -> pa.Scalar:
-    """Return a time of day as that of the first day, for Arrow casts no text to times. Raises ArrowInvalid."""
-    return pa.scalar(f"1970-01-01 {text}").cast(pa.timestamp(unit))
+def _count(text: str, unit: str) -> int:
+    """Return a duration in a unit. Raises ValueError for another text, or one with more digits than the unit has."""
+    match = next(filter(None, (pattern.fullmatch(text) for pattern in DURATIONS)), None)
+    if not match or not any(match.groups()[1:]):
+        raise ValueError("not a duration")
+    parts = zip(match.groups()[1:], (DAY, 3600, 60, 1), strict=True)
+    count = sum(decimal.Decimal(part or 0) * seconds for part, seconds in parts) * UNITS[unit]
+    if count % 1:
+        raise ValueError("too many digits")
+    return int(-count if match[1] else count)
 
 
 def _expected(kind: pa.DataType) -> str:
