@@ -43,6 +43,7 @@ class ParquetTable:
             self._writer.write_table(table.slice(0, size), size)
             self._pending = table.slice(size).to_batches()
             self._rows -= size
+            pa.default_memory_pool().release_unused()  # what the allocator keeps would add up over row groups
             self.pending_bytes = sum(batch.nbytes for batch in self._pending)
 
     def flush(self) -> None:

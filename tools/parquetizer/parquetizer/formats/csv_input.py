@@ -81,6 +81,7 @@ def _reader(
             null_values=dialect.null_values,
             strings_can_be_null=True,
             check_utf8=False,  # done by CheckedBytes
+            decimal_point=dialect.decimal,
             **(booleans if dialect.true_values else {}),
         ),
     )

@@ -15,7 +15,7 @@ def is_native(kind: pa.DataType, dialect: CsvDialect) -> bool:
     if pa.types.is_integer(kind):
         return not dialect.lenient_integers and not dialect.thousands
     if pa.types.is_floating(kind):
-        return dialect.plain_numbers
+        return not dialect.thousands
     return bool(pa.types.is_string(kind) or pa.types.is_boolean(kind))
 
 
