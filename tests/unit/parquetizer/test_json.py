@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from parquetizer.formats import json_input, json_structure
-from parquetizer.formats.json_input import JsonOptions, read_objects
+from parquetizer.formats.json_input import read_objects
+from parquetizer.formats.settings import FormatSettings
 from parquetizer.raw.files import RawFile
 from stage.errors import StageError
 from unit.parquetizer.mutants import damaged
@@ -211,7 +212,9 @@ def read(data, patience):
 
 def _read():
     try:
-        batches = read_objects(RawFile.of(Path("data")), CHATS.columns, JsonOptions("utf-8", 100, 1600, ("z",)))
+        batches = read_objects(
+            RawFile.of(Path("data")), CHATS.columns, FormatSettings(max_field_bytes=100, ignore=("z",)), 1600
+        )
         return [
             repr(row) for numbers, batch in batches for row in zip(numbers.to_pylist(), batch.to_pylist(), strict=True)
         ]

@@ -4,7 +4,6 @@ What is valid is defined by ``json_values``, an object at a time in Python. Arro
 it reads each block first; what it does not read, or reads otherwise, is read in Python, which then says what is wrong.
 """
 
-import dataclasses
 import io
 import reprlib
 from collections.abc import Iterator, Sequence
@@ -37,55 +36,38 @@ ADD: Final = "add it to dataset.columns, or to ignore"
 Numbered = tuple[pa.Int64Array, pa.RecordBatch]
 
 
-@dataclasses.dataclass(frozen=True)
-class JsonOptions:
-    """How JSON is read: ``ignore`` are fields that are not taken, ``integers`` strings that may be integers.
-
-    ``rows`` are the names that lead to the array in an object.
-    """
-
-    encoding: str
-    max_string: int
-    max_line: int
-    ignore: tuple[str, ...] = ()
-    integers: tuple[str, ...] = ()
-    lenient_integers: bool = False
-    rows: tuple[str, ...] = ()
-
-
 def read_json(raw: RawFile, columns: Sequence[Column], settings: FormatSettings) -> Iterator[pa.RecordBatch]:
     """Yield the objects of a file in batches of the given columns, in the order of the file.
 
     Raises BadRows with the line or item, SchemaMismatch for unknown fields, EmptyInput.
     """
-    size, lenient = settings.max_field_bytes, settings.lenient_integers
-    longest = max(size, min(LINE * size, LONGEST_LINE))
-    options = JsonOptions(settings.encoding, size, longest, settings.ignore, (), lenient, settings.rows)
-    for _, batch in read_objects(raw, columns, options):
+    size = settings.max_field_bytes
+    for _, batch in read_objects(raw, columns, settings, max(size, min(LINE * size, LONGEST_LINE))):
         yield batch
 
 
-def read_objects(raw: RawFile, columns: Sequence[Column], options: JsonOptions) -> Iterator[Numbered]:
-    """Yield the numbers of lines or items, from 1, and their objects."""
+def read_objects(
+    raw: RawFile, columns: Sequence[Column], settings: FormatSettings, max_line: int, integers: tuple[str, ...] = ()
+) -> Iterator[Numbered]:
+    """Yield the numbers of lines or items, from 1, and their objects, of up to ``max_line`` bytes.
+
+    ``integers`` are string columns that may be integers in the file.
+    """
+    rows = 0
     try:
-        yield from _read(raw, columns, options)
+        with (
+            progress(f"reading {raw.name}", raw.size, "bytes") as advance,
+            CheckedBytes(raw, settings.encoding, advance=advance) as source,
+        ):
+            is_array, blocks = json_blocks(source, raw, max_line, settings.rows)
+            reader = BlockReader(raw, columns, settings, integers, is_array)
+            for first, block in blocks:
+                numbers, batch = reader.read(block, first)
+                rows += len(batch)
+                if len(batch):
+                    yield numbers, batch
     except (BadRows, SchemaMismatch) as error:
-        raise kind_error(raw, error, options.encoding, "json") from error
-
-
-def _read(raw: RawFile, columns: Sequence[Column], options: JsonOptions) -> Iterator[Numbered]:
-    with (
-        progress(f"reading {raw.name}", raw.size, "bytes") as advance,
-        CheckedBytes(raw, options.encoding, advance=advance) as source,
-    ):
-        is_array, blocks = json_blocks(source, raw, options.max_line, options.rows)
-        reader = BlockReader(raw, columns, options, is_array)
-        rows = 0
-        for first, block in blocks:
-            numbers, batch = reader.read(block, first)
-            rows += len(batch)
-            if len(batch):
-                yield numbers, batch
+        raise kind_error(raw, error, settings.encoding, "json") from error
     if not rows:
         raise EmptyInput(raw, "no rows", "check that the source sent the whole file")
 
@@ -93,15 +75,22 @@ def _read(raw: RawFile, columns: Sequence[Column], options: JsonOptions) -> Iter
 class BlockReader:
     """Read blocks of lines, each an object, by Arrow or in Python."""
 
-    def __init__(self, raw: RawFile, columns: Sequence[Column], options: JsonOptions, is_array: bool) -> None:
-        self._raw, self._columns, self._options, self._is_array = raw, columns, options, is_array
+    def __init__(
+        self,
+        raw: RawFile,
+        columns: Sequence[Column],
+        settings: FormatSettings,
+        integers: tuple[str, ...],
+        is_array: bool,
+    ) -> None:
+        self._raw, self._columns, self._settings, self._is_array = raw, columns, settings, is_array
         self._schema = schema_of(columns)
         self._carriers = pa.schema([(column.name, carrier(column.arrow)) for column in columns])
-        self._known = {*self._schema.names, *options.ignore}
+        self._known = {*self._schema.names, *settings.ignore}
         self._patience = PATIENCE
         self._converters = {}
         for column in columns:
-            style = JsonStyle(options.max_string, options.lenient_integers, column.name in options.integers)
+            style = JsonStyle(settings.max_field_bytes, settings.lenient_integers, column.name in integers)
             self._converters[column.name] = converter(column.arrow, style)
 
     def read(self, block: bytes, first: int) -> Numbered:
@@ -124,7 +113,7 @@ class BlockReader:
                 pa_json.ParseOptions(
                     explicit_schema=self._carriers,
                     newlines_in_values=True,
-                    unexpected_field_behavior="infer" if self._options.ignore else "error",
+                    unexpected_field_behavior="infer" if self._settings.ignore else "error",
                 ),
             ).combine_chunks()
             if len(table) != len(lines) or not {*table.schema.names} <= self._known:
@@ -147,7 +136,7 @@ class BlockReader:
         if pa.types.is_floating(values.type):
             return pc.invert(pc.is_finite(values))
         is_string = pa.types.is_string(values.type)
-        return pc.greater(pc.binary_length(values), self._options.max_string) if is_string else None
+        return pc.greater(pc.binary_length(values), self._settings.max_field_bytes) if is_string else None
 
     def _in_python(self, block: bytes, first: int) -> Numbered:
         numbers: list[int] = []

@@ -14,7 +14,7 @@ from stage.errors import BadRows, SchemaMismatch, StageError
 from parquetizer.formats.columnar_input import read_columnar
 from parquetizer.formats.csv_dialect import CsvDialect
 from parquetizer.formats.csv_input import read_csv
-from parquetizer.formats.json_input import JsonOptions, read_objects
+from parquetizer.formats.json_input import read_objects
 from parquetizer.formats.settings import FormatSettings
 from parquetizer.kinds.text_settings import MAX_TEXT_BYTES, TextSettings
 from parquetizer.raw.file_kinds import kind_error
@@ -87,14 +87,10 @@ def _csv(path: RawFile, settings: TextSettings) -> Batches:
 
 def _jsonl(path: RawFile, settings: TextSettings) -> Batches:
     """Read JSON lines, or a JSON array of objects."""
-    options = JsonOptions(
-        encoding=settings.encoding,
-        max_string=MAX_TEXT_BYTES,  # the size of texts is checked later
-        max_line=ESCAPED * settings.max_text_bytes + OVERHEAD,
-        ignore=settings.ignore,
-        integers=(settings.label,),
-    )
-    for numbers, batch in read_objects(path, _columns(settings), options):
+    limit = MAX_TEXT_BYTES  # the size of texts is checked later
+    json = FormatSettings(format="json", encoding=settings.encoding, ignore=settings.ignore, max_field_bytes=limit)
+    max_line = ESCAPED * settings.max_text_bytes + OVERHEAD
+    for numbers, batch in read_objects(path, _columns(settings), json, max_line, (settings.label,)):
         yield _batch(batch[settings.text], batch[settings.label], numbers)
 
 
