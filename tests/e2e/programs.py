@@ -50,8 +50,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
-    if type(value).__name__ == "NaTType" or value != value:
-        return None  # pandas has NaT and NaN for what is not there
+    if type(value).__name__ in {"NaTType", "NAType"} or value != value:
+        return None  # pandas has NaT, NA and NaN for what is not there
     if hasattr(value, "total_seconds"):
         return float(value.total_seconds())
     if hasattr(value, "isoformat"):

@@ -47,7 +47,8 @@ CHATS = [
     {"messages": [{"role": "user", "content": f"What is {n}?\nSay."}, {"role": "assistant", "content": "one " * 99}]}
     for n in range(12)
 ]
-VERSIONS = {"events": "1.1.0", "pictures": "1.1.0", **dict.fromkeys(("tones", "blobs", "chats", "hostile"), "1.0.0")}
+VERSIONS = {"events": "1.1.0", "pictures": "1.1.0", "turned": "2.0.0"}
+VERSIONS |= dict.fromkeys(("log", "reviews", "tones", "blobs", "chats", "hostile"), "1.0.0")
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_programs_read_the_samples(world: World, programs: dict[str, dict[str, s
     results = run(Path(sys.executable), chosen, folder)
     assert [result["failed"] for result in results.values() if "failed" in result] == []
     for name, version in VERSIONS.items():
-        split = "train" if name in {"events", "pictures"} else None
+        split = "train" if name in {"events", "log", "pictures"} else None
         rows = load(name, version, split=split, repo=str(world.root)).to_arrow().to_pylist()
         for title in READING:
             assert results[f"{name} {title}"]["rows"] == plain([as_read(row, title) for row in rows]), (name, title)
@@ -224,6 +225,7 @@ def test_programs_of_torch_decode_files(
         "tones": r"\(2000,\) 8000 \[[01], [01], [01], [01]\]\n$",
         "blobs": r"2 {'data': b",
         "chats": r"4 {'messages': array",
+        "reviews": r"3 tensor\(",
         "hostile": r"\(16, 12\) dict_keys",
     }.items():
         assert re.match(start, results[name].get("printed", "")), results[name]

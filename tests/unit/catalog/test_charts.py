@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 from catalog.charts import LABELS, Chart, bars, histogram
-from catalog.numbers import share
+from catalog.numbers import GAP, figure, share
 
 CLASSES = {f"class {number}": number for number in range(1, 31)}
 CHARTS: dict[str, Chart] = {
@@ -146,3 +146,16 @@ def test_edges_have_all_their_digits() -> None:
 )
 def test_a_share_is_nothing_or_all_only_where_it_is(part: float, text: str) -> None:
     assert share(part) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e15, "1,000,000,000,000,000"),
+        (1.234567e34, "1.235e+34"),
+        (2**54, "18,014,398,509,481,984"),
+        (12345.6, "12,350"),
+    ],
+)
+def test_floats_have_no_more_digits_than_they_are_exact_to(value: float, text: str) -> None:
+    assert figure(value) == text.replace(",", GAP)

@@ -1,14 +1,16 @@
 """Format numbers for people."""
 
+EXACT = 2**53  # above it floats do not have all digits
 GAP = "\N{NARROW NO-BREAK SPACE}"  # between thousands, as ISO 80000-1 has it
 
 
 def figure(value: float) -> str:
     """Return a number with separated thousands and four significant digits."""
-    if isinstance(value, int) or float(value).is_integer():
+    is_exact = abs(value) < EXACT
+    if isinstance(value, int) or (is_exact and value.is_integer()):
         return f"{int(value):,}".replace(",", GAP)
     text = f"{value:.4g}"
-    return f"{float(text):,.0f}".replace(",", GAP) if "e+" in text else text
+    return f"{float(text):,.0f}".replace(",", GAP) if "e+" in text and is_exact else text
 
 
 def exact(value: float, digits: int = 12) -> str:

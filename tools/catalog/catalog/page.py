@@ -189,7 +189,8 @@ def _charts(entry: Entry, content: Profile, splits: Sequence[str]) -> Iterator[C
     """Yield the charts of columns; all have all splits in the same order, so that colours mean the same."""
     distributions = facts.distributions(entry.metadata)
     for column, counts in distributions.items():
-        yield bars(column, "values", counts, as_shares=len(counts) > 1)
+        if any(counts.values()):  # none if all values are null
+            yield bars(column, "values", counts, as_shares=len(counts) > 1)
     series = splits if len(splits) > 1 else [""]
     for name, group in itertools.groupby(content.histograms, lambda histogram: histogram.name):
         if name not in distributions:

@@ -85,7 +85,7 @@ for (const block of blocks) {
   let first = 0;
 
   const cell = (text, column, picture) => {
-    const className = isNumeric[column] ? "n" : text.length > 60 ? "long" : "";
+    const className = isNumeric[column] ? "n" : text.length > 40 ? "long" : "";
     const created = element("td", { className, textContent: text });
     if (picture && column === 0) created.prepend(element("img", { src: picture, alt: "" }));
     return created;
