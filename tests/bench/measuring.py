@@ -22,7 +22,7 @@ import os, subprocess, sys, time
 started = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
-print(time.perf_counter() - started, usage.ru_maxrss)
+print(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 sys.exit(status != 0)
 """
 
@@ -32,7 +32,8 @@ class Run:
     """One run of a process."""
 
     seconds: float
-    peak: int  # MB
+    cpu: float  # seconds of processor time, user and system
+    peak: int  # MB, of the largest of its processes
 
 
 @functools.cache
@@ -52,15 +53,27 @@ def measure(*command: str | Path, folder: Path, **variables: str) -> Run:
     shown = subprocess.run(metered, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     if shown.returncode:
         sys.exit(f"failed: {' '.join(map(str, command))}")
-    seconds, peak = shown.stdout.split()
-    return Run(float(seconds), int(peak) // 1000)
+    seconds, cpu, peak = shown.stdout.split()
+    return Run(float(seconds), float(cpu), int(peak) // 1000)
 
 
-def compare(name: str, bound: str, ours: Callable[[], Run], theirs: Callable[[], Run], runs: int = RUNS) -> None:
-    """Print a row: medians of both, and of the ratios pair by pair, after one run of each to warm up."""
+def compare(
+    name: str,
+    bound: str,
+    ours: Callable[[], Run],
+    theirs: Callable[[], Run],
+    runs: int = RUNS,
+    clock: Callable[[Run], float] = lambda run: run.seconds,
+) -> None:
+    """Print a row: medians of both by a clock, and of the ratios pair by pair, after one run of each to warm up.
+
+    It ends with the peaks of both, and how many cores ours kept busy.
+    """
     ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(runs)]
-    a, b = (statistics.median(pair[side].seconds for pair in pairs) for side in (0, 1))
-    ratio = statistics.median(mine.seconds / other.seconds for mine, other in pairs)
+    a, b = (statistics.median(clock(pair[side]) for pair in pairs) for side in (0, 1))
+    ratio = statistics.median(clock(mine) / clock(other) for mine, other in pairs)
     peaks = [max(pair[side].peak for pair in pairs) for side in (0, 1)]
-    print(f"{name:<52}{a:8.2f} s{b:8.2f} s{ratio:8.2f}x  {bound:<8}{peaks[0]:6d} MB{peaks[1]:6d} MB", flush=True)
+    cores = statistics.median(mine.cpu / mine.seconds for mine, _ in pairs)
+    figures = f"{a:8.2f} s{b:8.2f} s{ratio:8.2f}x  {bound:<8}{peaks[0]:6d} MB{peaks[1]:6d} MB{cores:7.1f}"
+    print(f"{name:<52}{figures}", flush=True)

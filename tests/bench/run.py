@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from bench import catalog, embedding, loading
+from bench import catalog, embedding, formats, loading
 from bench.measuring import ROOT, RUNS, SLOW_RUNS, Run, compare, measure, tool_command
 from data_registry.samples import ManifestWriter
 from launcher.containers import engine_answers
@@ -484,12 +484,12 @@ def bench_stack(folder: Path) -> None:
 BENCHES: tuple[Callable[[Path], None], ...] = (
     *(bench_table, bench_images, bench_text, bench_fetch, bench_many_files),
     *(bench_get, bench_verify, bench_diff, bench_nothing_to_do, bench_start, bench_stack),
-    *(*embedding.BENCHES, *loading.BENCHES, *catalog.BENCHES),
+    *(*formats.BENCHES, *embedding.BENCHES, *loading.BENCHES, *catalog.BENCHES),
 )
 
 
 def main() -> None:
-    print(f"{'':<52}{'ours':>10}{'other':>10}{'ratio':>9}  {'bound':<8}{'peaks: ours, other':>18}")
+    print(f"{'':<52}{'ours':>10}{'other':>10}{'ratio':>9}  {'bound':<8}{'peaks: ours, other':>18}{'cores':>7}")
     chosen = sys.argv[1:]
     for bench in BENCHES:
         if chosen and bench.__name__.removeprefix("bench_") not in chosen:
