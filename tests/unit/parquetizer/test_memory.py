@@ -103,8 +103,26 @@ def test_memory_does_not_grow_with_the_file(kind):
     peaks = []
     for count in (150_000, 450_000):  # 35 and 105 MB, more than a row group of the output
         write(Path("raw/data"), count)
-        command = [sys.executable, "-c", SCRIPT, "table", "raw", "out.parquet", "samples.parquet"]
-        done = subprocess.run([*command, "--params", "params.yaml", "-q"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        peaks.append(int(done.stderr.split()[-1]))
+        peaks.append(peak())
     assert peaks[1] < min(MOST, 1.3 * peaks[0]), peaks
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("type", ["string", "binary"])
+def test_memory_does_not_grow_with_the_size_of_values(type):
+    """A row group of as many rows as usual would have 1.3 GB."""
+    Path("raw").mkdir()
+    write_params({"a": type}, [{"file": "data"}], format="parquet")
+    with pq.ParquetWriter("raw/data", pa.schema([("a", type)]), use_dictionary=False, compression="none") as file:
+        for number in range(60):
+            values = [f"{number} {row}".ljust(10_000, "x") for row in range(1_000)]
+            file.write_table(pa.table({"a": pa.array(values).cast(type)}))
+    assert peak() < MOST
+
+
+def peak() -> int:
+    """Return the peak memory, in kB, of the command that makes a table and its manifest."""
+    command = [sys.executable, "-c", SCRIPT, "table", "raw", "out.parquet", "samples.parquet"]
+    done = subprocess.run([*command, "--params", "params.yaml", "-q"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split()[-1])

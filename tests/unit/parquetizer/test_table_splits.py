@@ -1,7 +1,6 @@
 """Tables with splits: official ones, by input or by a column; drawn ones, by key or by group; and splits by time."""
 
 import datetime
-import functools
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parquetizer.split_files import split_files
 from parquetizer.split_settings import SplitBefore, SplitSettings
 from parquetizer.splits import assigned
 from stage.errors import BadRows, UsageError
@@ -303,7 +301,7 @@ def test_a_rerun_gives_the_same_bytes():
 
 def test_wide_rows_of_many_splits_stay_within_bounds(monkeypatch):
     """What is not a row group yet is bounded over all splits together."""
-    monkeypatch.setattr("parquetizer.kinds.table.split_files", functools.partial(split_files, max_pending=1 << 16))
+    monkeypatch.setattr("parquetizer.table_output.BYTES", 1 << 16)
     lines = [f"{number},{'w' * 4000},0,f{number % 50}" for number in range(500)]
     by_split = made(lines, header="visit,patient,x,fold", split_column="fold")
     assert [row[0] for row in by_split["f7"]] == [*range(7, 500, 50)]

@@ -11,10 +11,9 @@ from samples import ManifestWriter
 from stage.errors import BadRows, UsageError
 from stage.output import replacing, replacing_folder
 
-from parquetizer.table_output import ParquetTable
+from parquetizer.table_output import ParquetTable, max_pending
 
 MAX_SPLITS = 100  # each is an open file
-MAX_PENDING = 1 << 26  # bytes of all splits that are in memory; above, the largest becomes a row group early
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +36,10 @@ class SplitFiles:
         manifest: ManifestWriter,
         group_rows: int,
         tables: ExitStack,
-        max_pending: int,
     ) -> None:
         self._folder, self._name, self._schema = folder, name, schema
         self._manifest, self._group_rows, self._open_tables = manifest, group_rows, tables
-        self._max_pending = max_pending
+        self._max_pending = max_pending(schema)
         self._tables: dict[str, ParquetTable] = {}
         self.rows: dict[str, int] = {}
 
@@ -55,14 +53,14 @@ class SplitFiles:
             path = self._folder / split / f"{split}.parquet"
             path.parent.mkdir()
             self._tables[split] = self._open_tables.enter_context(
-                closing(ParquetTable(path, self._schema, self._group_rows))
+                closing(ParquetTable(path, self._schema, self._group_rows, self._max_pending))
             )
             self.rows[split] = 0
         self._tables[split].write(batch)
         self._manifest.add(batch, split=split, file=self._file(split), source=source)
         self.rows[split] += batch.num_rows
         pending = {name: table.pending_bytes for name, table in self._tables.items()}
-        if sum(pending.values()) > self._max_pending:
+        if sum(pending.values()) > self._max_pending:  # of all splits together
             self._tables[max(pending, key=pending.__getitem__)].flush()
 
     def finish(self) -> SplitsResult:
@@ -87,18 +85,17 @@ def split_files(
     schema: pa.Schema,
     key: tuple[str, ...],
     group_rows: int,
-    max_pending: int = MAX_PENDING,
 ) -> Iterator[SplitFiles]:
     """Yield the writer of the folder ``output`` and the manifest ``samples``; call its ``finish`` at the end.
 
-    A row group has ``group_rows`` rows, or fewer where all splits would have more than ``max_pending`` bytes in memory.
+    A row group has ``group_rows`` rows, or fewer where all splits would have too many bytes in memory.
 
     The folder is replaced in one step, then the manifest, which has the SHA-256 of its files.
     """
     with published(output, samples, raw) as (folder, manifest_path), ExitStack() as stack:
         manifest = stack.enter_context(ManifestWriter(manifest_path, schema, key))
         tables = stack.enter_context(ExitStack())
-        yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables, max_pending)
+        yield SplitFiles(folder, output.as_posix(), schema, manifest, group_rows, tables)
 
 
 @contextmanager

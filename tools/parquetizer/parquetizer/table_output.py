@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 from samples.arrow_types import is_binary, is_file
 
 ROWS = 1 << 17  # of a row group
+BYTES, FILE_BYTES = 1 << 26, 1 << 24  # of the rows in memory: of all splits, and of those with files or binary columns
+TABLE_BYTES = 1 << 25  # of one table
 SPECIAL = '[",\r\n]'  # characters that need quotes
 LEADING = SPECIAL + "|^[ \t]"  # pandas skips blank lines, and may strip leading space of others
 
@@ -22,10 +24,10 @@ class TableWriter(Protocol):
 
 
 class ParquetTable:
-    """A Parquet file with page checksums and row groups of ``group_rows`` rows."""
+    """A Parquet file with page checksums, in row groups of ``group_rows`` rows or just over ``max_pending`` bytes."""
 
-    def __init__(self, path: Path, schema: pa.Schema, group_rows: int = ROWS) -> None:
-        self._schema, self._group_rows = schema, group_rows
+    def __init__(self, path: Path, schema: pa.Schema, group_rows: int, max_pending: int) -> None:
+        self._schema, self._group_rows, self._max_pending = schema, group_rows, max_pending
         self._file = path.open("wb")  # Arrow's own files lose the error code of close
         options = {"compression": "zstd", "write_page_checksum": True}
         self._writer = pq.ParquetWriter(self._file, schema, use_dictionary=_repeating(schema), **options)
@@ -43,14 +45,17 @@ class ParquetTable:
             self._writer.write_table(table.slice(0, size), size)
             self._pending = table.slice(size).to_batches()
             self._rows -= size
-            pa.default_memory_pool().release_unused()  # what the allocator keeps would add up over row groups
+            _release_memory()
             self.pending_bytes = sum(batch.nbytes for batch in self._pending)
+        if self.pending_bytes > self._max_pending:
+            self.flush()
 
     def flush(self) -> None:
         """Write the rows in memory as a row group of their own."""
         if self._rows:
             self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), self._group_rows)
             self._pending, self._rows, self.pending_bytes = [], 0, 0
+            _release_memory()
 
     def close(self) -> None:
         with self._file:
@@ -58,9 +63,23 @@ class ParquetTable:
             self._writer.close()
 
 
+def _release_memory() -> None:
+    """Return to the system what Arrow's allocator keeps: it would add up over row groups."""
+    pa.default_memory_pool().release_unused()
+
+
+def max_pending(schema: pa.Schema) -> int:
+    """Return how many bytes of rows may be in memory, and so in a row group, which is what readers hold."""
+    return FILE_BYTES if _has_files(schema) else BYTES
+
+
+def _has_files(schema: pa.Schema) -> bool:
+    return any(is_file(field.type) or is_binary(field.type) for field in schema)
+
+
 def _repeating(schema: pa.Schema) -> bool | list[str]:
     """Return the columns to encode with a dictionary: all, or those besides files, which would all be in memory."""
-    if not any(is_file(field.type) or is_binary(field.type) for field in schema):
+    if not _has_files(schema):
         return True
     return [field.name for field in schema if not is_binary(field.type) and not pa.types.is_nested(field.type)]
 
@@ -94,7 +113,9 @@ class CsvTable:
 
 def open_table(path: Path, suffix: str, schema: pa.Schema) -> AbstractContextManager[TableWriter]:
     """Open a writer for the format of ``suffix``: CSV for ``.csv``, else Parquet."""
-    return closing(CsvTable(path, schema) if suffix == ".csv" else ParquetTable(path, schema))
+    if suffix == ".csv":
+        return closing(CsvTable(path, schema))
+    return closing(ParquetTable(path, schema, ROWS, min(TABLE_BYTES, max_pending(schema))))
 
 
 def _fields(batch: pa.RecordBatch) -> list[pa.Array]:

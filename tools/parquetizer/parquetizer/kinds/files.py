@@ -14,7 +14,7 @@ from parquetizer.kinds.files_settings import FILE_NAME, SOURCE, TRAIN, FilesSett
 from parquetizer.media.parallel import in_order
 from parquetizer.split_files import SplitFiles, split_files
 
-GROUP_ROWS, GROUP_BYTES = 1 << 14, 1 << 24  # of a row group; Arrow's own memory pool stays flat over any number of them
+GROUP_ROWS = 1 << 14  # of a row group; Arrow's own memory pool stays flat over any number of them
 BATCH_ROWS, BATCH_BYTES = 1 << 9, 1 << 22  # hashed at a time
 
 
@@ -49,7 +49,7 @@ def parquetize_files(raw: Path, output: Path, samples: Path, settings: FilesSett
     """
     values = described(raw, settings)
     tally = Tally(settings.normalise)
-    with split_files(raw, output, samples, settings.schema, settings.key, GROUP_ROWS, GROUP_BYTES) as files:
+    with split_files(raw, output, samples, settings.schema, settings.key, GROUP_ROWS) as files:
         with progress("reading files", 0, "files") as advance:
             for split, batch in _batches(_samples(raw, settings, values, tally, advance), settings, values):
                 _write(files, split, batch, settings)
