@@ -83,7 +83,8 @@ def bench_files(folder: Path) -> None:
         path = folder / "images" / f"class{number % 10}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(path, compress_level=1)
-    columns = [{"name": "image", "type": "image"}, {"name": "label", "type": "string"}]
+    classes = [f"class{number}" for number in range(10)]
+    columns = [{"name": "image", "type": "image"}, {"name": "label", "type": "int64", "classes": classes}]
     section = {"media": "image", "labels": "folder", "inputs": [{"file": "images/**"}]}
     (folder / "params.yaml").write_text(json.dumps({"dataset": {"columns": columns}, "parquetizer": section}))
     tool = [*tool_command("parquetizer"), "files", "--params", "params.yaml", ".", "out", "s.parquet"]
