@@ -315,7 +315,10 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         "tools/run: uncommitted change outside this dataset; fix: commit",
     ),
     "staged file": (_staged, "other: uncommitted change outside this dataset"),
-    "untracked file": (lambda c: _write(c, "notes.txt"), "notes.txt: uncommitted change outside this dataset"),
+    "untracked file": (
+        lambda c: _write(c, "notes.txt"),
+        "notes.txt: uncommitted change outside this dataset; fix: commit it first, or git stash -u",
+    ),
     "untracked output": (lambda c: _write(c, "data/greetings/big.bin"), "data/greetings/big.bin: untracked file"),
     "detached": (lambda c: git(c, "checkout", "-q", "--detach"), "HEAD is detached; fix: git switch main"),
     "no upstream": (lambda c: git(c, "branch", "--unset-upstream"), "branch main: has no upstream; fix: git push -u"),

@@ -141,7 +141,7 @@ def _check_tree(git: Git, dataset: Dataset) -> None:
         if not path:
             continue
         if not path.startswith(folder):
-            fix = "commit it first, or git stash"
+            fix = "commit it first, or git stash -u"  # -u: also untracked files
             raise ReleaseRefused(path, "uncommitted change outside this dataset", fix)
         name = path.removeprefix(folder)
         if kind == "??" and name not in OWN and name.partition("/")[0] not in OWN_FOLDERS:
