@@ -318,10 +318,10 @@ def test_values_that_look_the_same_are_shown_from_where_they_differ(world: World
 def test_figures_that_are_too_long_for_their_column_have_lines_of_their_own(world: World) -> None:
     schema = {"features": {"label": {"dtype": "int64", "classes": {"0": "coat", "1": "bag"}}}}
     for version, (day, bags) in {"1.0.0": ("01", 2), "1.1.0": ("02", 3)}.items():
-        statistics = {"features": {"at": {"min": f"2024-01-01T00:00:{day}"}}}
-        summary = {"num_samples": 6, "label_distribution": {"1": bags}}
-        world.release("greetings", version, greetings(), statistics=statistics, summary=summary, schema=schema)
+        ranges = {"at": {"min": f"2024-01-01T00:00:{day}"}}
+        summary = {"num_samples": 6, "label_distribution": {"1": bags}, "ranges": ranges}
+        world.release("greetings", version, greetings(), summary=summary, schema=schema)
     lines = run("greetings", "1.0.0", "1.1.0").stdout.splitlines()
-    start = lines.index("    statistics.features.at.min")
+    start = lines.index("    summary.ranges.at.min")
     assert lines[start + 1 : start + 3] == ["      - 2024-01-01T00:00:01", "      + 2024-01-01T00:00:02"]
     assert lines[start - 1] == f"    {'summary.label_distribution.1 (bag)':<46}{'2':>15}{'3':>15}"
