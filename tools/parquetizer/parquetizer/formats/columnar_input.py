@@ -99,9 +99,7 @@ def _arrow(
                 _check_schema(raw, file.schema, schema, settings, integers)
                 with progress(f"reading {raw.name}", file.num_record_batches, "batches") as advance:
                     for number in range(file.num_record_batches):
-                        batch = file.get_batch(number)
-                        batch.validate(full=True)
-                        yield batch
+                        yield from _validated(file.get_batch(number))
                         advance(1)
             return
         ended = EndOfStream(raw.open())
@@ -109,10 +107,16 @@ def _arrow(
             _check_schema(raw, stream.schema, schema, settings, integers)
             with progress(f"reading {raw.name}", 0, "batches") as advance:
                 for batch in stream:
-                    batch.validate(full=True)
-                    yield batch
+                    yield from _validated(batch)
                     advance(1)
             ended.check()
+
+
+def _validated(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield some rows of a batch at a time: what is made of them takes several times their size."""
+    batch.validate(full=True)
+    for first in range(0, batch.num_rows, MAX_ROWS):
+        yield batch.slice(first, MAX_ROWS)
 
 
 class EndOfStream(io.RawIOBase):

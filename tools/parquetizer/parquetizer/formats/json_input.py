@@ -17,7 +17,7 @@ from samples import Column, schema_of
 from stage.errors import BadRows, EmptyInput, SchemaMismatch
 from stage.progress import progress
 
-from parquetizer.formats.json_structure import json_blocks, object_lines
+from parquetizer.formats.json_structure import compact_lines, json_blocks, object_lines
 from parquetizer.formats.json_values import JsonStyle, Number, UnknownField, carrier, converter, from_carrier
 from parquetizer.formats.nested import first_failing, first_row
 from parquetizer.formats.settings import FormatSettings
@@ -29,7 +29,8 @@ from parquetizer.raw.files import RawFile
 LINE: Final = 16  # times the size of a string
 LONGEST_LINE: Final = 1 << 28  # bytes, unless a string may be longer
 PATIENCE: Final = 3  # blocks that only Python can read, until the others are left to it too
-OTHERWISE: Final = (b"NaN", b"Infinity", b"\\u0000")  # what Arrow accepts, and JSON or Postgres does not
+OTHERWISE: Final = (b"NaN", b"Infinity")  # what Arrow accepts, and JSON does not
+ESCAPED_NUL: Final = b"\\u0000"  # what Arrow accepts, and Postgres does not
 FIX: Final = "correct it, or its type in dataset.columns"
 ADD: Final = "add it to dataset.columns, or to ignore"
 
@@ -103,7 +104,11 @@ class BlockReader:
 
     def _by_arrow(self, block: bytes, first: int) -> Numbered | None:
         """Return what Arrow reads, or None if that may not be what is written."""
-        lines = None if any(text in block for text in OTHERWISE) else object_lines(block)
+        if any(text in block for text in OTHERWISE) or (b"\\" in block and ESCAPED_NUL in block):
+            return None
+        lines = None if self._settings.ignore else compact_lines(block)
+        if lines is None:
+            lines = object_lines(block)
         if lines is None or (self._is_array and len(lines) < block.count(b"\n")):
             return None
         try:

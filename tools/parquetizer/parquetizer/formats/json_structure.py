@@ -75,6 +75,21 @@ class Structure:
         return escaped[:-1]
 
 
+def compact_lines(block: bytes) -> Positions | None:
+    """Return the lines, from 0, of a block in which each line begins and ends as an object does, or None.
+
+    If Arrow reads as many objects from it, and none has unknown fields, each line is one: a line end between ``}`` and
+    ``{`` is in no object, as there would have to be a comma, and in no string, where Arrow reads none.
+    """
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if not block.startswith(b"{") or not block.endswith((b"}\n", b"} \n")):
+        return None
+    before = ends - 1 - (data[ends - 1] == ord(" "))
+    is_compact = (data[before] == ord("}")).all() and (data[ends[:-1] + 1] == ord("{")).all()
+    return np.arange(len(ends)) if is_compact else None
+
+
 def object_lines(block: bytes) -> Positions | None:
     """Return the lines, from 0, of the objects in a block of lines, or None unless each line has one object or none."""
     found = Structure(block, IN_LINES)
@@ -190,7 +205,9 @@ def _items(text: bytes) -> tuple[bytes, bytes, bytes | None]:
     written = np.array(found.data)
     written[breaks] = ord(" ")
     written[found.breaks_in_strings] = 0x0B  # as invalid in a string as a line break, but does not end the line
-    written[commas] = ord("\n")
-    complete = int(commas[-1]) + 1 if len(commas) else 0
+    is_break = found.data[np.minimum(commas + 1, len(text) - 1)] == ord("\n")
+    written[commas] = np.where(is_break, ord(" "), ord("\n"))
+    written[commas[is_break] + 1] = ord("\n")  # stays the end of a line, so that objects begin lines
+    complete = int(commas[-1]) + 1 + bool(is_break[-1]) if len(commas) else 0
     lines, rest = written[:complete].tobytes(), written[complete:end].tobytes()
     return lines, rest, None if end is None else text[end + 1 :]
