@@ -278,7 +278,7 @@ def fuzz(odd: Desk, raw: RawServer, seed: int, times: int) -> None:
             odd.fetch(tries=1, timeout=5, allow_unpinned=True)
         except StageError as error:
             assert str(error).isprintable(), raw.answer
-        except Exception as error:
+        except Exception as error:  # any other is a fault, and must say its seed
             raise AssertionError(f"{seed} {number}: {raw.answer!r}") from error
         else:
             assert number % 2 == 0 or odd.tree() == {"a": TEXT}
@@ -305,7 +305,7 @@ def test_any_bytes_of_a_server_are_an_answer_or_a_failure_of_the_network(raw: Ra
                 response.close()
             except Transient as error:
                 assert str(error).isprintable(), raw.answer
-            except Exception as error:
+            except Exception as error:  # any other is a fault, and must say its seed
                 raise AssertionError(f"{seed} {number}: {raw.answer!r}") from error
     finally:
         watch.stop()

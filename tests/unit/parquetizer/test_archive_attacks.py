@@ -157,10 +157,11 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from parquetizer.raw.inputs import raw_files
+from stage.errors import StageError
 started = time.process_time()
 try:
     print(sum(1 for _ in raw_files(Path("raw"), "d", sys.argv[1])))
-except Exception as error:
+except StageError as error:
     print(type(error).__name__)
 print(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line).split()[1])
 print(time.process_time() - started)
